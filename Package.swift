@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One folder of `Sources` is one room: one module with one job. The table at the bottom names each room and the rooms
+// it may import; the arrows run one way, from the file format up to the command.
+
+/// Language features that every room compiles with.
+let language: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// Rooms on the path of loading or of a token stay optimised in a debug build of whoever imports the package: nobody
+/// should meet an engine a hundred times slower because they pressed "run". Whole-module compilation needs
+/// `-num-threads` beside it, or the index store of a debug build refuses the output names.
+let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wmo", "-num-threads", "1"])]
+
+/// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
+let unsafeRooms: Set<String> = ["EdgePlatform", "EdgeKernels"]
+
+/// Rooms compiled as the build asks, because nothing in them is called per token or per byte of a file.
+let plainRooms: Set<String> = ["EdgeLLM", "EdgeCLI"]
+
+func settings(of room: String) -> [SwiftSetting] {
+    language
+        + (plainRooms.contains(room) ? [] : optimised)
+        + (unsafeRooms.contains(room)
+            ? [] : [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)])
+}
+
+/// Room, and the rooms below it that it imports.
+let rooms: [(name: String, imports: [String])] = [
+    ("EdgePlatform", []),
+    ("EdgeQuant", []),
+    ("EdgeTokenizer", []),
+    ("EdgeSampling", []),
+    ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
+    ("EdgeKernels", ["EdgePlatform", "EdgeQuant"]),
+    ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
+    ("EdgeModel", ["EdgePlatform", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgeTokenizer"]),
+    ("EdgeEngine", ["EdgePlatform", "EdgeModel", "EdgeCache", "EdgeSampling", "EdgeTokenizer"]),
+    ("EdgeLLM", ["EdgePlatform", "EdgeGGUF", "EdgeModel", "EdgeEngine", "EdgeSampling", "EdgeTokenizer"]),
+]
+
+/// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
+let tests: [(name: String, rooms: [String])] = [
+    ("EdgePlatformTests", ["EdgePlatform"]),
+    ("EdgeQuantTests", ["EdgeQuant"]),
+    ("EdgeTokenizerTests", ["EdgeTokenizer", "EdgeGGUF", "EdgeModel"]),
+    ("EdgeSamplingTests", ["EdgeSampling"]),
+    ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
+    ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
+]
+
+let package = Package(
+    name: "EdgeLLM",
+    platforms: [.macOS(.v15), .iOS(.v18)],
+    products: [
+        .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
+        .executable(name: "edge-llm", targets: ["EdgeCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    ],
+    targets: rooms.map { room in
+        .target(
+            name: room.name,
+            dependencies: room.imports.map { .target(name: $0) },
+            exclude: ["README.md"],
+            swiftSettings: settings(of: room.name))
+    } + [
+        .executableTarget(
+            name: "EdgeCLI",
+            dependencies: [
+                "EdgeLLM", "EdgeGGUF", "EdgeModel", "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling",
+                "EdgeEngine",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            exclude: ["README.md"],
+            swiftSettings: settings(of: "EdgeCLI")),
+        .target(
+            name: "EdgeTestSupport",
+            dependencies: ["EdgePlatform"],
+            path: "Tests/EdgeTestSupport",
+            swiftSettings: language),
+    ]
+        + tests.map { test in
+            .testTarget(
+                name: test.name,
+                dependencies: test.rooms.map { .target(name: $0) } + ["EdgeTestSupport"],
+                swiftSettings: language)
+        },
+    swiftLanguageModes: [.v6]
+)
