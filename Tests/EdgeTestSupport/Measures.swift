@@ -14,8 +14,10 @@ public func nmse(_ x: some Collection<Float>, _ golden: some Collection<Float>) 
 public struct SplitMix: RandomNumberGenerator {
     private var state: UInt64
 
+    /// A generator whose numbers follow from the seed alone.
     public init(seed: UInt64) { state = seed }
 
+    /// The next 64 bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
