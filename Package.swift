@@ -33,13 +33,14 @@ func settings(of room: String) -> [SwiftSetting] {
 /// Room, and the rooms below it that it imports.
 let rooms: [(name: String, imports: [String])] = [
     ("EdgePlatform", []),
+    ("EdgeMath", []),
     ("EdgeQuant", []),
     ("EdgeTokenizer", []),
     ("EdgeSampling", []),
     ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeKernels", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
-    ("EdgeModel", ["EdgePlatform", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgeTokenizer"]),
+    ("EdgeModel", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgeTokenizer"]),
     ("EdgeEngine", ["EdgePlatform", "EdgeModel", "EdgeCache", "EdgeSampling", "EdgeTokenizer"]),
     ("EdgeLLM", ["EdgePlatform", "EdgeGGUF", "EdgeModel", "EdgeEngine", "EdgeSampling", "EdgeTokenizer"]),
 ]

@@ -18,6 +18,11 @@ package struct PlatformError: Error, Sendable, CustomStringConvertible {
         self.code = code
     }
 
+    /// The system has not enough memory for what is named.
+    package static func outOfMemory(_ what: String) -> PlatformError {
+        PlatformError(operation: "allocate \(what)", code: ENOMEM)
+    }
+
     package var description: String { "\(operation): \(String(cString: strerror(code)))" }
 }
 

@@ -1,0 +1,85 @@
+extension Rows {
+    /// This row times the root mean square norm's factor and the weight (Zhang and Sennrich 2019):
+    /// output[i] = x[i] / sqrt(mean(x^2) + epsilon) * weight[i].
+    ///
+    /// The sum of squares is a `dot`, in its fixed order.
+    package func rmsNorm(row: Int, columns: Range<Int>? = nil, weight: Vector, epsilon: Float, into output: Rows) {
+        let columns = columns ?? 0..<columnCount
+        precondition(row >= 0 && row < rowCount && row < output.rowCount, "row out of bounds")
+        precondition(columns.lowerBound >= 0 && columns.upperBound <= min(columnCount, output.columnCount), "column out of bounds")
+        precondition(weight.count >= columns.count, "weight too short")
+        let x = pointer(row: row, column: columns.lowerBound)
+        let y = output.pointer(row: row, column: columns.lowerBound)
+        let mean = dot(x, x, columns.count) / Float(columns.count)
+        let factor = 1 / (mean + epsilon).squareRoot()
+        let w = weight.base
+        var i = 0
+        while i &+ 16 <= columns.count {
+            (Lanes(loading: x + i) * factor * Lanes(loading: w + i)).store(to: y + i)
+            i &+= 16
+        }
+        while i < columns.count {
+            y[i] = x[i] * factor * w[i]
+            i &+= 1
+        }
+    }
+
+    /// gate[i] = silu(gate[i]) * up[i] over the columns of the range, in one row of this (the gate) and the other.
+    package func gateSiLU(row: Int, columns: Range<Int>, up: Rows) {
+        precondition(row >= 0 && row < rowCount && row < up.rowCount, "row out of bounds")
+        precondition(columns.lowerBound >= 0 && columns.upperBound <= min(columnCount, up.columnCount), "column out of bounds")
+        let gate = pointer(row: row)
+        let other = up.pointer(row: row)
+        var i = columns.lowerBound
+        while i &+ 16 <= columns.upperBound {
+            (silu(Lanes(loading: gate + i)) * Lanes(loading: other + i)).store(to: gate + i)
+            i &+= 16
+        }
+        while i < columns.upperBound {
+            gate[i] = silu(Lanes(repeating: gate[i]))[0] * other[i]
+            i &+= 1
+        }
+    }
+
+    /// x[row, i] += scale * other[otherRow, i]
+    package func add(_ other: Rows, row otherRow: Int, scaledBy factor: Float, to row: Int, count: Int) {
+        precondition(row >= 0 && row < rowCount && otherRow >= 0 && otherRow < other.rowCount, "row out of bounds")
+        precondition(count >= 0 && count <= min(columnCount, other.columnCount), "column out of bounds")
+        addScaled(other.pointer(row: otherRow), by: factor, to: pointer(row: row), count)
+    }
+
+    /// x[row, columns] += bias
+    package func add(_ bias: Vector, to row: Int, columns: Range<Int>, biasOffset: Int) {
+        precondition(row >= 0 && row < rowCount, "row out of bounds")
+        precondition(columns.lowerBound >= 0 && columns.upperBound <= columnCount, "column out of bounds")
+        precondition(biasOffset >= 0 && biasOffset + columns.count <= bias.count, "bias too short")
+        addScaled(bias.base + biasOffset, by: 1, to: pointer(row: row, column: columns.lowerBound), columns.count)
+    }
+
+    /// x[row] *= factor
+    package func multiply(row: Int, by factor: Float) {
+        precondition(row >= 0 && row < rowCount, "row out of bounds")
+        scale(pointer(row: row), by: factor, columnCount)
+    }
+
+    /// Copies one row of another matrix of the same width.
+    package func copy(from other: Rows, row otherRow: Int, to row: Int) {
+        precondition(row >= 0 && row < rowCount && otherRow >= 0 && otherRow < other.rowCount, "row out of bounds")
+        precondition(columnCount == other.columnCount, "rows of different lengths")
+        pointer(row: row).update(from: other.pointer(row: otherRow), count: columnCount)
+    }
+
+    /// Replaces one row by its softmax: exp(x[i] - max) / sum. The sum is lane-wise, then the tree.
+    package func softmax(row: Int, count: Int) {
+        precondition(row >= 0 && row < rowCount && count >= 0 && count <= columnCount, "row out of bounds")
+        let x = pointer(row: row)
+        var largest = -Float.infinity
+        for i in 0..<count where x[i] > largest { largest = x[i] }
+        var sum = Lanes.zero
+        for i in 0..<count {
+            x[i] = exponential(x[i] - largest)
+            sum[i & 15] += x[i]
+        }
+        scale(x, by: 1 / sum.tree, count)
+    }
+}

@@ -1,0 +1,78 @@
+/// Sixteen floats: the width in which every float reduction of the engine is defined, whatever registers hold it.
+typealias Lanes = SIMD16<Float>
+
+extension SIMD16<Float> {
+    /// Sixteen floats from memory of any alignment.
+    @inline(__always) init(loading pointer: UnsafePointer<Float>) {
+        self = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Float>.self)
+    }
+
+    @inline(__always) func store(to pointer: UnsafeMutablePointer<Float>) {
+        UnsafeMutableRawPointer(pointer).storeBytes(of: self, as: SIMD16<Float>.self)
+    }
+
+    /// The sum of the lanes as a tree: halves onto halves. The one order in which lanes are ever added.
+    @inline(__always) var tree: Float {
+        let eight = lowHalf + highHalf
+        let four = eight.lowHalf + eight.highHalf
+        let two = four.lowHalf + four.highHalf
+        return two.x + two.y
+    }
+
+    /// The largest lane. A NaN lane may or may not win.
+    @inline(__always) var largest: Float {
+        let eight = lowHalf.replacing(with: highHalf, where: lowHalf .< highHalf)
+        let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.lowHalf .< eight.highHalf)
+        let two = four.lowHalf.replacing(with: four.highHalf, where: four.lowHalf .< four.highHalf)
+        return two.x < two.y ? two.y : two.x
+    }
+}
+
+/// sum(a[i] * b[i]): lane l adds the products with i mod 16 = l in ascending order; then the tree. The tail's products go to
+/// lanes 0, 1, … like everybody's. Product and sum are rounded separately, so no instruction set can differ.
+@inline(__always)
+func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
+    var sum = Lanes.zero
+    var i = 0
+    while i &+ 16 <= count {
+        sum += Lanes(loading: a + i) * Lanes(loading: b + i)
+        i &+= 16
+    }
+    if i < count {
+        var lane = 0
+        while i < count {
+            sum[lane] += a[i] * b[i]
+            lane &+= 1
+            i &+= 1
+        }
+    }
+    return sum.tree
+}
+
+/// output[i] += scale * x[i]
+@inline(__always)
+func addScaled(_ x: UnsafePointer<Float>, by scale: Float, to output: UnsafeMutablePointer<Float>, _ count: Int) {
+    var i = 0
+    while i &+ 16 <= count {
+        (Lanes(loading: output + i) + Lanes(loading: x + i) * scale).store(to: output + i)
+        i &+= 16
+    }
+    while i < count {
+        output[i] += scale * x[i]
+        i &+= 1
+    }
+}
+
+/// x[i] *= scale
+@inline(__always)
+func scale(_ x: UnsafeMutablePointer<Float>, by factor: Float, _ count: Int) {
+    var i = 0
+    while i &+ 16 <= count {
+        (Lanes(loading: x + i) * factor).store(to: x + i)
+        i &+= 16
+    }
+    while i < count {
+        x[i] *= factor
+        i &+= 1
+    }
+}

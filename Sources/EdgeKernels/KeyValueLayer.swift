@@ -1,0 +1,215 @@
+package import EdgePlatform
+internal import EdgeQuant
+
+/// How keys and values are stored.
+package enum CachePrecision: String, Sendable, CaseIterable {
+    case f32
+    case f16
+
+    package var bytesPerValue: Int { self == .f32 ? 4 : 2 }
+}
+
+/// The keys and values of one layer for one sequence: [kvHeadCount, capacity, headSize] each, so that one head's keys follow
+/// one another in memory.
+///
+/// Memory is reserved for the whole capacity and taken page by page as positions are written. `@unchecked Sendable`: threads
+/// write disjoint positions and heads between barriers.
+package final class KeyValueLayer: @unchecked Sendable {
+    package let kvHeadCount: Int
+    package let headSize: Int
+    package let capacity: Int
+    package let precision: CachePrecision
+    private let keys: AlignedBuffer<UInt8>
+    private let values: AlignedBuffer<UInt8>
+    /// Bytes of one head at one position.
+    private let rowByteCount: Int
+
+    /// Positions whose scores are computed, and whose softmax is folded in, together. Blocks are counted from position 0, so
+    /// the order of operations depends on positions alone and not on how a prompt was cut.
+    package static let blockLength = 32
+
+    /// Reserves memory.
+    ///
+    /// - Throws: `PlatformError` when sizes overflow or the system has no address space.
+    package init(kvHeadCount: Int, headSize: Int, capacity: Int, precision: CachePrecision) throws(PlatformError) {
+        let rowByteCount = headSize.multipliedReportingOverflow(by: precision.bytesPerValue)
+        let head = rowByteCount.partialValue.multipliedReportingOverflow(by: capacity)
+        let total = head.partialValue.multipliedReportingOverflow(by: kvHeadCount)
+        guard kvHeadCount > 0, headSize > 0, capacity >= 0, !rowByteCount.overflow, !head.overflow, !total.overflow else {
+            throw .outOfMemory("a key-value cache of \(capacity) positions")
+        }
+        self.kvHeadCount = kvHeadCount
+        self.headSize = headSize
+        self.capacity = capacity
+        self.precision = precision
+        self.rowByteCount = rowByteCount.partialValue
+        keys = try AlignedBuffer(count: total.partialValue)
+        values = try AlignedBuffer(count: total.partialValue)
+    }
+
+    package var byteCount: Int { keys.byteCount + values.byteCount }
+
+    /// Stores one head's key and value at a position, from rows of activations.
+    package func store(
+        position: Int, head: Int, key: Rows, value: Rows, row: Int, keyColumn: Int, valueColumn: Int
+    ) {
+        precondition(position >= 0 && position < capacity && head >= 0 && head < kvHeadCount, "position out of bounds")
+        precondition(row >= 0 && row < key.rowCount && row < value.rowCount, "row out of bounds")
+        precondition(keyColumn >= 0 && headSize <= key.columnCount - keyColumn, "key out of bounds")
+        precondition(valueColumn >= 0 && headSize <= value.columnCount - valueColumn, "value out of bounds")
+        encode(key.pointer(row: row, column: keyColumn), to: address(keys, head: head, position: position))
+        encode(value.pointer(row: row, column: valueColumn), to: address(values, head: head, position: position))
+    }
+
+    private func address(_ buffer: AlignedBuffer<UInt8>, head: Int, position: Int) -> UnsafeMutableRawPointer {
+        UnsafeMutableRawPointer(buffer.base) + (head &* capacity &+ position) &* rowByteCount
+    }
+
+    private func encode(_ source: UnsafePointer<Float>, to target: UnsafeMutableRawPointer) {
+        switch precision {
+        case .f32:
+            target.copyMemory(from: source, byteCount: rowByteCount)
+        case .f16:
+            let halves = target.assumingMemoryBound(to: UInt16.self)
+            for i in 0..<headSize { halves[i] = Half.encode(source[i]) }
+        }
+    }
+
+    /// `count` positions of one head as f32: in place, or decoded into the scratch.
+    fileprivate func block(
+        _ buffer: AlignedBuffer<UInt8>, head: Int, first: Int, count: Int, scratch: UnsafeMutablePointer<Float>
+    ) -> UnsafePointer<Float> {
+        let source = address(buffer, head: head, position: first)
+        switch precision {
+        case .f32:
+            return UnsafePointer(source.assumingMemoryBound(to: Float.self))
+        case .f16:
+            let halves = source.assumingMemoryBound(to: UInt16.self)
+            for i in 0..<count &* headSize { scratch[i] = Half.decode(halves[i]) }
+            return UnsafePointer(scratch)
+        }
+    }
+}
+
+/// What attention needs to know besides queries, keys and values.
+package struct AttentionShape: Sendable {
+    /// Query heads that share one key-value head.
+    package var groupSize: Int
+    package var headSize: Int
+    /// Factor of the scores, 1 / sqrt(headSize) unless the model says otherwise.
+    package var scale: Float
+    /// Positions a token sees, itself included; 0 for all.
+    package var window: Int
+    /// Scores s become softcap * tanh(s / softcap); 0 for none.
+    package var softcap: Float
+
+    package init(groupSize: Int, headSize: Int, scale: Float, window: Int = 0, softcap: Float = 0) {
+        self.groupSize = groupSize
+        self.headSize = headSize
+        self.scale = scale
+        self.window = window
+        self.softcap = softcap
+    }
+
+    /// Floats of scratch that one call needs for a tile of `tokenCount` tokens.
+    package func scratchCount(tokenCount: Int) -> Int {
+        2 * KeyValueLayer.blockLength * headSize + KeyValueLayer.blockLength + 2 * tokenCount * groupSize + 32
+    }
+}
+
+extension KeyValueLayer {
+    /// Causal attention of a tile of tokens to one key-value head, for all query heads of its group, in one streaming pass with
+    /// running softmax (Milakov and Gimelshein 2018; Dao et al. 2022): no matrix of scores for the whole context.
+    ///
+    /// Token t (a row of `queries` and of `output`) stands at position `firstPosition + t` and sees itself and what lies before.
+    /// Query head h is columns [h * headSize, (h + 1) * headSize). Each query folds its blocks in ascending order, so the bits do not
+    /// depend on the tile.
+    package func attend(
+        head: Int, queries: Rows, output: Rows, tokens: Range<Int>, firstPosition: Int, shape: AttentionShape,
+        scratch: Rows, worker: Int
+    ) {
+        guard !tokens.isEmpty else { return }
+        let group = shape.groupSize
+        let size = headSize
+        precondition(shape.headSize == size && head >= 0 && head < kvHeadCount, "attention shape disagrees")
+        precondition(tokens.lowerBound >= 0 && tokens.upperBound <= min(queries.rowCount, output.rowCount), "tokens")
+        precondition((head + 1) * group * size <= min(queries.columnCount, output.columnCount), "heads out of bounds")
+        precondition(firstPosition >= 0 && firstPosition + tokens.upperBound <= capacity, "positions out of bounds")
+        precondition(worker < scratch.rowCount, "scratch too small")
+        precondition(scratch.columnCount >= shape.scratchCount(tokenCount: tokens.count), "scratch too small")
+
+        let blockLength = Self.blockLength
+        let keyScratch = scratch.pointer(row: worker)
+        let valueScratch = keyScratch + blockLength * size
+        let scores = valueScratch + blockLength * size
+        let maxima = scores + blockLength
+        let sums = maxima + tokens.count * group
+        for state in 0..<tokens.count * group {
+            maxima[state] = -.infinity
+            sums[state] = 0
+        }
+        for token in tokens {
+            output.pointer(row: token, column: head * group * size).update(repeating: 0, count: group * size)
+        }
+
+        let last = firstPosition + tokens.upperBound - 1
+        let earliest = shape.window > 0 ? max(0, firstPosition + tokens.lowerBound - shape.window + 1) : 0
+        var start = earliest / blockLength * blockLength
+        while start <= last {
+            let count = min(blockLength, last + 1 - start)
+            let keyBlock = block(keys, head: head, first: start, count: count, scratch: keyScratch)
+            let valueBlock = block(values, head: head, first: start, count: count, scratch: valueScratch)
+            for token in tokens {
+                let position = firstPosition + token
+                let upper = min(count, position + 1 - start)
+                let lower = shape.window > 0 ? max(0, position - shape.window + 1 - start) : 0
+                guard lower < upper else { continue }
+                for member in 0..<group {
+                    let column = (head * group + member) * size
+                    let state = (token - tokens.lowerBound) * group + member
+                    fold(
+                        query: queries.pointer(row: token, column: column), keys: keyBlock, values: valueBlock,
+                        range: lower..<upper, scores: scores, shape: shape,
+                        maximum: maxima + state, sum: sums + state, output: output.pointer(row: token, column: column))
+                }
+            }
+            start += blockLength
+        }
+        for token in tokens {
+            for member in 0..<group {
+                let state = (token - tokens.lowerBound) * group + member
+                scale(output.pointer(row: token, column: (head * group + member) * size), by: 1 / sums[state], size)
+            }
+        }
+    }
+
+    /// Folds one block into one query's running maximum, sum and weighted values.
+    private func fold(
+        query: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, range: Range<Int>,
+        scores: UnsafeMutablePointer<Float>, shape: AttentionShape, maximum: UnsafeMutablePointer<Float>,
+        sum: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>
+    ) {
+        let size = headSize
+        for j in 0..<Self.blockLength {
+            var score = -Float.infinity
+            if range.contains(j) {
+                score = dot(query, keys + j &* size, size) * shape.scale
+                if shape.softcap > 0 { score = shape.softcap * hyperbolicTangent(score / shape.softcap) }
+            }
+            scores[j] = score
+        }
+        let low = Lanes(loading: scores)
+        let high = Lanes(loading: scores + 16)
+        let blockMaximum = low.replacing(with: high, where: low .< high).largest
+        let newMaximum = maximum.pointee < blockMaximum ? blockMaximum : maximum.pointee
+        let correction = exponential(maximum.pointee - newMaximum)
+        let weightsLow = exponential(low - newMaximum)
+        let weightsHigh = exponential(high - newMaximum)
+        weightsLow.store(to: scores)
+        weightsHigh.store(to: scores + 16)
+        sum.pointee = sum.pointee * correction + (weightsLow + weightsHigh).tree
+        maximum.pointee = newMaximum
+        scale(output, by: correction, size)
+        for j in range { addScaled(values + j &* size, by: scores[j], to: output, size) }
+    }
+}

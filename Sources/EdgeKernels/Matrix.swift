@@ -1,0 +1,85 @@
+package import EdgePlatform
+package import EdgeQuant
+
+/// A weight matrix as it lies in the file: `rowCount` rows (outputs) of `columnCount` values (inputs) of one ggml type.
+///
+/// The bytes stay where they are mapped. This is the interface behind which kernels may change: a matrix with a type, multiplied
+/// by a batch of vectors, a range of output rows per call, so that a thread team can share it out.
+package struct Matrix: Sendable {
+    package let type: GGMLType
+    package let rowCount: Int
+    package let columnCount: Int
+    /// The encoded rows, `rowByteCount` bytes each, without gaps.
+    package let bytes: ByteView
+    package let rowByteCount: Int
+
+    /// Describes the matrix, or nil when the bytes are not exactly those of the shape.
+    package init?(type: GGMLType, rowCount: Int, columnCount: Int, bytes: ByteView) {
+        guard rowCount >= 0, columnCount > 0, let rowByteCount = type.byteCount(valueCount: columnCount) else { return nil }
+        let (total, overflow) = rowByteCount.multipliedReportingOverflow(by: rowCount)
+        guard !overflow, total == bytes.count else { return nil }
+        self.type = type
+        self.rowCount = rowCount
+        self.columnCount = columnCount
+        self.bytes = bytes
+        self.rowByteCount = rowByteCount
+    }
+
+    /// The rows of the range as a matrix of their own, sharing the bytes; nil when out of bounds.
+    package func slice(rows: Range<Int>) -> Matrix? {
+        guard rows.lowerBound >= 0, rows.upperBound <= rowCount,
+            let part = bytes.slice(at: rows.lowerBound * rowByteCount, byteCount: rows.count * rowByteCount)
+        else { return nil }
+        return Matrix(type: type, rowCount: rows.count, columnCount: columnCount, bytes: part)
+    }
+
+    /// Decodes one row to f32.
+    package func decode(row: Int, into output: Rows, at outputRow: Int) {
+        precondition(row >= 0 && row < rowCount && outputRow >= 0 && outputRow < output.rowCount, "row out of bounds")
+        precondition(output.columnCount >= columnCount, "row too short")
+        unsafe bytes.withUnsafeBytes { decode(row, of: $0, into: output.pointer(row: outputRow)) }
+    }
+
+    /// y[t, outputColumn + r - rows.lowerBound] = sum over c of W[r, c] x[t, c], for the rows of the one range and the tokens of
+    /// the other; `accumulating` adds to y instead.
+    ///
+    /// Each output is one `dot` in its fixed order, so the bits do not depend on how rows and tokens are shared out.
+    /// `scratch` has a row for each worker, at least `columnCount` long.
+    package func multiply(
+        _ x: Rows, tokens: Range<Int>, rows: Range<Int>, into y: Rows, outputColumn: Int, accumulating: Bool = false,
+        scratch: Rows, worker: Int
+    ) {
+        guard !rows.isEmpty, !tokens.isEmpty else { return }
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount, "matrix rows out of bounds")
+        precondition(tokens.lowerBound >= 0 && tokens.upperBound <= min(x.rowCount, y.rowCount), "tokens out of bounds")
+        precondition(columnCount <= x.columnCount, "input too short")
+        precondition(outputColumn >= 0 && rows.count <= y.columnCount - outputColumn, "output too short")
+        precondition(scratch.columnCount >= columnCount && worker < scratch.rowCount, "scratch too small")
+        let decoded = scratch.pointer(row: worker)
+        unsafe bytes.withUnsafeBytes { encoded in
+            for row in rows {
+                let weights: UnsafePointer<Float>
+                if type == .f32, UInt(bitPattern: encoded.baseAddress) % 4 == 0, let base = encoded.baseAddress {
+                    weights = (base + row * rowByteCount).assumingMemoryBound(to: Float.self)
+                } else {
+                    decode(row, of: encoded, into: decoded)
+                    weights = UnsafePointer(decoded)
+                }
+                let column = outputColumn + row - rows.lowerBound
+                for token in tokens {
+                    let value = dot(weights, x.pointer(row: token), columnCount)
+                    let output = y.pointer(row: token, column: column)
+                    output.pointee = accumulating ? output.pointee + value : value
+                }
+            }
+        }
+    }
+
+    private func decode(_ row: Int, of encoded: UnsafeRawBufferPointer, into output: UnsafeMutablePointer<Float>) {
+        let source = UnsafeRawBufferPointer(rebasing: encoded[row * rowByteCount..<(row + 1) * rowByteCount])
+        let input = Span<UInt8>(_unsafeElements: source.bindMemory(to: UInt8.self))
+        var values = MutableSpan<Float>(_unsafeElements: UnsafeMutableBufferPointer(start: output, count: columnCount))
+        // The lengths agree by construction, so decoding cannot fail.
+        do { try type.decode(input, into: &values) } catch { assertionFailure("decode: \(error)") }
+    }
+}
