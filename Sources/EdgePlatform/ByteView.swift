@@ -5,7 +5,7 @@
 /// `@unchecked Sendable`: the bytes are never written while a view exists.
 @safe package struct ByteView: @unchecked Sendable {
     private let owner: AnyObject
-    private let storage: UnsafeRawBufferPointer
+    @usableFromInline let storage: UnsafeRawBufferPointer
 
     init(owner: AnyObject, bytes: UnsafeRawBufferPointer) {
         self.owner = owner
@@ -18,7 +18,7 @@
         self.init(owner: copy, bytes: copy.storage)
     }
 
-    package var count: Int { storage.count }
+    @inlinable package var count: Int { storage.count }
 
     /// The part of the view at the range, or nil when it reaches outside.
     package func slice(_ range: Range<Int>) -> ByteView? {
@@ -35,7 +35,7 @@
     }
 
     /// The byte at an index that must be in bounds.
-    package subscript(index: Int) -> UInt8 {
+    @inlinable package subscript(index: Int) -> UInt8 {
         precondition(index >= 0 && index < storage.count, "ByteView index out of bounds")
         return storage[index]
     }
@@ -43,7 +43,26 @@
     /// The integer stored at a byte offset of any alignment, in the machine's order, or nil when it reaches outside.
     @inlinable package func load<T: FixedWidthInteger>(_ type: T.Type = T.self, at offset: Int) -> T? {
         guard offset >= 0, count >= MemoryLayout<T>.size, offset <= count - MemoryLayout<T>.size else { return nil }
-        return withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: T.self) }
+        return storage.loadUnaligned(fromByteOffset: offset, as: T.self)
+    }
+
+    /// Appends the `byteCount` bytes at `offset` to an array; false, and nothing appended, when they reach outside.
+    @inlinable package func append(at offset: Int, byteCount: Int, to array: inout [UInt8]) -> Bool {
+        guard offset >= 0, byteCount >= 0, offset <= count, byteCount <= count - offset else { return false }
+        array.append(contentsOf: UnsafeRawBufferPointer(rebasing: storage[offset..<offset + byteCount]))
+        return true
+    }
+
+    /// The `byteCount` bytes at `offset` as text: nil when they reach outside or are no valid UTF-8.
+    package func utf8(at offset: Int, byteCount: Int) -> String? {
+        guard offset >= 0, byteCount >= 0, offset <= count, byteCount <= count - offset else { return nil }
+        let part = UnsafeRawBufferPointer(rebasing: storage[offset..<offset + byteCount])
+        return String(validating: part.bindMemory(to: UInt8.self), as: UTF8.self)
+    }
+
+    /// Whether two views hold the same bytes.
+    package func hasSameBytes(as other: ByteView) -> Bool {
+        count == other.count && storage.elementsEqual(other.storage)
     }
 
     /// Runs a closure over the bytes; they must not escape it.

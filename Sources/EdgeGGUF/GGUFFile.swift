@@ -1,0 +1,125 @@
+package import EdgePlatform
+
+/// Metadata keys that the format itself gives a meaning.
+package enum GGUFKey {
+    package static let alignment = "general.alignment"
+    package static let splitNumber = "split.no"
+    package static let splitCount = "split.count"
+    package static let splitTensorCount = "split.tensors.count"
+}
+
+/// A model file, or all parts of a split one, mapped and checked.
+///
+/// The reader knows the format and no model. Its cost is linear in the header; its memory is the directory and the scalar
+/// values, while arrays and weights stay in the mapping. Everything wrong with a file is a `GGUFError`.
+package struct GGUFFile: Sendable {
+    /// The path the caller gave.
+    package let path: String
+    /// The files mapped, in order: one, or all parts of a split model.
+    package let paths: [String]
+    /// The layout of the first part.
+    package let layout: GGUFLayout
+    /// The alignment of the first part's tensor data.
+    package let alignment: Int
+    /// Where the tensor data of the first part begins.
+    package let dataOffset: Int
+    /// The pairs of the first part; the others repeat no more than their place in the set.
+    package let metadata: GGUFMetadata
+    /// The tensors of all parts in the order of their directories.
+    package let tensors: [GGUFTensor]
+    /// The size of all parts in bytes.
+    package let byteCount: Int
+    private let index: [KeyBytes: Int]
+
+    /// 1, 2 or 3.
+    package var version: Int { layout.version }
+    package var isBigEndian: Bool { layout.isBigEndian }
+
+    /// Opens a model. For a split one (`NAME-00001-of-00003.gguf`) the path may name any part; all lie in one folder.
+    package init(path: String) throws(GGUFError) {
+        let first = GGUFPartName(path)?.sibling(1) ?? path
+        let bytes = try GGUFFile.map(first)
+        try self.init(path: path, firstPath: first, firstBytes: bytes) { path throws(GGUFError) in
+            try GGUFFile.map(path)
+        }
+    }
+
+    /// Parses a file that is in memory; `path` is for messages. A part of a split model is refused: it is no whole one.
+    package init(bytes: ByteView, path: String) throws(GGUFError) {
+        try self.init(path: path, firstPath: path, firstBytes: bytes) { part throws(GGUFError) in
+            throw GGUFError(.missingSplit, "the part is not at hand", path: part)
+        }
+    }
+
+    private init(
+        path: String, firstPath: String, firstBytes: ByteView,
+        open: (String) throws(GGUFError) -> ByteView
+    ) throws(GGUFError) {
+        let first = try GGUFPart(firstBytes, path: firstPath)
+        let split = try GGUFSplit(first.metadata)
+        var paths = [firstPath]
+        var tensors = first.tensors
+        var byteCount = firstBytes.count
+        var index: [KeyBytes: Int] = [:]
+        for (position, tensor) in tensors.enumerated() { index[KeyBytes(tensor.name)] = position }
+
+        if split.count > 1 {
+            guard split.number == 0 else {
+                throw GGUFError(
+                    .missingSplit, "the file is part \(split.number + 1) of \(split.count), not the first",
+                    key: GGUFKey.splitNumber, path: firstPath)
+            }
+            guard let name = GGUFPartName(firstPath), name.count == split.count else {
+                throw GGUFError(
+                    .missingSplit,
+                    "the file is part 1 of \(split.count), but its name does not end in -00001-of-\(GGUFPartName.digits(split.count)).gguf",
+                    key: GGUFKey.splitCount, path: firstPath)
+            }
+            for number in 2...split.count {
+                let partPath = name.sibling(number)
+                let bytes = try open(partPath)
+                let part = try GGUFPart(bytes, path: partPath)
+                try split.check(GGUFSplit(part.metadata), isNumber: number - 1, path: partPath)
+                for tensor in part.tensors {
+                    guard index.updateValue(tensors.count, forKey: KeyBytes(tensor.name)) == nil else {
+                        throw GGUFError(
+                            .duplicateTensor, "an earlier part has a tensor of this name",
+                            byteOffset: tensor.fileOffset, tensor: tensor.name, path: partPath)
+                    }
+                    tensors.append(tensor)
+                }
+                paths.append(partPath)
+                byteCount += bytes.count
+            }
+        }
+        if split.count > 1, let expected = split.tensorCount, expected != tensors.count {
+            throw GGUFError(
+                .missingSplit, "the parts have \(tensors.count) tensors together, not \(expected)",
+                key: GGUFKey.splitTensorCount, path: firstPath)
+        }
+        self.path = path
+        self.paths = paths
+        layout = first.layout
+        alignment = first.alignment
+        dataOffset = first.dataOffset
+        metadata = first.metadata
+        self.tensors = tensors
+        self.byteCount = byteCount
+        self.index = index
+    }
+
+    private static func map(_ path: String) throws(GGUFError) -> ByteView {
+        do {
+            return try MappedFile(path: path).bytes
+        } catch {
+            let isPart = GGUFPartName(path).map { $0.number > 1 } ?? false
+            throw GGUFError(isPart ? .missingSplit : .unreadable, error.description, path: path)
+        }
+    }
+
+    /// The value of a metadata key, nil when it is absent.
+    package subscript(key: String) -> GGUFValue? { metadata[key] }
+
+    /// The tensor of a name, nil when there is none.
+    package func tensor(named name: String) -> GGUFTensor? { index[KeyBytes(name)].map { tensors[$0] } }
+}
