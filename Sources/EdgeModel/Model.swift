@@ -1,4 +1,7 @@
+package import EdgeCache
 package import EdgeGGUF
+package import EdgeKernels
+internal import EdgePlatform
 
 /// A model ready to be run: its shape and its weights, mapped from the file.
 ///
@@ -22,4 +25,19 @@ package final class Model: Sendable {
 
     /// Rows of logits: ids below this can be fed in and come out.
     package var vocabularySize: Int { weights.tokenEmbedding.rowCount }
+}
+
+extension Model {
+    /// An empty cache of this model's shape with room for `capacity` positions.
+    ///
+    /// - Throws: `ModelError.insufficientMemory`.
+    package func makeCache(capacity: Int, precision: CachePrecision) throws(ModelError) -> KeyValueCache {
+        do throws(PlatformError) {
+            return try KeyValueCache(
+                layerCount: hyperparameters.blockCount, kvHeadCount: hyperparameters.keyValueHeadCount,
+                headSize: hyperparameters.headSize, capacity: capacity, precision: precision)
+        } catch {
+            throw ModelError(.insufficientMemory, "no memory for a context of \(capacity) tokens: \(error)")
+        }
+    }
 }

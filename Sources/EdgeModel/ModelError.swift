@@ -1,4 +1,3 @@
-package import EdgeGGUF
 
 /// Why a file cannot be used as a model, and where in it the reason lies.
 package struct ModelError: Error, Sendable, CustomStringConvertible {

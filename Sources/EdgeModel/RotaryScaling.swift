@@ -33,9 +33,10 @@ package struct RotaryScaling: Sendable {
             throw ModelError(.invalidMetadata, "frequency base \(base) is not positive", key: prefix + "rope.freq_base")
         }
         let scaling = prefix + "rope.scaling."
-        let stated = try metadata.optionalFloat(scaling + "factor") ?? metadata.optionalFloat(prefix + "rope.scale_linear")
+        var stated = try metadata.optionalFloat(scaling + "factor")
+        if stated == nil { stated = try metadata.optionalFloat(prefix + "rope.scale_linear") }
         // A factor of 0 stands for none in files.
-        factor = stated == nil || stated == 0 ? 1 : stated ?? 1
+        factor = stated == 0 ? 1 : stated ?? 1
         guard factor > 0 else {
             throw ModelError(.invalidMetadata, "scaling factor \(factor) is not positive", key: scaling + "factor")
         }

@@ -1,4 +1,4 @@
-package import EdgeKernels
+internal import EdgeKernels
 internal import EdgeMath
 internal import EdgePlatform
 

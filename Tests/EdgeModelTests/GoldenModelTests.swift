@@ -1,0 +1,114 @@
+import EdgeCache
+import EdgeGGUF
+import EdgeKernels
+import EdgeModel
+import EdgePlatform
+import EdgeTestSupport
+import Foundation
+import Testing
+
+/// What `golden/MANIFEST.json` says of one recorded model.
+struct GoldenModel: Decodable, Sendable, CustomTestStringConvertible {
+    let name: String
+    let file: String
+    let arch: String
+    let type: String
+    let prompt_ids: [Int32]
+    let greedy_ids: [Int32]?
+    let greedy_margins: [Double]?
+    let recommended_nmse: [String: Double]
+
+    var testDescription: String { name }
+
+    private struct Manifest: Decodable { let models: [Entry] }
+    private struct Entry: Decodable {
+        let model: GoldenModel?
+        init(from decoder: any Decoder) throws { model = try? GoldenModel(from: decoder) }
+    }
+
+    /// The models whose architecture can be run.
+    static let all: [GoldenModel] = {
+        guard let url = try? SharedData.url("golden/MANIFEST.json"), let data = try? Data(contentsOf: url),
+            let manifest = try? JSONDecoder().decode(Manifest.self, from: data)
+        else { return [] }
+        return manifest.models.compactMap(\.model).filter { Architecture.named($0.arch) != nil && $0.greedy_ids != nil }
+    }()
+}
+
+/// Loads a model and runs ids through it in the given pieces; the logits of every token, row after row.
+func logits(
+    _ model: Model, _ ids: [Int32], pieces: [Int], threads: Int = 1, precision: CachePrecision = .f32
+) throws -> [Float] {
+    let pass = try ForwardPass(
+        model, team: ThreadTeam(threadCount: threads), batchCapacity: pieces.max() ?? 1,
+        logitsCapacity: pieces.max() ?? 1)
+    let cache = try model.makeCache(capacity: ids.count, precision: precision)
+    var result: [Float] = []
+    var start = 0
+    for piece in pieces {
+        pass.run(ids[start..<start + piece], cache: cache, logits: 0..<piece)
+        for row in 0..<piece { result += pass.logits.copy(row: row) }
+        start += piece
+    }
+    #expect(start == ids.count)
+    return result
+}
+
+@Suite("Recorded models", .enabled(if: SharedData.isPresent, Comment(rawValue: SharedData.reason)))
+struct GoldenModelTests {
+    @Test("Logits are within the recorded tolerance, and split prefill gives the same bits", arguments: GoldenModel.all)
+    func logitsAgree(golden: GoldenModel) throws {
+        let model = try Model(GGUFFile(path: SharedData.url("golden/" + golden.file).path))
+        let greedy = try #require(golden.greedy_ids)
+        let ids = golden.prompt_ids + greedy
+        let mine = try logits(model, ids, pieces: [ids.count])
+
+        let recorded = try SharedData.floats("golden/logits/\(golden.name).kvf32.f32")
+        let limits = golden.recommended_nmse
+        let limit = try #require(limits["golden"] ?? limits["golden_f32_math"])
+        #expect(nmse(mine[..<recorded.count], recorded) <= limit)
+        if let exact = try? SharedData.floats("golden/logits/\(golden.name).exact.f32") {
+            let limit = try #require(limits["exact_f32_activations"] ?? limits["exact_f32_math"])
+            #expect(nmse(mine[..<exact.count], exact) <= limit)
+        }
+
+        for pieces in [[40] + Array(repeating: 1, count: 24), [1, 16, 17, 30], [33, 31]] {
+            #expect(try logits(model, ids, pieces: pieces, threads: 3) == mine, "pieces \(pieces)")
+        }
+        let halves = try logits(model, ids, pieces: [ids.count], precision: .f16)
+        #expect(nmse(halves, mine) <= limits["golden_f16_kv"] ?? 2e-5)
+    }
+
+    @Test("Greedy ids agree where the recorded margin decides", arguments: GoldenModel.all)
+    func greedyAgrees(golden: GoldenModel) throws {
+        let model = try Model(GGUFFile(path: SharedData.url("golden/" + golden.file).path))
+        let greedy = try #require(golden.greedy_ids)
+        let margins = try #require(golden.greedy_margins)
+        let ids = golden.prompt_ids + greedy
+        let all = try logits(model, ids, pieces: [ids.count])
+        // The margins that the manifest's rules give: float types must reproduce every id.
+        let needed = ["F32", "F16", "BF16"].contains(golden.type) ? 0 : golden.name.contains("moe") ? 1.5 : 0.6
+        let vocabulary = model.vocabularySize
+        for (step, id) in greedy.enumerated() where margins[step] > needed {
+            let row = golden.prompt_ids.count - 1 + step
+            let values = all[row * vocabulary..<(row + 1) * vocabulary]
+            let best = values.indices.max { values[$0] < values[$1] }.map { $0 - values.startIndex }
+            #expect(best == Int(id), "step \(step)")
+        }
+    }
+
+    @Test("Removing tokens and going on equals never having had them", arguments: GoldenModel.all)
+    func removalAgrees(golden: GoldenModel) throws {
+        let model = try Model(GGUFFile(path: SharedData.url("golden/" + golden.file).path))
+        let ids = golden.prompt_ids
+        let pass = try ForwardPass(model, team: ThreadTeam(threadCount: 2), batchCapacity: 64, logitsCapacity: 8)
+        let cache = try model.makeCache(capacity: 64, precision: .f32)
+        pass.run(ids[...], cache: cache, logits: 0..<0)
+        cache.truncate(to: ids.count - 8)
+        let continuation: [Int32] = [5, 9, 300, 17, 2, 40, 41, 7]
+        pass.run(continuation[...], cache: cache, logits: 0..<8)
+        let resumed = (0..<8).flatMap { pass.logits.copy(row: $0) }
+        let fresh = try logits(model, ids.dropLast(8) + continuation, pieces: [ids.count])
+        #expect(resumed == Array(fresh.suffix(resumed.count)))
+    }
+}
