@@ -6,7 +6,9 @@ extension Rows {
     package func rmsNorm(row: Int, columns: Range<Int>? = nil, weight: Vector, epsilon: Float, into output: Rows) {
         let columns = columns ?? 0..<columnCount
         precondition(row >= 0 && row < rowCount && row < output.rowCount, "row out of bounds")
-        precondition(columns.lowerBound >= 0 && columns.upperBound <= min(columnCount, output.columnCount), "column out of bounds")
+        precondition(
+            columns.lowerBound >= 0 && columns.upperBound <= min(columnCount, output.columnCount),
+            "column out of bounds")
         precondition(weight.count >= columns.count, "weight too short")
         let x = pointer(row: row, column: columns.lowerBound)
         let y = output.pointer(row: row, column: columns.lowerBound)
@@ -27,7 +29,8 @@ extension Rows {
     /// gate[i] = silu(gate[i]) * up[i] over the columns of the range, in one row of this (the gate) and the other.
     package func gateSiLU(row: Int, columns: Range<Int>, up: Rows) {
         precondition(row >= 0 && row < rowCount && row < up.rowCount, "row out of bounds")
-        precondition(columns.lowerBound >= 0 && columns.upperBound <= min(columnCount, up.columnCount), "column out of bounds")
+        precondition(
+            columns.lowerBound >= 0 && columns.upperBound <= min(columnCount, up.columnCount), "column out of bounds")
         let gate = pointer(row: row)
         let other = up.pointer(row: row)
         var i = columns.lowerBound

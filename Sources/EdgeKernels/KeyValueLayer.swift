@@ -35,7 +35,8 @@ package final class KeyValueLayer: @unchecked Sendable {
         let rowByteCount = headSize.multipliedReportingOverflow(by: precision.bytesPerValue)
         let head = rowByteCount.partialValue.multipliedReportingOverflow(by: capacity)
         let total = head.partialValue.multipliedReportingOverflow(by: kvHeadCount)
-        guard kvHeadCount > 0, headSize > 0, capacity >= 0, !rowByteCount.overflow, !head.overflow, !total.overflow else {
+        guard kvHeadCount > 0, headSize > 0, capacity >= 0, !rowByteCount.overflow, !head.overflow, !total.overflow
+        else {
             throw .outOfMemory("a key-value cache of \(capacity) positions")
         }
         self.kvHeadCount = kvHeadCount

@@ -15,7 +15,9 @@ package struct Matrix: Sendable {
 
     /// Describes the matrix, or nil when the bytes are not exactly those of the shape.
     package init?(type: GGMLType, rowCount: Int, columnCount: Int, bytes: ByteView) {
-        guard rowCount >= 0, columnCount > 0, let rowByteCount = type.byteCount(valueCount: columnCount) else { return nil }
+        guard rowCount >= 0, columnCount > 0, let rowByteCount = type.byteCount(valueCount: columnCount) else {
+            return nil
+        }
         let (total, overflow) = rowByteCount.multipliedReportingOverflow(by: rowCount)
         guard !overflow, total == bytes.count else { return nil }
         self.type = type

@@ -45,10 +45,11 @@ package final class Rows: @unchecked Sendable {
         }
     }
 
-    /// Runs a closure over one row.
-    @unsafe package func withRow<R>(_ row: Int, _ body: (UnsafeBufferPointer<Float>) -> R) -> R {
+    /// Runs a closure over one row. (Not generic: the compiler refuses spans as arguments of generic closures.)
+    package func withSpan(row: Int, _ body: (Span<Float>) -> Void) {
         precondition(row >= 0 && row < rowCount, "Rows index out of bounds")
-        return body(UnsafeBufferPointer(start: pointer(row: row), count: columnCount))
+        let elements = UnsafeBufferPointer(start: UnsafePointer(pointer(row: row)), count: columnCount)
+        body(Span(_unsafeElements: elements))
     }
 
     /// A copy of one row.

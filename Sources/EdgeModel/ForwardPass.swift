@@ -302,7 +302,9 @@ package final class ForwardPass: TeamJob {
                 finalNormed, tokens: 0..<logitTokens.count, rows: rows, into: logitRows, outputColumn: rows.lowerBound,
                 scratch: weightScratch, worker: worker.index)
             if let bias = output.bias {
-                for row in 0..<logitTokens.count { logitRows.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound) }
+                for row in 0..<logitTokens.count {
+                    logitRows.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound)
+                }
             }
         }
     }
@@ -322,8 +324,10 @@ package final class ForwardPass: TeamJob {
         _ linear: Linear, _ x: Rows, rows: Range<Int>, offset: Int, into y: Rows, accumulating: Bool = false,
         _ worker: TeamWorker
     ) {
-        let mine = (max(rows.lowerBound, offset) - offset)..<max(
-            max(rows.lowerBound, offset) - offset, min(rows.upperBound, offset + linear.matrix.rowCount) - offset)
+        let mine =
+            (max(rows.lowerBound, offset) - offset)
+            ..<max(
+                max(rows.lowerBound, offset) - offset, min(rows.upperBound, offset + linear.matrix.rowCount) - offset)
         guard !mine.isEmpty else { return }
         linear.matrix.multiply(
             x, tokens: 0..<tokenCount, rows: mine, into: y, outputColumn: mine.lowerBound, accumulating: accumulating,

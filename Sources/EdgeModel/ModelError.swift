@@ -1,4 +1,3 @@
-
 /// Why a file cannot be used as a model, and where in it the reason lies.
 package struct ModelError: Error, Sendable, CustomStringConvertible {
     /// The kinds of failure. More may come, so a `switch` over them needs a default.

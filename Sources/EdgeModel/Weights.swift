@@ -104,7 +104,8 @@ struct TensorBinder {
     func vocabularySize(embeddingLength: Int) throws(ModelError) -> Int {
         let name = "token_embd.weight"
         let dimensions = try tensor(name).dimensions
-        guard dimensions.count == 2, dimensions[0] == embeddingLength, (1...Int(Int32.max)).contains(dimensions[1]) else {
+        guard dimensions.count == 2, dimensions[0] == embeddingLength, (1...Int(Int32.max)).contains(dimensions[1])
+        else {
             throw shapeError(name, dimensions, expected: [embeddingLength, "vocabulary"])
         }
         return dimensions[1]
@@ -126,7 +127,8 @@ struct TensorBinder {
         }
         guard let matrix = Matrix(type: tensor.type, rowCount: rows, columnCount: columns, bytes: bytes) else {
             throw ModelError(
-                .tensorShapeMismatch, "\(bytes.count) bytes are not \(rows) rows of \(columns) \(tensor.type.name) values",
+                .tensorShapeMismatch,
+                "\(bytes.count) bytes are not \(rows) rows of \(columns) \(tensor.type.name) values",
                 tensor: tensor.name)
         }
         return matrix
@@ -145,7 +147,9 @@ struct TensorBinder {
         let merged = name + "_exps.weight"
         var matrices: [Matrix] = []
         guard let tensor = file.tensor(named: merged) else {
-            guard has(name + ".0.weight") else { throw ModelError(.missingTensor, "the file has no such tensor", tensor: merged) }
+            guard has(name + ".0.weight") else {
+                throw ModelError(.missingTensor, "the file has no such tensor", tensor: merged)
+            }
             for expert in 0..<count {
                 matrices.append(try matrix("\(name).\(expert).weight", rows: rows, columns: columns))
             }
@@ -172,7 +176,8 @@ struct TensorBinder {
             throw shapeError(name, tensor.dimensions, expected: [count])
         }
         guard tensor.type.isWeightType else {
-            throw ModelError(.unsupportedTensorType, "type \(tensor.type.name) stores integers, not weights", tensor: name)
+            throw ModelError(
+                .unsupportedTensorType, "type \(tensor.type.name) stores integers, not weights", tensor: name)
         }
         do {
             return try Vector(tensor.type.decode(data(of: tensor).copied()))

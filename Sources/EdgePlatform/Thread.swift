@@ -57,6 +57,9 @@ package final class Thread: @unchecked Sendable {
 
     /// Waits until the closure has returned.
     package func join() { pthread_join(handle, nil) }
+
+    /// Lets the thread end by itself, instead of `join`.
+    package func detach() { pthread_detach(handle) }
 }
 
 /// A mutex with a condition: the place where threads that have nothing to do sleep.

@@ -1,0 +1,25 @@
+import ArgumentParser
+
+/// The command `edge-llm`.
+@main
+struct EdgeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "edge-llm",
+        abstract: "Run language models from GGUF files on this machine's processor.",
+        discussion: "Exit codes: 0 done, 64 wrong usage, 65 a file that cannot be used, 130 interrupted.",
+        version: "0.1.0",
+        subcommands: [RunCommand.self, TokenizeCommand.self, PerplexityCommand.self, InspectCommand.self])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asyncCommand = command as? any AsyncParsableCommand {
+                try await asyncCommand.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Failure.exit(with: error, command: Self.self)
+        }
+    }
+}

@@ -1,0 +1,16 @@
+import ArgumentParser
+import EdgeLLM
+
+/// Which model, and how it is loaded.
+struct ModelOptions: ParsableArguments {
+    @Option(name: [.customShort("m"), .long], help: "The GGUF file; of a split model, any part.")
+    var model: String
+
+    @Option(name: [.customShort("t"), .long], help: "Threads that compute. (default: the physical cores)")
+    var threads: Int?
+
+    @Option(name: .customLong("cache-type"), help: "How keys and values are stored: f16 or f32.")
+    var cacheType: GGUFLanguageModel.CachePrecision = .f16
+}
+
+extension GGUFLanguageModel.CachePrecision: ExpressibleByArgument {}

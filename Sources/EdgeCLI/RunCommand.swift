@@ -1,0 +1,144 @@
+import ArgumentParser
+import EdgeLLM
+import EdgePlatform
+import EdgeTokenizer
+import Foundation
+
+/// `edge-llm run`: continues a text.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Continue a text, streaming it to standard output.",
+        discussion: "Without --prompt or --file the prompt is read from standard input.")
+
+    @OptionGroup var model: ModelOptions
+
+    @Option(name: [.customShort("p"), .long], help: "The text to continue.")
+    var prompt: String?
+
+    @Option(name: [.customShort("f"), .long], help: "A file with the text to continue.")
+    var file: String?
+
+    @Option(
+        name: [.customShort("n"), .customLong("max-tokens")], help: "Tokens at most. (default: what fits the context)")
+    var maximumTokens: Int?
+
+    @Option(
+        name: [.customShort("c"), .customLong("ctx-size")],
+        help: "Tokens of prompt and answer together. (default: the model's own, at most 8192)")
+    var contextSize: Int?
+
+    @OptionGroup(title: "Sampling") var sampler: SamplerOptions
+
+    @Flag(help: "Read control tokens such as <|eot_id|> in the prompt as such; never do that with text from others.")
+    var parseSpecial = false
+
+    @Flag(help: "Print the prompt before its continuation.")
+    var echo = false
+
+    @Flag(help: "Print one JSON object when done, instead of streaming.")
+    var json = false
+
+    @Flag(name: [.customShort("q"), .long], help: "No summary line.")
+    var quiet = false
+
+    func validate() throws {
+        if prompt != nil, file != nil { throw ValidationError("Give --prompt or --file, not both.") }
+        if let maximumTokens, maximumTokens < 0 { throw ValidationError("--max-tokens must be 0 or more.") }
+    }
+
+    func run() async throws {
+        let bytes = try prompt.map { Array($0.utf8) } ?? Terminal.read(path: file)
+        let text = String(decoding: bytes, as: UTF8.self)
+        let loading = Clock.nanoseconds
+        let model = try await GGUFLanguageModel(
+            contentsOf: URL(fileURLWithPath: self.model.model),
+            options: .init(
+                contextSize: contextSize, threadCount: self.model.threads, cachePrecision: self.model.cacheType))
+        let loadSeconds = Clock.seconds(from: loading)
+        let tokens = model.engine.tokenizer.encode(text, addSpecial: true, parseSpecial: parseSpecial)
+        let stream = model.streamCompletion(ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens))
+
+        let isJSON = json
+        if echo, !isJSON { Terminal.write(text) }
+        let work = Task { () throws -> String in
+            var answer = ""
+            for try await piece in stream {
+                if isJSON { answer += piece } else { Terminal.write(piece) }
+            }
+            try Task.checkCancellation()
+            return answer
+        }
+        let interruption = Interruption { work.cancel() }
+        defer { withExtendedLifetime(interruption) {} }
+        do {
+            let answer = try await work.value
+            guard let (reason, usage) = stream.result else { throw CancellationError() }
+            let report = Report(
+                text: isJSON ? answer : nil, finishReason: reason, seed: stream.seed, threads: model.threadCount,
+                usage: usage, loadSeconds: loadSeconds, peakMemoryBytes: ProcessMemory.peakResidentByteCount)
+            if isJSON {
+                Terminal.write(try Terminal.json(report))
+            } else {
+                Terminal.write("\n")
+                if !quiet { Terminal.note(report.summary) }
+            }
+        } catch is CancellationError {
+            if !isJSON { Terminal.write("\n") }
+            Terminal.note("edge-llm: interrupted")
+            throw Failure.interrupted
+        }
+    }
+
+    /// What `--json` prints.
+    struct Report: Encodable {
+        var text: String?
+        var finishReason: FinishReason
+        var seed: UInt64
+        var threads: Int
+        var promptTokens: Int
+        var cachedTokens: Int
+        var generatedTokens: Int
+        var loadSeconds: Double
+        var timeToFirstTokenSeconds: Double
+        var prefillTokensPerSecond: Double
+        var decodeTokensPerSecond: Double
+        var peakMemoryBytes: Int?
+
+        init(
+            text: String?, finishReason: FinishReason, seed: UInt64, threads: Int, usage: Usage, loadSeconds: Double,
+            peakMemoryBytes: Int?
+        ) {
+            self.text = text
+            self.finishReason = finishReason
+            self.seed = seed
+            self.threads = threads
+            promptTokens = usage.promptTokenCount
+            cachedTokens = usage.cachedTokenCount
+            generatedTokens = usage.generatedTokenCount
+            self.loadSeconds = loadSeconds
+            timeToFirstTokenSeconds = usage.timeToFirstToken
+            prefillTokensPerSecond = usage.prefillTokensPerSecond
+            decodeTokensPerSecond = usage.decodeTokensPerSecond
+            self.peakMemoryBytes = peakMemoryBytes
+        }
+
+        /// The line under the text.
+        var summary: String {
+            var parts = [
+                String(format: "loaded in %.0f ms", loadSeconds * 1000),
+                String(format: "first token after %.0f ms", timeToFirstTokenSeconds * 1000),
+                String(format: "prefill %d tokens at %.1f tok/s", promptTokens, prefillTokensPerSecond),
+                String(format: "decode %d tokens at %.1f tok/s", generatedTokens, decodeTokensPerSecond),
+            ]
+            if let peakMemoryBytes { parts.append("peak memory \(Terminal.size(peakMemoryBytes))") }
+            parts.append("\(threads) thread\(threads == 1 ? "" : "s")")
+            parts.append("seed \(seed)")
+            switch finishReason {
+            case .endOfTurn: parts.append("ended by the model")
+            case .maximumTokens: parts.append("cut at the token limit")
+            case .stopSequence: parts.append("ended by a stop sequence")
+            }
+            return "[" + parts.joined(separator: " | ") + "]"
+        }
+    }
+}

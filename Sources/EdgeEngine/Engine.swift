@@ -1,0 +1,158 @@
+internal import EdgeCache
+package import EdgeKernels
+package import EdgeModel
+internal import EdgePlatform
+package import EdgeSampling
+package import EdgeTokenizer
+
+/// Runs generations for one loaded model, one step at a time, on a thread of its own.
+///
+/// Requests of different contexts interleave token by token; a step never suspends, so a cache cannot be entered twice. Working
+/// buffers belong to the engine, caches to the contexts.
+package actor Engine {
+    private nonisolated let executor: ThreadExecutor
+    package nonisolated let model: Model
+    package nonisolated let tokenizer: Tokenizer
+    /// Positions that each context has room for.
+    package nonisolated let contextSize: Int
+    package nonisolated let threadCount: Int
+    private let precision: CachePrecision
+    private let pass: ForwardPass
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+
+    /// Starts the threads and allocates the working buffers.
+    ///
+    /// - Throws: `ModelError.insufficientMemory`.
+    package init(
+        model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
+        batchCapacity: Int = 512
+    ) throws(ModelError) {
+        do throws(PlatformError) {
+            executor = try ThreadExecutor()
+            let team = try ThreadTeam(threadCount: min(256, threadCount ?? Processors.usableCoreCount))
+            self.threadCount = team.threadCount
+            self.model = model
+            self.tokenizer = tokenizer
+            self.contextSize = contextSize
+            self.precision = precision
+            do throws(ModelError) {
+                pass = try ForwardPass(model, team: team, batchCapacity: min(batchCapacity, max(1, contextSize)))
+            } catch {
+                throw .outOfMemory(error.message)
+            }
+        } catch {
+            throw ModelError(.insufficientMemory, "cannot start: \(error)")
+        }
+    }
+
+    /// An empty context.
+    ///
+    /// - Throws: `ModelError.insufficientMemory`.
+    package func makeContext() throws(ModelError) -> GenerationContext {
+        GenerationContext(cache: try model.makeCache(capacity: contextSize, precision: precision))
+    }
+
+    /// Generates, handing each event to `yield` as it comes.
+    ///
+    /// Cancelling the task ends it within one token or one piece of the prompt (about 80 ms), with `CancellationError`.
+    /// - Throws: `EngineError`, `SamplingError`, `CancellationError`.
+    package func generate(
+        _ request: GenerationRequest, in context: GenerationContext, yield: @Sendable (GenerationEvent) -> Void
+    ) async throws {
+        let start = Clock.nanoseconds
+        guard !context.isBusy else { throw EngineError.contextBusy }
+        guard !request.prompt.isEmpty else { throw EngineError.emptyPrompt }
+        guard request.prompt.count < contextSize else {
+            throw EngineError.contextSizeExceeded(contextSize: contextSize, tokenCount: request.prompt.count)
+        }
+        if let bad = request.prompt.first(where: { $0 < 0 || Int($0) >= model.vocabularySize }) {
+            throw EngineError.invalidToken(bad)
+        }
+        var sampler = try Sampler(request.sampling, vocabularySize: model.vocabularySize)
+        context.isBusy = true
+        defer { context.isBusy = false }
+
+        var statistics = GenerationStatistics()
+        statistics.promptTokenCount = request.prompt.count
+        statistics.cachedTokenCount = context.reusePrefix(of: request.prompt)
+        try await prefill(request.prompt[statistics.cachedTokenCount...], context)
+        statistics.prefillSeconds = Clock.seconds(from: start)
+        for id in request.prompt { sampler.accept(id) }
+
+        let limit = min(request.maximumTokens ?? .max, contextSize - request.prompt.count)
+        var decoder = StreamingDecoder(tokenizer)
+        var matcher = StopMatcher(request.stopSequences)
+        var reason = StopReason.maximumTokens
+        var firstToken: UInt64?
+        while statistics.generatedTokenCount < limit {
+            try Task.checkCancellation()
+            let id = try choose(&sampler)
+            let now = Clock.nanoseconds
+            if firstToken == nil {
+                firstToken = now
+                statistics.timeToFirstToken = Clock.seconds(from: start, to: now)
+            }
+            statistics.decodeSeconds = Clock.seconds(from: firstToken ?? now, to: now)
+            statistics.generatedTokenCount += 1
+            sampler.accept(id)
+            if tokenizer.isEndOfGeneration(id), !request.ignoresEnd {
+                reason = .endOfTurn
+                break
+            }
+            let (text, isStopped) = matcher.append(decoder.append(id))
+            if !text.isEmpty { yield(.text(text)) }
+            if isStopped {
+                reason = .stopSequence
+                break
+            }
+            guard statistics.generatedTokenCount < limit else { break }
+            run([id], context)
+            await letOthersPass()
+        }
+        if reason != .stopSequence {
+            let (text, isStopped) = matcher.append(decoder.finish())
+            if isStopped { reason = .stopSequence }
+            let rest = isStopped ? text : text + matcher.finish()
+            if !rest.isEmpty { yield(.text(rest)) }
+        }
+        yield(.finished(reason, statistics))
+    }
+
+    /// Runs the prompt in pieces of about 80 ms, so that a cancelled request ends soon; the cut changes no bit.
+    private func prefill(_ prompt: ArraySlice<Int32>, _ context: GenerationContext) async throws {
+        var rest = prompt
+        var piece = min(32, pass.batchCapacity)
+        while !rest.isEmpty {
+            try Task.checkCancellation()
+            let batch = rest.prefix(piece)
+            rest = rest.dropFirst(piece)
+            let start = Clock.nanoseconds
+            run(batch, context, wantsLogits: rest.isEmpty)
+            let seconds = max(1e-6, Clock.seconds(from: start))
+            piece = min(pass.batchCapacity, max(1, Int(min(1e6, Double(batch.count) * 0.08 / seconds))))
+            if !rest.isEmpty { await letOthersPass() }
+        }
+    }
+
+    private func run(_ batch: ArraySlice<Int32>, _ context: GenerationContext, wantsLogits: Bool = true) {
+        pass.run(batch, cache: context.cache, logits: wantsLogits ? batch.count - 1..<batch.count : 0..<0)
+        context.ledger += batch
+    }
+
+    private func choose(_ sampler: inout Sampler) throws -> Int32 {
+        var outcome: Result<Int32, SamplingError> = .failure(.noLogits)
+        pass.logits.withSpan(row: 0) { logits in
+            do throws(SamplingError) {
+                outcome = .success(try sampler.sample(logits))
+            } catch {
+                outcome = .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    private func letOthersPass() async {
+        if executor.hasWaitingJobs { await Task.yield() }
+    }
+}

@@ -1,0 +1,26 @@
+internal import EdgeCache
+
+/// One conversation's memory: its cache, and the ledger of tokens that the cache holds.
+///
+/// Belongs to one `Engine` and is only touched on its executor, hence `@unchecked Sendable`.
+package final class GenerationContext: @unchecked Sendable {
+    let cache: KeyValueCache
+    /// The tokens whose keys and values the cache holds, position by position.
+    var ledger: [Int32] = []
+    var isBusy = false
+
+    init(cache: KeyValueCache) {
+        self.cache = cache
+        ledger.reserveCapacity(cache.capacity < 1 << 20 ? cache.capacity : 1 << 20)
+    }
+
+    /// Cuts the cache back to what it shares with the prompt, leaving at least one token to run; returns how many stay.
+    func reusePrefix(of prompt: [Int32]) -> Int {
+        let limit = min(ledger.count, prompt.count - 1)
+        var common = 0
+        while common < limit, ledger[common] == prompt[common] { common += 1 }
+        ledger.removeSubrange(common...)
+        cache.truncate(to: common)
+        return common
+    }
+}

@@ -1,0 +1,70 @@
+package import EdgeSampling
+
+/// What to generate: a prompt in token ids, how to choose, and when to stop.
+package struct GenerationRequest: Sendable {
+    package var prompt: [Int32]
+    package var sampling: SamplingParameters
+    /// Tokens to generate at most; nil for what fits in the context.
+    package var maximumTokens: Int?
+    /// Texts that end the answer where they begin; they are not part of it.
+    package var stopSequences: [String]
+    /// Goes on after an end-of-turn token, for measuring.
+    package var ignoresEnd: Bool
+
+    package init(
+        prompt: [Int32], sampling: SamplingParameters, maximumTokens: Int? = nil, stopSequences: [String] = [],
+        ignoresEnd: Bool = false
+    ) {
+        self.prompt = prompt
+        self.sampling = sampling
+        self.maximumTokens = maximumTokens
+        self.stopSequences = stopSequences
+        self.ignoresEnd = ignoresEnd
+    }
+}
+
+/// Why an answer ended.
+package enum StopReason: String, Sendable {
+    /// The model ended its turn.
+    case endOfTurn
+    /// `maximumTokens` were generated, or the context is full.
+    case maximumTokens
+    case stopSequence
+}
+
+/// What a generation took.
+package struct GenerationStatistics: Sendable {
+    package var promptTokenCount = 0
+    /// Prompt tokens whose keys and values were in the cache already.
+    package var cachedTokenCount = 0
+    package var generatedTokenCount = 0
+    /// Seconds spent on the prompt, until its logits were there.
+    package var prefillSeconds = 0.0
+    /// Seconds from the request to the first token chosen.
+    package var timeToFirstToken = 0.0
+    /// Seconds from the first token chosen to the last.
+    package var decodeSeconds = 0.0
+
+    package init() {}
+}
+
+/// What a generation yields, in order; `finished` is the last.
+package enum GenerationEvent: Sendable {
+    /// A piece of text of whole characters.
+    case text(String)
+    case finished(StopReason, GenerationStatistics)
+}
+
+/// Why a generation could not begin or go on.
+package enum EngineError: Error, Sendable {
+    /// The prompt does not fit the context; thrown before any work.
+    case contextSizeExceeded(contextSize: Int, tokenCount: Int)
+    /// The prompt has no tokens, so there is nothing to continue.
+    case emptyPrompt
+    /// The context is in use by another request.
+    case contextBusy
+    /// An id of the prompt is not in the vocabulary.
+    case invalidToken(Int32)
+    /// The model's arithmetic gave no usable number: a damaged or hostile file.
+    case nonFiniteLogits
+}

@@ -1,0 +1,68 @@
+internal import EdgePlatform
+
+/// A serial executor on a thread of its own.
+///
+/// A generation step keeps its thread busy for milliseconds; on the cooperative pool, which has one thread a core, it would
+/// stall everybody else. The thread ends when the executor's last owner lets go.
+final class ThreadExecutor: SerialExecutor {
+    private let queue: JobQueue
+
+    /// - Throws: `PlatformError` when the system refuses a thread.
+    init() throws(PlatformError) {
+        let queue = JobQueue()
+        self.queue = queue
+        try Thread { queue.serve() }.detach()
+    }
+
+    deinit { queue.close() }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let executor = unsafe asUnownedSerialExecutor()
+        unsafe queue.add(UnownedJob(job), for: executor)
+    }
+
+    /// Whether a job waits while another runs: the sign to let it pass.
+    var hasWaitingJobs: Bool { queue.hasWaitingJobs }
+}
+
+/// Jobs in order of arrival. `@unchecked Sendable`: all state is guarded by the parking spot's lock.
+private final class JobQueue: @unchecked Sendable {
+    private let parking = ParkingSpot()
+    private var jobs: [(job: UnownedJob, executor: UnownedSerialExecutor)] = []
+    private var isClosed = false
+
+    func add(_ job: UnownedJob, for executor: UnownedSerialExecutor) {
+        parking.lock()
+        unsafe jobs.append((job, executor))
+        parking.wakeAll()
+        parking.unlock()
+    }
+
+    func close() {
+        parking.lock()
+        isClosed = true
+        parking.wakeAll()
+        parking.unlock()
+    }
+
+    var hasWaitingJobs: Bool {
+        parking.lock()
+        defer { parking.unlock() }
+        return unsafe !jobs.isEmpty
+    }
+
+    func serve() {
+        while true {
+            parking.lock()
+            while unsafe jobs.isEmpty && !isClosed { parking.wait() }
+            guard unsafe !jobs.isEmpty else {
+                parking.unlock()
+                return
+            }
+            let next = unsafe jobs.removeFirst()
+            parking.unlock()
+            // Sound: a job runs once, and its executor lives while the actor that it runs for does.
+            unsafe next.job.runSynchronously(on: next.executor)
+        }
+    }
+}

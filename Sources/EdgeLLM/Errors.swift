@@ -1,0 +1,130 @@
+internal import EdgeEngine
+internal import EdgeGGUF
+internal import EdgeModel
+internal import EdgeSampling
+
+/// Why a model file could not be loaded, and where in it the reason lies.
+public struct ModelLoadingError: Error, Sendable, CustomStringConvertible {
+    /// The kind of failure. An open set: compare with the constants, and have a default.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        private let name: String
+        init(_ name: String) { self.name = name }
+
+        /// The name of the constant.
+        public var description: String { name }
+
+        /// The file cannot be opened or read.
+        public static let unreadable = Code("unreadable")
+        /// The file is no GGUF file.
+        public static let notGGUF = Code("notGGUF")
+        /// The file ends too early.
+        public static let truncated = Code("truncated")
+        /// The file contradicts the format.
+        public static let malformed = Code("malformed")
+        /// The version of the format is unknown.
+        public static let unsupportedVersion = Code("unsupportedVersion")
+        /// The architecture cannot be run.
+        public static let unsupportedArchitecture = Code("unsupportedArchitecture")
+        /// A tensor has a type that cannot be read.
+        public static let unsupportedTensorType = Code("unsupportedTensorType")
+        /// The tokenizer is of an unknown kind.
+        public static let unsupportedTokenizer = Code("unsupportedTokenizer")
+        /// A metadata key is missing.
+        public static let missingMetadata = Code("missingMetadata")
+        /// A metadata key has an impossible value.
+        public static let invalidMetadata = Code("invalidMetadata")
+        /// A tensor is missing.
+        public static let missingTensor = Code("missingTensor")
+        /// A tensor has another shape than the metadata asks for.
+        public static let tensorShapeMismatch = Code("tensorShapeMismatch")
+        /// The vocabulary contradicts itself or the model.
+        public static let invalidVocabulary = Code("invalidVocabulary")
+        /// There is not enough memory.
+        public static let insufficientMemory = Code("insufficientMemory")
+        /// The options contradict each other or the model.
+        public static let invalidOptions = Code("invalidOptions")
+    }
+
+    /// The kind of failure.
+    public var code: Code
+    /// What is wrong and what to do, in one line.
+    public var message: String
+    /// The byte of the file it is about.
+    public var byteOffset: UInt64?
+    /// The metadata key or tensor it is about.
+    public var key: String?
+
+    /// The message.
+    public var description: String { message }
+
+    init(code: Code, message: String, byteOffset: UInt64? = nil, key: String? = nil) {
+        self.code = code
+        self.message = message
+        self.byteOffset = byteOffset
+        self.key = key
+    }
+
+    init(_ error: GGUFError) {
+        let code: Code =
+            switch error.code {
+            case .missingSplit: .missingTensor
+            case .duplicateKey, .duplicateTensor: .malformed
+            case .wrongMetadataType, .invalidValue: .invalidMetadata
+            default: Code(error.code.rawValue)
+            }
+        self.init(
+            code: code, message: error.description, byteOffset: error.byteOffset.map { UInt64(max(0, $0)) },
+            key: error.key ?? error.tensor)
+    }
+
+    init(_ error: ModelError, path: String) {
+        self.init(
+            code: Code(error.code.rawValue), message: "\(path): \(error)",
+            byteOffset: error.byteOffset.map { UInt64(max(0, $0)) }, key: error.key ?? error.tensor)
+    }
+}
+
+/// Why a request could not be answered.
+public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
+    /// The prompt leaves no room for an answer. Thrown before any time is spent.
+    case contextSizeExceeded(ContextSizeExceeded)
+    /// The prompt is empty, and the model's vocabulary has no token to begin with.
+    case emptyPrompt
+    /// An option has a value that makes no sense.
+    case invalidOptions(String)
+    /// The model computes no usable numbers: its file is damaged.
+    case damagedModel
+
+    /// Both numbers of a prompt that does not fit.
+    public struct ContextSizeExceeded: Sendable, Equatable {
+        /// Tokens that fit.
+        public var contextSize: Int
+        /// Tokens of the prompt.
+        public var tokenCount: Int
+    }
+
+    /// What is wrong and what to do, in one line.
+    public var description: String {
+        switch self {
+        case .contextSizeExceeded(let sizes):
+            "the prompt has \(sizes.tokenCount) tokens, but the context holds \(sizes.contextSize) with the answer; "
+                + "shorten the prompt or load the model with a larger context"
+        case .emptyPrompt: "the prompt is empty; give some text to continue"
+        case .invalidOptions(let reason): reason
+        case .damagedModel: "the model computes no usable numbers (NaN); its file is damaged, fetch it again"
+        }
+    }
+
+    /// The public form of an inner error; cancellation and the unknown pass through.
+    static func translate(_ error: any Error) -> any Error {
+        switch error {
+        case let error as SamplingError: return invalidOptions(error.description)
+        case let error as ModelError: return ModelLoadingError(error, path: "model")
+        case EngineError.contextSizeExceeded(let contextSize, let tokenCount):
+            return contextSizeExceeded(ContextSizeExceeded(contextSize: contextSize, tokenCount: tokenCount))
+        case EngineError.emptyPrompt: return emptyPrompt
+        case EngineError.nonFiniteLogits: return damagedModel
+        default: return error
+        }
+    }
+}

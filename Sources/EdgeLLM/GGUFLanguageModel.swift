@@ -1,0 +1,133 @@
+package import EdgeEngine
+package import EdgeGGUF
+internal import EdgeKernels
+internal import EdgeModel
+internal import EdgePlatform
+internal import EdgeTokenizer
+public import Foundation
+
+/// A language model loaded from a GGUF file.
+///
+/// A cheap immutable handle: copies share the weights, which stay mapped from the file. Loading and generating use no network.
+///
+/// ```swift
+/// let model = try await GGUFLanguageModel(contentsOf: URL(filePath: "model.gguf"))
+/// for try await piece in model.streamCompletion(of: "The engine light is") { print(piece, terminator: "") }
+/// ```
+public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
+    /// How a model is loaded.
+    public struct LoadOptions: Sendable, Hashable {
+        /// Tokens that a prompt and its answer may have together; nil for the trained context, at most 8192 of it. Memory is
+        /// taken as the context fills.
+        public var contextSize: Int?
+        /// Threads that compute; nil for the physical cores this process may use. Does not change a bit of any answer.
+        public var threadCount: Int?
+        /// How the cache stores keys and values.
+        public var cachePrecision: CachePrecision
+
+        /// Options; the defaults need no thought.
+        public init(contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16) {
+            self.contextSize = contextSize
+            self.threadCount = threadCount
+            self.cachePrecision = cachePrecision
+        }
+    }
+
+    /// How the cache stores keys and values.
+    public enum CachePrecision: String, Sendable, Hashable, Codable, CaseIterable {
+        /// Four bytes a value, exact.
+        case f32
+        /// Two bytes a value.
+        case f16
+    }
+
+    /// What the file says about itself.
+    public struct Metadata: Sendable, Hashable {
+        /// `general.name`.
+        public var name: String?
+        /// `general.architecture`.
+        public var architecture: String
+        /// Weights, counted over all tensors.
+        public var parameterCount: Int
+        /// The type that most of the weights have, such as `Q4_K`.
+        public var quantization: String
+        /// Tokens of context the model was trained with.
+        public var trainedContext: Int
+        /// Bytes of all files of the model.
+        public var byteCount: Int
+    }
+
+    /// What the file says about itself.
+    public let metadata: Metadata
+    /// Tokens that a prompt and its answer may have together.
+    public let contextSize: Int
+    package let engine: Engine
+
+    /// The threads that compute.
+    public var threadCount: Int { engine.threadCount }
+
+    /// Name, size and type in one line.
+    public var description: String {
+        let millions = Double(metadata.parameterCount) / 1e6
+        let size = millions < 1000 ? String(format: "%.1f M", millions) : String(format: "%.2f G", millions / 1000)
+        return
+            "\(metadata.name ?? metadata.architecture) (\(metadata.architecture), \(size) parameters, \(metadata.quantization))"
+    }
+
+    /// Loads a model; of a split file, give any part.
+    ///
+    /// - Throws: `ModelLoadingError`, which says what is wrong and where in the file.
+    public init(contentsOf url: URL, options: LoadOptions = .init()) async throws {
+        // Off the caller's actor: binding a large file takes milliseconds.
+        self = try await Task.detached { try GGUFLanguageModel(path: url.path, options: options) }.value
+    }
+
+    package init(path: String, options: LoadOptions) throws {
+        do {
+            let file = try GGUFFile(path: path)
+            let model = try Model(file)
+            let tokenizer = try model.makeTokenizer()
+            let trained = model.hyperparameters.contextLength
+            let contextSize = options.contextSize ?? min(max(trained, 1), 8192)
+            guard contextSize > 0, contextSize <= 1 << 30 else {
+                throw ModelLoadingError(
+                    code: .invalidOptions, message: "a context of \(contextSize) tokens is not possible; give 1 or more"
+                )
+            }
+            if let threads = options.threadCount, !(1...256).contains(threads) {
+                throw ModelLoadingError(
+                    code: .invalidOptions, message: "\(threads) threads are not possible; give 1 to 256")
+            }
+            engine = try Engine(
+                model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: options.threadCount,
+                precision: options.cachePrecision == .f32 ? .f32 : .f16)
+            self.contextSize = contextSize
+            metadata = Metadata(file, architecture: model.hyperparameters.architecture.name, trainedContext: trained)
+        } catch let error as GGUFError {
+            throw ModelLoadingError(error)
+        } catch let error as ModelError {
+            throw ModelLoadingError(error, path: path)
+        }
+    }
+
+    /// Tokens that a text becomes, beginning-of-text token included.
+    public func tokenCount(for text: String) -> Int {
+        engine.tokenizer.encode(text, addSpecial: true, parseSpecial: false).count
+    }
+}
+
+extension GGUFLanguageModel.Metadata {
+    init(_ file: GGUFFile, architecture: String, trainedContext: Int) {
+        var counts: [String: Int] = [:]
+        for tensor in file.tensors where tensor.dimensions.count > 1 {
+            counts[tensor.type.name, default: 0] += tensor.valueCount
+        }
+        name = file["general.name"]?.text
+        self.architecture = architecture
+        parameterCount = file.tensors.reduce(0) { $0 + $1.valueCount }
+        // Ties go to the name, so that the answer is always the same.
+        quantization = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? "none"
+        self.trainedContext = trainedContext
+        byteCount = file.byteCount
+    }
+}

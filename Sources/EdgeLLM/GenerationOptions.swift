@@ -1,0 +1,119 @@
+internal import EdgeSampling
+
+/// How an answer is chosen and when it ends.
+///
+/// The names follow FoundationModels; what only a local model can do is in `local`.
+public struct GenerationOptions: Sendable, Equatable, Codable {
+    /// How the next token is chosen from the model's probabilities; nil for the default chain of samplers with a random seed.
+    public var samplingMode: SamplingMode?
+    /// Below 1 the likely becomes likelier; 0 always takes the likeliest. Nil for 0.8.
+    public var temperature: Double?
+    /// Tokens at most; nil for what fits in the context. An answer that was cut says so in its `finishReason`.
+    public var maximumResponseTokens: Int?
+    /// Settings that FoundationModels does not have.
+    public var local: LocalSamplingOptions
+
+    /// Options; each has a default that needs no thought.
+    public init(
+        samplingMode: SamplingMode? = nil, temperature: Double? = nil, maximumResponseTokens: Int? = nil,
+        local: LocalSamplingOptions = .init()
+    ) {
+        self.samplingMode = samplingMode
+        self.temperature = temperature
+        self.maximumResponseTokens = maximumResponseTokens
+        self.local = local
+    }
+
+    /// How the next token is chosen.
+    public struct SamplingMode: Sendable, Equatable, Codable {
+        enum Kind: Sendable, Equatable, Codable {
+            case greedy
+            case top(Int)
+            case nucleus(Double)
+        }
+
+        var kind: Kind
+        var seed: UInt64?
+
+        /// Always the likeliest token: the same prompt gives the same answer.
+        public static var greedy: SamplingMode { SamplingMode(kind: .greedy) }
+
+        /// Among the `k` likeliest tokens.
+        ///
+        /// - Parameter seed: with the same seed the same prompt gives the same answer, on any machine and any number of threads.
+        public static func random(top k: Int, seed: UInt64? = nil) -> SamplingMode {
+            SamplingMode(kind: .top(k), seed: seed)
+        }
+
+        /// Among the likeliest tokens whose probabilities add up to the threshold.
+        ///
+        /// - Parameter seed: as for `random(top:seed:)`.
+        public static func random(probabilityThreshold: Double, seed: UInt64? = nil) -> SamplingMode {
+            SamplingMode(kind: .nucleus(probabilityThreshold), seed: seed)
+        }
+    }
+}
+
+/// Sampling settings beyond FoundationModels. The defaults are those of llama.cpp.
+///
+/// Stages act in this order: logit bias, penalties, DRY, top-k, typical, top-p, min-p, XTC, temperature. With `mirostat`, it
+/// takes the place of everything between DRY and the draw but the temperature.
+public struct LocalSamplingOptions: Sendable, Equatable, Codable {
+    /// Seed of the random numbers when `samplingMode` has none; nil for a new one each time.
+    public var seed: UInt64?
+    /// Keeps the likeliest k tokens; 0 keeps all. Nil for 40.
+    public var topK: Int?
+    /// Keeps the likeliest tokens whose probabilities add up to this. Nil for 0.95.
+    public var topP: Double?
+    /// Drops tokens less likely than this share of the likeliest one's probability. Nil for 0.05.
+    public var minP: Double?
+    /// Locally typical sampling (Meister et al. 2022); 1 is off.
+    public var typicalP: Double = 1
+    /// Divides the logits of recent tokens (Keskar et al. 2019); 1 is off.
+    public var repetitionPenalty: Double = 1
+    /// Subtracted for each recent occurrence; 0 is off.
+    public var frequencyPenalty: Double = 0
+    /// Subtracted once for a recent occurrence; 0 is off.
+    public var presencePenalty: Double = 0
+    /// Tokens that the penalties look back on; -1 for all.
+    public var penaltyWindow: Int = 64
+    /// DRY: strength of the penalty on continuing a repeated sequence; 0 is off.
+    public var dryMultiplier: Double = 0
+    /// DRY: growth of the penalty with the length of the repetition.
+    public var dryBase: Double = 1.75
+    /// DRY: repetitions up to this length are free.
+    public var dryAllowedLength: Int = 2
+    /// DRY: tokens looked back on; -1 for all.
+    public var dryWindow: Int = -1
+    /// DRY: texts that end a repetition.
+    public var dryBreakers: [String] = ["\n", ":", "\"", "*"]
+    /// XTC: probability of leaving out the likeliest tokens; 0 is off.
+    public var xtcProbability: Double = 0
+    /// XTC: tokens above this probability are left out but for the least likely of them.
+    public var xtcThreshold: Double = 0.1
+    /// Mirostat 2 (Basu et al. 2021); nil is off.
+    public var mirostat: Mirostat?
+    /// Added to the logits of token ids.
+    public var logitBias: [Int: Double] = [:]
+    /// Texts that end the answer where they begin.
+    public var stopSequences: [String] = []
+    /// Goes on after the model ended its turn, for measuring.
+    public var ignoresEnd = false
+
+    /// The defaults.
+    public init() {}
+
+    /// Aims at a constant surprise.
+    public struct Mirostat: Sendable, Equatable, Codable {
+        /// The surprise aimed at, in bits.
+        public var tau: Double
+        /// How fast the aim is corrected.
+        public var eta: Double
+
+        /// The published settings.
+        public init(tau: Double = 5, eta: Double = 0.1) {
+            self.tau = tau
+            self.eta = eta
+        }
+    }
+}
