@@ -324,11 +324,10 @@ package final class ForwardPass: TeamJob {
         _ linear: Linear, _ x: Rows, rows: Range<Int>, offset: Int, into y: Rows, accumulating: Bool = false,
         _ worker: TeamWorker
     ) {
-        let mine =
-            (max(rows.lowerBound, offset) - offset)
-            ..<max(
-                max(rows.lowerBound, offset) - offset, min(rows.upperBound, offset + linear.matrix.rowCount) - offset)
-        guard !mine.isEmpty else { return }
+        let lower = max(rows.lowerBound, offset) - offset
+        let upper = min(rows.upperBound, offset + linear.matrix.rowCount) - offset
+        guard lower < upper else { return }
+        let mine = lower..<upper
         linear.matrix.multiply(
             x, tokens: 0..<tokenCount, rows: mine, into: y, outputColumn: mine.lowerBound, accumulating: accumulating,
             scratch: weightScratch, worker: worker.index)
