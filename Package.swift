@@ -62,6 +62,7 @@ let package = Package(
     products: [
         .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
+        .executable(name: "edge-fuzz", targets: ["EdgeFuzz"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -87,6 +88,12 @@ let package = Package(
             dependencies: ["EdgePlatform"],
             path: "Tests/EdgeTestSupport",
             swiftSettings: language),
+        .executableTarget(
+            name: "EdgeFuzz",
+            dependencies: ["EdgeGGUF", "EdgePlatform", "EdgeQuant", "EdgeTestSupport"],
+            path: "Tests/EdgeFuzz",
+            exclude: ["README.md"],
+            swiftSettings: language + optimised),
     ]
         + tests.map { test in
             .testTarget(
