@@ -205,7 +205,9 @@ extension GGUFWriter {
             }
             encoder.put(entry.key)
             encoder.put(entry.value.type.rawValue)
+            let start = encoder.bytes.count
             encoder.put(entry.value)
+            if entry.value.array?.elementType == .array { try check(nested: encoder.bytes[start...], entry.key) }
         }
         var offset = 0
         for item in items {
@@ -224,6 +226,15 @@ extension GGUFWriter {
         }
         if !items.isEmpty { encoder.pad(to: alignment) }
         return encoder.bytes
+    }
+
+    /// Arrays can be put into each other without limit in memory, but not in a file: reads back what was encoded.
+    private func check(nested bytes: ArraySlice<UInt8>, _ key: String) throws(GGUFError) {
+        var cursor = GGUFCursor(ByteView(Array(bytes)), layout: layout, path: "", key: key)
+        guard (try? cursor.array(depth: 1)) != nil, cursor.remaining == 0 else {
+            throw GGUFError(
+                .invalidValue, "arrays are nested more than \(GGUFCursor.deepestArray) deep", key: key)
+        }
     }
 
     private func checkedAlignment() throws(GGUFError) -> Int {

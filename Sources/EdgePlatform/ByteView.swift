@@ -2,8 +2,10 @@
 ///
 /// This is the one door between mapped memory and the rooms that parse it. The view keeps its owner alive and every access
 /// is checked against its bounds, so holders need no unsafe code. Loads out of bounds return nil: the parser says where.
+/// The type is public, although no other room's API is, because Swift 6.3 inlines nothing of a `package` struct into other
+/// modules, not even members marked `@inlinable`: parsing a header took ten times as long. Its members are `package`.
 /// `@unchecked Sendable`: the bytes are never written while a view exists.
-@safe package struct ByteView: @unchecked Sendable {
+@safe public struct ByteView: @unchecked Sendable {
     private let owner: AnyObject
     @usableFromInline let storage: UnsafeRawBufferPointer
 

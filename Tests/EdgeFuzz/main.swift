@@ -81,7 +81,9 @@ func run(_ options: Options) throws -> Bool {
     var starts = try StartFiles.make()
     for path in options.files { starts.append([UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))) }
     var tally = Tally()
+    // They parse, unless damaged ones were given; a crash here has no number.
     for start in starts { try load(start, &tally) }
+    tally = Tally()
     let mutator = Mutator(starts: starts.map { Mutator.Start($0) })
     let watchdog = Watchdog(
         seed: options.seed, secondsLimit: options.secondsLimit, byteLimit: options.megabytesLimit << 20)
@@ -91,7 +93,6 @@ func run(_ options: Options) throws -> Bool {
         if let save = options.save { try Data(bytes).write(to: URL(fileURLWithPath: save)) }
         watchdog.begin(only)
         watchdog.start()
-        tally = Tally()
         try load(bytes, &tally)
         print("\(bytes.count) bytes: \(tally.accepted == 1 ? "accepted" : tally.refusals.keys.joined())")
         return true
@@ -132,7 +133,7 @@ func run(_ options: Options) throws -> Bool {
     let seconds = elapsed()
     let peak = ProcessMemory.peakByteCount ?? 0
     print("\(iteration) files in \(Int(seconds)) s, \(Int(Double(iteration) / max(seconds, 1e-9))) a second")
-    print("accepted \(tally.accepted - starts.count)")
+    print("accepted \(tally.accepted)")
     for (name, count) in tally.refusals.sorted(by: { $0.value > $1.value }) { print("refused \(count): \(name)") }
     print(
         "largest file \(largest) bytes; peak memory \(peak >> 10) KiB, \((peak - before) >> 10) KiB more than at the start"

@@ -88,6 +88,15 @@ import Testing
         #expect(add("t", [2], 4) == .invalidValue)
         #expect(code { $0.set("", .bool(true)) } == .invalidValue)
         #expect(code { $0.set(String(repeating: "k", count: 65_536), .bool(true)) } == .invalidValue)
+        for layout in allLayouts {
+            var array = GGUFArray([1, 2] as [UInt16])
+            for _ in 1..<16 { array = GGUFArray([array]) }
+            var writer = GGUFWriter(layout: layout)
+            writer.set("k", .array(array))
+            #expect(try GGUFFile(bytes: ByteView(writer.encoded()), path: "")["k"] == .array(array))
+            writer.set("k", .array(GGUFArray([array])))
+            #expect(throws: GGUFError.self) { try writer.encoded() }
+        }
         #expect(code { $0.set(GGUFKey.alignment, .uint32(3)) } == .invalidValue)
         #expect(code { $0.set(GGUFKey.alignment, .string("32")) } == .invalidValue)
         #expect(
