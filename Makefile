@@ -1,11 +1,9 @@
-# EdgeLLM: `make demo` runs the bundled model, `make test` runs every test. Both install what is missing first.
+# EdgeLLM: `make demo` shows the command at work, `make test` runs every test. Both install what is missing first.
 
 SWIFT ?= swift
-MODEL ?= Fixtures/edge-car-1m.gguf
-PROMPT ?= Question: Why is the engine light flashing and the car vibrating?\nAnswer:
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release fuzz consumer lint soak bench format clean packages
+.PHONY: demo build test test-debug test-release fuzz lint soak format clean packages
 
 packages:
 	@.ci/packages
@@ -13,10 +11,11 @@ packages:
 build: packages
 	$(SWIFT) build -c release --product edge-llm
 
+# Until the bundled model is trained: looks into a file that the fuzzer's generator makes.
 demo: build
-	@printf '$(PROMPT)' | "$$($(SWIFT) build -c release --show-bin-path)/edge-llm" run -m $(MODEL) --temp 0 --echo
+	$(SWIFT) run -c release edge-llm inspect Fixtures/one-layer.gguf
 
-test: packages lint test-debug test-release fuzz consumer
+test: packages lint test-debug test-release fuzz
 	@echo "all tests passed"
 
 test-debug: packages
@@ -28,27 +27,20 @@ test-release: packages
 	$(SWIFT) test -c release -Xswiftc -enable-testing
 
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 
 # Damaged files must give errors and nothing else; seeds are printed, so a failure can be repeated.
 fuzz: packages
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --seconds $(FUZZ_SECONDS)
 
-# A stranger's package that depends on a tagged clone by URL.
-consumer: packages
-	Tests/Consumer/check
-
 # Long runs: a million damaged files through reader, loader and a token.
 soak: packages
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 
-bench: packages
-	$(SWIFT) run -c release --package-path Benchmarks EdgeBenchmarks
-
 format:
-	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
 
 clean:
 	rm -rf .build Benchmarks/.build

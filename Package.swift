@@ -35,22 +35,17 @@ let rooms: [(name: String, imports: [String])] = [
     ("EdgePlatform", []),
     ("EdgeMath", []),
     ("EdgeQuant", []),
-    ("EdgeTokenizer", []),
-    ("EdgeSampling", []),
     ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeKernels", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
-    ("EdgeModel", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgeTokenizer"]),
-    ("EdgeEngine", ["EdgePlatform", "EdgeModel", "EdgeCache", "EdgeSampling", "EdgeTokenizer"]),
-    ("EdgeLLM", ["EdgePlatform", "EdgeGGUF", "EdgeModel", "EdgeEngine", "EdgeSampling", "EdgeTokenizer"]),
+    ("EdgeModel", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache"]),
 ]
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
 let tests: [(name: String, rooms: [String])] = [
     ("EdgePlatformTests", ["EdgePlatform"]),
+    ("EdgeMathTests", ["EdgeMath"]),
     ("EdgeQuantTests", ["EdgeQuant"]),
-    ("EdgeTokenizerTests", ["EdgeTokenizer", "EdgeGGUF", "EdgeModel"]),
-    ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
     ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform"]),
@@ -60,7 +55,6 @@ let package = Package(
     name: "EdgeLLM",
     platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
-        .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
         .executable(name: "edge-fuzz", targets: ["EdgeFuzz"]),
     ],
@@ -71,17 +65,20 @@ let package = Package(
         .target(
             name: room.name,
             dependencies: room.imports.map { .target(name: $0) },
-            exclude: ["README.md"],
+            exclude: room.name == "EdgeModel" ? ["Model+Tokenizer.swift", "README.md"] : ["README.md"],
             swiftSettings: settings(of: room.name))
     } + [
         .executableTarget(
             name: "EdgeCLI",
             dependencies: [
-                "EdgeLLM", "EdgeGGUF", "EdgeModel", "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling",
-                "EdgeEngine",
+                "EdgeGGUF", "EdgeQuant",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            exclude: ["README.md"],
+            // The commands that generate wait for the tokenizers and samplers; see the README.
+            exclude: [
+                "README.md", "ModelOptions.swift", "SamplerOptions.swift", "RunCommand.swift", "TokenizeCommand.swift",
+                "PerplexityCommand.swift", "Interruption.swift",
+            ],
             swiftSettings: settings(of: "EdgeCLI")),
         .target(
             name: "EdgeTestSupport",

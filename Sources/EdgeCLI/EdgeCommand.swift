@@ -5,10 +5,10 @@ import ArgumentParser
 struct EdgeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "edge-llm",
-        abstract: "Run language models from GGUF files on this machine's processor.",
+        abstract: "Look into GGUF files.",
         discussion: "Exit codes: 0 done, 64 wrong usage, 65 a file that cannot be used, 130 interrupted.",
         version: "0.1.0",
-        subcommands: [RunCommand.self, TokenizeCommand.self, PerplexityCommand.self, InspectCommand.self])
+        subcommands: [InspectCommand.self])
 
     static func main() async {
         do {

@@ -1,8 +1,5 @@
 import ArgumentParser
 import EdgeGGUF
-import EdgeLLM
-import EdgeModel
-import EdgeTokenizer
 import Foundation
 
 /// How the command ends when something went wrong: one line that says what to do, and a code that scripts can tell apart.
@@ -24,13 +21,7 @@ enum Failure {
     static func exit(with error: any Error, command: (some ParsableCommand).Type) -> Never {
         switch error {
         case let error as Message: exit(error.text, error.code)
-        case let error as ModelLoadingError:
-            exit(error.message, error.code == .invalidOptions ? .validationFailure : badFile)
         case let error as GGUFError: exit(error.description, badFile)
-        case let error as ModelError: exit(error.description, badFile)
-        case let error as TokenizerError: exit(error.description, badFile)
-        case LanguageModelError.damagedModel: exit("\(error)", badFile)
-        case let error as LanguageModelError: exit(error.description, .validationFailure)
         case is CancellationError: exit("", interrupted)
         default: command.exit(withError: error)
         }

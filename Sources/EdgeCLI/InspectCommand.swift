@@ -29,9 +29,9 @@ struct InspectCommand: ParsableCommand {
         let order = file.isBigEndian ? "big endian" : "little endian"
         out += "GGUF version \(file.version), \(order), alignment \(file.alignment), \(Terminal.size(file.byteCount))"
         if file.paths.count > 1 { out += " in \(file.paths.count) files" }
-        out += "\n\nMetadata (\(file.metadata.keys.count) keys)\n"
+        out += "\n\nMetadata (\(file.metadata.count) keys)\n"
         out += Self.columns(
-            file.metadata.keys.map { key in
+            file.metadata.entries.map(\.key).map { key in
                 let value = file.metadata[key]
                 return [Self.printable(key), value?.typeName ?? "", value.map { Self.text($0, full: full) } ?? ""]
             })
@@ -188,7 +188,7 @@ struct InspectCommand: ParsableCommand {
             bigEndian = file.isBigEndian
             alignment = file.alignment
             byteCount = file.byteCount
-            metadata = file.metadata.keys.compactMap { key in
+            metadata = file.metadata.entries.map(\.key).compactMap { key in
                 file.metadata[key].map { Entry(key: key, type: $0.typeName, value: JSONValue($0, full: full)) }
             }
             tensors = file.tensors.map {

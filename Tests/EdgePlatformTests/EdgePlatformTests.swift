@@ -108,7 +108,7 @@ struct MemoryTests {
         #expect(throws: PlatformError.self) { try MappedFile(path: "/no/such/file") }
         #expect(throws: PlatformError.self) { try MappedFile(path: "/") }
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("edge-\(UUID().uuidString)").path
-        FileManager.default.createFile(atPath: path, contents: Data())
+        #expect(FileManager.default.createFile(atPath: path, contents: Data()))
         defer { try? FileManager.default.removeItem(atPath: path) }
         #expect(try MappedFile(path: path).byteCount == 0)
     }
