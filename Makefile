@@ -11,7 +11,7 @@ packages:
 build: packages
 	$(SWIFT) build -c release --product edge-llm
 
-# Until the bundled model is trained: looks into a file that the fuzzer's generator makes.
+# Until there is a bundled model that talks: shows what a file holds.
 demo: build
 	$(SWIFT) run -c release edge-llm inspect Fixtures/one-layer.gguf
 

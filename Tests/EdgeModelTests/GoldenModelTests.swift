@@ -112,3 +112,36 @@ struct GoldenModelTests {
         #expect(resumed == Array(fresh.suffix(resumed.count)))
     }
 }
+
+@Suite("The fixture model")
+struct FixtureModelTests {
+    @Test("Threads and pieces change no bit, and a half-precision cache little")
+    func sameBits() throws {
+        let model = try Model(GGUFFile(path: fixtures.appendingPathComponent("one-layer.gguf").path))
+        let ids = (0..<70).map { Int32($0 * 37 % 64) }
+        let whole = try logits(model, ids, pieces: [70])
+        #expect(whole.count == 70 * 64)
+        #expect(whole.allSatisfy(\.isFinite))
+        for (pieces, threads) in [([1, 32, 37], 1), (Array(repeating: 1, count: 70), 2), ([33, 33, 4], 4)] {
+            #expect(try logits(model, ids, pieces: pieces, threads: threads) == whole)
+        }
+        // Keys and values rounded to 11 bits: relative errors of 2^-12, some 6e-8 squared.
+        let halves = try logits(model, ids, pieces: [70], precision: .f16)
+        #expect(nmse(halves, whole) < 1e-6)
+    }
+
+    @Test("A shape that the metadata does not ask for is refused by name")
+    func refusals() throws {
+        let file = try GGUFFile(path: fixtures.appendingPathComponent("one-layer.gguf").path)
+        var writer = try GGUFWriter(copying: file, layout: .current)
+        writer.set("llama.feed_forward_length", .uint32(63))
+        let changed = try GGUFFile(bytes: ByteView(writer.encoded()), path: "changed")
+        do {
+            _ = try Model(changed)
+            Issue.record("a wrong width was accepted")
+        } catch {
+            #expect(error.code == .tensorShapeMismatch)
+            #expect(error.tensor == "blk.0.ffn_gate.weight")
+        }
+    }
+}
