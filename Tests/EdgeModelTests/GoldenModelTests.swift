@@ -121,7 +121,8 @@ struct FixtureModelTests {
         let ids = (0..<70).map { Int32($0 * 37 % 64) }
         let whole = try logits(model, ids, pieces: [70])
         #expect(whole.count == 70 * 64)
-        #expect(whole.allSatisfy(\.isFinite))
+        let areFinite = whole.allSatisfy { $0.isFinite }
+        #expect(areFinite)
         for (pieces, threads) in [([1, 32, 37], 1), (Array(repeating: 1, count: 70), 2), ([33, 33, 4], 4)] {
             #expect(try logits(model, ids, pieces: pieces, threads: threads) == whole)
         }
