@@ -35,6 +35,8 @@ let rooms: [(name: String, imports: [String])] = [
     ("EdgePlatform", []),
     ("EdgeMath", []),
     ("EdgeQuant", []),
+    ("EdgeTokenizer", []),
+    ("EdgeSampling", []),
     ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeKernels", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
@@ -46,6 +48,7 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgePlatformTests", ["EdgePlatform"]),
     ("EdgeMathTests", ["EdgeMath"]),
     ("EdgeQuantTests", ["EdgeQuant"]),
+    ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
     ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform"]),
@@ -65,7 +68,8 @@ let package = Package(
         .target(
             name: room.name,
             dependencies: room.imports.map { .target(name: $0) },
-            exclude: room.name == "EdgeModel" ? ["Model+Tokenizer.swift", "README.md"] : ["README.md"],
+            exclude: room.name == "EdgeModel"
+                ? ["Model+Tokenizer.swift", "VocabularyBinding.swift", "README.md"] : ["README.md"],
             swiftSettings: settings(of: room.name))
     } + [
         .executableTarget(
@@ -74,7 +78,7 @@ let package = Package(
                 "EdgeGGUF", "EdgeQuant",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            // The commands that generate wait for the tokenizers and samplers; see the README.
+            // The commands that generate wait until tokenizers and samplers are connected; see the README.
             exclude: [
                 "README.md", "ModelOptions.swift", "SamplerOptions.swift", "RunCommand.swift", "TokenizeCommand.swift",
                 "PerplexityCommand.swift", "Interruption.swift",

@@ -1,0 +1,67 @@
+extension Tokenizer {
+    /// Bytes that a token stands for; empty for an id outside the vocabulary, for control and unknown tokens unless
+    /// `special`, and for unused tokens.
+    package func bytes(of id: Int32, special: Bool = true) -> [UInt8] {
+        guard kinds.indices.contains(Int(id)) else { return [] }
+        let kind = kinds[Int(id)]
+        let range = tokens.range(Int(id))
+        if !kind.isDisjoint(with: [.control, .unknown]) { return special ? Array(tokens.bytes[range]) : [] }
+        if kind.contains(.userDefined) { return Array(tokens.bytes[range]) }
+        if kind.contains(.normal) {
+            if hasRawPieces {
+                var raw: [UInt8] = []
+                return BytePairModel.decode(tokens.bytes, range, into: &raw) ? raw : Array(tokens.bytes[range])
+            }
+            return Self.unescape(tokens.bytes[range])
+        }
+        if kind.contains(.byte) { return Self.byteValue(tokens.bytes[range]).map { [$0] } ?? [] }
+        return []
+    }
+
+    /// Text of the tokens, invalid UTF-8 repaired. Where the model puts a space before a text, the first one is dropped.
+    package func decode(_ ids: [Int32], skipSpecial: Bool = true) -> String {
+        var bytes: [UInt8] = []
+        for id in ids {
+            let piece = self.bytes(of: id, special: !skipSpecial)
+            if bytes.isEmpty && addsSpacePrefix && piece.first == 0x20 {
+                bytes.append(contentsOf: piece.dropFirst())
+                if bytes.isEmpty { return decode(rest: ids, after: id, skipSpecial) }
+            } else {
+                bytes.append(contentsOf: piece)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The first piece was a lone space: what follows keeps its own.
+    private func decode(rest ids: [Int32], after id: Int32, _ skipSpecial: Bool) -> String {
+        guard let place = ids.firstIndex(of: id) else { return "" }
+        var bytes: [UInt8] = []
+        for next in ids[(place + 1)...] { bytes.append(contentsOf: self.bytes(of: next, special: !skipSpecial)) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    static func unescape(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count)
+        var position = text.startIndex
+        while position < text.endIndex {
+            if position + 2 < text.endIndex && text[position] == 0xE2 && text[position + 1] == 0x96
+                && text[position + 2] == 0x81
+            {
+                result.append(0x20)
+                position += 3
+            } else {
+                result.append(text[position])
+                position += 1
+            }
+        }
+        return result
+    }
+
+    /// The byte of `<0xAB>`.
+    private static func byteValue(_ text: ArraySlice<UInt8>) -> UInt8? {
+        guard text.count == 6, text.starts(with: [0x3C, 0x30, 0x78]) else { return nil }
+        return UInt8(String(decoding: text.dropFirst(3).prefix(2), as: UTF8.self), radix: 16)
+    }
+}

@@ -1,0 +1,115 @@
+/// A stretch of text with its origin.
+package struct TextSegment: Sendable {
+    package var text: String
+    /// Whether special tokens written in it are meant: true for a chat template, false for what a user typed.
+    package var isTrusted: Bool
+
+    package init(_ text: String, isTrusted: Bool) {
+        self.text = text
+        self.isTrusted = isTrusted
+    }
+}
+
+extension Tokenizer {
+    /// Token ids of a text.
+    ///
+    /// - Parameters:
+    ///   - addSpecial: adds what the model puts around a text: BOS, EOS, CLS, SEP.
+    ///   - parseSpecial: reads control tokens written in the text. Leave it false for text from a user.
+    package func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+        encode(bytes: Array(text.utf8), addSpecial: addSpecial, parseSpecial: parseSpecial)
+    }
+
+    /// As above, for bytes that need not be UTF-8.
+    package func encode(bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+        encode(bytes, trusted: parseSpecial && !bytes.isEmpty ? [0..<bytes.count] : [], addSpecial: addSpecial)
+    }
+
+    /// Encodes segments as one text, in which only trusted stretches may hold control tokens; one that straddles
+    /// trusted and other text is no control token.
+    package func encode(segments: [TextSegment], addSpecial: Bool) -> [Int32] {
+        var text: [UInt8] = []
+        var trusted: [Range<Int>] = []
+        for segment in segments where !segment.text.isEmpty {
+            let start = text.count
+            text.append(contentsOf: segment.text.utf8)
+            guard segment.isTrusted else { continue }
+            if let last = trusted.last, last.upperBound == start {
+                trusted[trusted.count - 1] = last.lowerBound..<text.count
+            } else {
+                trusted.append(start..<text.count)
+            }
+        }
+        return encode(text, trusted: trusted, addSpecial: addSpecial)
+    }
+
+    private func encode(_ text: [UInt8], trusted: [Range<Int>], addSpecial: Bool) -> [Int32] {
+        var output: [Int32] = []
+        output.reserveCapacity(text.count / 4 + 8)
+        let fragments = partition.split(text, trusted: trusted)
+        if addSpecial && addsBos, let bosId { output.append(bosId) }
+        switch model {
+        case .bytePair(let model): encode(model, text, fragments, &output)
+        case .sentencePiece(let model): encode(model, text, fragments, &output)
+        }
+        if addSpecial && addsEos, let eosId { output.append(eosId) }
+        return output
+    }
+
+    private func encode(
+        _ model: BytePairModel, _ text: [UInt8], _ fragments: [SpecialPartition.Fragment], _ output: inout [Int32]
+    ) {
+        var scratch = BytePairModel.Scratch()
+        for fragment in fragments {
+            switch fragment {
+            case .token(let id): output.append(id)
+            case .text(let range):
+                if model.pre.escapesSpaces {
+                    let escaped = CodePoints.repaired(Self.escape(text, range, prefix: false))
+                    var own = BytePairModel.Scratch()
+                    model.encode(escaped, 0..<escaped.count, &own, &output)
+                    continue
+                }
+                let part = Array(text[range])
+                let repaired = CodePoints.repaired(part)
+                if repaired.count == part.count && repaired == part {
+                    model.encode(text, range, &scratch, &output)
+                } else {
+                    var own = BytePairModel.Scratch()
+                    model.encode(repaired, 0..<repaired.count, &own, &output)
+                }
+            }
+        }
+    }
+
+    private func encode(
+        _ model: SentencePieceModel, _ text: [UInt8], _ fragments: [SpecialPartition.Fragment],
+        _ output: inout [Int32]
+    ) {
+        var afterSpecial = true
+        for fragment in fragments {
+            switch fragment {
+            case .token(let id):
+                output.append(id)
+                afterSpecial = true
+            case .text(let range):
+                let escaped = Self.escape(text, range, prefix: addsSpacePrefix && afterSpecial)
+                var scratch = SentencePieceModel.Scratch()
+                model.encode(escaped, &scratch, &output)
+                afterSpecial = false
+            }
+        }
+    }
+
+    /// Writes U+2581 for each space.
+    static func escape(_ text: [UInt8], _ range: Range<Int>, prefix: Bool) -> [UInt8] {
+        var escaped: [UInt8] = []
+        escaped.reserveCapacity(range.count + range.count / 2 + 3)
+        if prefix { escaped.append(contentsOf: [0xE2, 0x96, 0x81]) }
+        for index in range {
+            let byte = text[index]
+            if byte == 0x20 { escaped.append(contentsOf: [0xE2, 0x96, 0x81]) } else { escaped.append(byte) }
+        }
+        return escaped
+    }
+}
