@@ -27,9 +27,9 @@ extension Vocabulary {
         sepId = try data.optionalInt(prefix + "seperator_token_id")
         padId = try data.optionalInt(prefix + "padding_token_id")
         maskId = try data.optionalInt(prefix + "mask_token_id")
-        fimPreId = try data.optionalInt(prefix + "fim_pre_token_id") ?? data.optionalInt(prefix + "prefix_token_id")
-        fimSufId = try data.optionalInt(prefix + "fim_suf_token_id") ?? data.optionalInt(prefix + "suffix_token_id")
-        fimMidId = try data.optionalInt(prefix + "fim_mid_token_id") ?? data.optionalInt(prefix + "middle_token_id")
+        fimPreId = try Self.firstId(data, prefix + "fim_pre_token_id", prefix + "prefix_token_id")
+        fimSufId = try Self.firstId(data, prefix + "fim_suf_token_id", prefix + "suffix_token_id")
+        fimMidId = try Self.firstId(data, prefix + "fim_mid_token_id", prefix + "middle_token_id")
         fimPadId = try data.optionalInt(prefix + "fim_pad_token_id")
         fimRepId = try data.optionalInt(prefix + "fim_rep_token_id")
         fimSepId = try data.optionalInt(prefix + "fim_sep_token_id")
@@ -45,6 +45,12 @@ extension Vocabulary {
         }
         modelName = try data.optionalString("general.name")
         architecture = try data.optionalString("general.architecture")
+    }
+
+    /// The value of the first key, or of its older name.
+    private static func firstId(_ data: GGUFMetadata, _ key: String, _ older: String) throws(GGUFError) -> Int? {
+        if let id = try data.optionalInt(key) { return id }
+        return try data.optionalInt(older)
     }
 
     private static func floats(_ data: GGUFMetadata, _ key: String) throws(GGUFError) -> [Float] {

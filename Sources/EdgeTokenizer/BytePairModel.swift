@@ -121,7 +121,7 @@ struct BytePairModel: Sendable {
     private mutating func insert(_ left: Int32, _ right: Int32, rank: UInt32, _ whole: Int32) {
         let key = Self.key(left, right)
         let mask = keys.count - 1
-        var slot = Int(key &* 0x9E37_79B9_7F4A_7C15 >> 32) & mask
+        var slot = Int((key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
         while keys[slot] != .max {
             if keys[slot] == key { return }
             slot = (slot + 1) & mask
@@ -136,7 +136,7 @@ struct BytePairModel: Sendable {
         if left < 0 || right < 0 { return .max }
         let key = Self.key(left, right)
         let mask = keys.count - 1
-        var slot = Int(key &* 0x9E37_79B9_7F4A_7C15 >> 32) & mask
+        var slot = Int((key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
         while true {
             let known = keys[slot]
             if known == key { return values[slot] }

@@ -32,7 +32,7 @@ struct StringTable: Sendable {
 
     /// The upper half of the hash is better mixed than the lower.
     @inline(__always)
-    private static func spread(_ hash: UInt64) -> UInt64 { (hash ^ hash >> 29) &* 0x9E37_79B9_7F4A_7C15 >> 32 }
+    private static func spread(_ hash: UInt64) -> UInt64 { ((hash ^ hash >> 29) &* 0x9E37_79B9_7F4A_7C15) >> 32 }
 
     /// Id of the string `bytes[range]`, or -1.
     @inline(__always)
