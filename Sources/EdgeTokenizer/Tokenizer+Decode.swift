@@ -5,6 +5,7 @@ extension Tokenizer {
         guard kinds.indices.contains(Int(id)) else { return [] }
         let kind = kinds[Int(id)]
         let range = tokens.range(Int(id))
+        if case .rwkv = model { return RWKVModel.unescape(tokens.bytes[range]) }
         if !kind.isDisjoint(with: [.control, .unknown]) { return special ? Array(tokens.bytes[range]) : [] }
         if kind.contains(.userDefined) { return Array(tokens.bytes[range]) }
         if kind.contains(.normal) {

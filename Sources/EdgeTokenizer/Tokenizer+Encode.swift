@@ -51,9 +51,29 @@ extension Tokenizer {
         switch model {
         case .bytePair(let model): encode(model, text, fragments, &output)
         case .sentencePiece(let model): encode(model, text, fragments, &output)
+        case .wordPiece(let model):
+            each(fragments, &output) { model.encode(text, $0, &$1) }
+            // BERT closes with its separator, whatever it names as EOS.
+            if addSpecial, let sepId { output.append(sepId) }
+            return output
+        case .unigram(let model): each(fragments, &output) { model.encode(text, $0, &$1) }
+        case .rwkv(let model):
+            each(fragments, &output) { model.encode(text, $0, &$1) }
         }
         if addSpecial && addsEos, let eosId { output.append(eosId) }
         return output
+    }
+
+    private func each(
+        _ fragments: [SpecialPartition.Fragment], _ output: inout [Int32],
+        _ encode: (Range<Int>, inout [Int32]) -> Void
+    ) {
+        for fragment in fragments {
+            switch fragment {
+            case .token(let id): output.append(id)
+            case .text(let range): encode(range, &output)
+            }
+        }
     }
 
     private func encode(

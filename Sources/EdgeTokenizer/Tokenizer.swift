@@ -6,6 +6,9 @@ package final class Tokenizer: Sendable {
     enum Model: Sendable {
         case sentencePiece(SentencePieceModel)
         case bytePair(BytePairModel)
+        case wordPiece(WordPieceModel)
+        case unigram(UnigramModel)
+        case rwkv(RWKVModel)
     }
 
     let model: Model
@@ -76,6 +79,23 @@ package final class Tokenizer: Sendable {
             model = .bytePair(
                 BytePairModel(tokens: texts, merges: vocabulary.merges, pre: pre, isHidden: isHidden))
             hasRawPieces = pre.isByteEncoded
+        case .wordPiece:
+            let lowercases = vocabulary.lowercase ?? true
+            model = .wordPiece(
+                WordPieceModel(
+                    tokens: texts, isHidden: isHidden, unknown: special.unk ?? -1, lowercases: lowercases,
+                    stripsAccents: vocabulary.stripAccents ?? lowercases))
+            hasRawPieces = false
+        case .unigram(let map):
+            model = .unigram(
+                UnigramModel(
+                    tokens: texts, scores: vocabulary.scores ?? [Float](repeating: 0, count: texts.count),
+                    kinds: kinds, unknown: special.unk ?? -1, map: map, addsSpace: addsSpacePrefix,
+                    mergesSpaces: vocabulary.removeExtraWhitespaces ?? false))
+            hasRawPieces = false
+        case .rwkv:
+            model = .rwkv(RWKVModel(tokens: texts, isHidden: isHidden, unknown: special.unk ?? -1))
+            hasRawPieces = false
         }
         if texts.ends.isEmpty { texts = PackedStrings() }
         tokens = texts

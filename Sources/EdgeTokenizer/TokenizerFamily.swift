@@ -3,6 +3,9 @@ struct TokenizerFamily {
     enum Kind {
         case sentencePiece
         case bytePair(PreTokenizer)
+        case wordPiece
+        case unigram(CharacterMap)
+        case rwkv
     }
 
     var kind: Kind
@@ -17,7 +20,7 @@ struct TokenizerFamily {
     var pad: Int?
     var mask: Int?
 
-    static let names = ["llama", "gpt2", "gemma4"]
+    static let names = ["llama", "gpt2", "gemma4", "bert", "t5", "rwkv"]
 
     init(_ vocabulary: Vocabulary) throws(TokenizerError) {
         switch vocabulary.model {
@@ -42,6 +45,18 @@ struct TokenizerFamily {
             addsBos = pre.addsBos
             alwaysAddsBos = pre.isGemma4
             if !isGemma { (bos, eos) = (pre.hasDefaultBos ? 11 : nil, 11) }
+        case "bert":
+            kind = .wordPiece
+            addsBos = true
+            addsEos = true
+            alwaysAddsBos = true
+            (bos, unk, sep, pad, mask) = (101, 100, 102, 0, 103)
+        case "t5":
+            kind = .unigram(try CharacterMap(vocabulary.precompiledCharsmap ?? []))
+            addsEos = true
+            (eos, unk, pad) = (1, 2, 0)
+        case "rwkv":
+            kind = .rwkv
         default:
             throw TokenizerError(
                 .unknownModel,
