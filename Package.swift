@@ -36,7 +36,7 @@ let rooms: [(name: String, imports: [String])] = [
     ("EdgeMath", []),
     ("EdgeQuant", []),
     ("EdgeTokenizer", []),
-    ("EdgeSampling", []),
+    ("EdgeSampling", ["EdgeMath"]),
     ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeKernels", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),

@@ -1,6 +1,8 @@
 /// Elementary functions in plain double arithmetic with a fixed order of operations, so that their bits are the same on every
 /// platform: the C library's are not.
-package enum Deterministic {
+///
+/// `public` only so that its `package` members can be inlined into other rooms; no product exports it.
+public enum Deterministic {
     /// Sine and cosine of x radians, within 2 units in the last place of a double for |x| below 2^20.
     ///
     /// x is reduced by multiples of pi/2 held in three parts of 33 bits (Cody and Waite 1980), then the Taylor series on

@@ -1,52 +1,52 @@
 internal import EdgeGGUF
 
-/// Typed reads of a file's metadata whose errors name the key, and tell missing from wrong.
+/// A file's typed metadata for the loader: the reader's own getters, their errors as the loader's, and floats that must be finite.
 struct MetadataReader {
     let file: GGUFFile
 
     func optionalInt(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> Int? {
-        guard let value = file[key] else { return nil }
-        guard let number = value.int else { throw wrongType(key, value, "an integer") }
-        guard range.contains(number) else {
-            throw ModelError(
-                .invalidMetadata, "\(number) is outside \(range.lowerBound)...\(range.upperBound)", key: key)
+        try read { metadata throws(GGUFError) in try metadata.optionalInt(key, in: range) }
+    }
+
+    func int(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> Int {
+        try read { metadata throws(GGUFError) in try metadata.int(key, in: range) }
+    }
+
+    func optionalFloat(_ key: String) throws(ModelError) -> Float? {
+        let number = try read { metadata throws(GGUFError) in try metadata.optionalFloat(key) }
+        if let number, !number.isFinite {
+            throw ModelError(file.metadata.invalid(key, "\(number) is not finite"))
         }
         return number
     }
 
-    func int(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> Int {
-        guard let number = try optionalInt(key, in: range) else { throw missing(key) }
-        return number
-    }
-
-    func optionalFloat(_ key: String) throws(ModelError) -> Float? {
-        guard let value = file[key] else { return nil }
-        guard let number = value.float else { throw wrongType(key, value, "a number") }
-        guard number.isFinite else { throw ModelError(.invalidMetadata, "\(number) is not finite", key: key) }
-        return number
-    }
-
     func float(_ key: String) throws(ModelError) -> Float {
-        guard let number = try optionalFloat(key) else { throw missing(key) }
+        guard let number = try optionalFloat(key) else { throw ModelError(file.metadata.missing(key)) }
         return number
     }
 
     func optionalString(_ key: String) throws(ModelError) -> String? {
-        guard let value = file[key] else { return nil }
-        guard let text = value.text else { throw wrongType(key, value, "a string") }
-        return text
+        try read { metadata throws(GGUFError) in try metadata.optionalString(key) }
     }
 
     func string(_ key: String) throws(ModelError) -> String {
-        guard let text = try optionalString(key) else { throw missing(key) }
-        return text
+        try read { metadata throws(GGUFError) in try metadata.string(key) }
     }
 
-    private func missing(_ key: String) -> ModelError {
-        ModelError(.missingMetadata, "the file does not say its '\(key)'", key: key)
+    private func read<T>(_ get: (GGUFMetadata) throws(GGUFError) -> T) throws(ModelError) -> T {
+        do throws(GGUFError) {
+            return try get(file.metadata)
+        } catch {
+            throw ModelError(error)
+        }
     }
+}
 
-    private func wrongType(_ key: String, _ value: GGUFValue, _ expected: String) -> ModelError {
-        ModelError(.invalidMetadata, "is of type \(value.typeName), but must be \(expected)", key: key)
+extension ModelError {
+    /// A metadata error of the reader as the loader's: the same key and byte.
+    fileprivate init(_ error: GGUFError) {
+        self.init(
+            error.code == .missingMetadata ? .missingMetadata : .invalidMetadata, error.message, key: error.key,
+            byteOffset: error.byteOffset)
     }
 }

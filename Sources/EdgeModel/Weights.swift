@@ -117,7 +117,7 @@ struct TensorBinder {
         guard tensor.dimensions == [columns, rows] else {
             throw shapeError(name, tensor.dimensions, expected: [columns, rows])
         }
-        return try matrix(tensor, bytes: data(of: tensor), rows: rows, columns: columns)
+        return try matrix(tensor, bytes: tensor.bytes, rows: rows, columns: columns)
     }
 
     private func matrix(_ tensor: GGUFTensor, bytes: ByteView, rows: Int, columns: Int) throws(ModelError) -> Matrix {
@@ -158,7 +158,7 @@ struct TensorBinder {
         guard tensor.dimensions == [columns, rows, count] else {
             throw shapeError(merged, tensor.dimensions, expected: [columns, rows, count])
         }
-        let bytes = try data(of: tensor)
+        let bytes = tensor.bytes
         let size = bytes.count / count
         for expert in 0..<count {
             guard let part = bytes.slice(at: expert * size, byteCount: size) else {
@@ -180,17 +180,13 @@ struct TensorBinder {
                 .unsupportedTensorType, "type \(tensor.type.name) stores integers, not weights", tensor: name)
         }
         do {
-            return try Vector(tensor.type.decode(data(of: tensor).copied()))
-        } catch let error as ModelError {
-            throw error
+            return try Vector(tensor.type.decode(tensor.bytes.copied()))
         } catch let error as PlatformError {
             throw ModelError(.insufficientMemory, "\(error)", tensor: name)
         } catch {
             throw ModelError(.unsupportedTensorType, "\(error)", tensor: name)
         }
     }
-
-    private func data(of tensor: GGUFTensor) throws(ModelError) -> ByteView { tensor.bytes }
 
     private func shapeError(_ name: String, _ found: [Int], expected: [any CustomStringConvertible]) -> ModelError {
         let wanted = expected.map(\.description).joined(separator: ", ")

@@ -1,3 +1,5 @@
+internal import EdgeMath
+
 /// A token that may still be chosen.
 struct Candidate {
     var logit: Float
@@ -112,7 +114,7 @@ struct Candidates {
         guard let top = best else { return 0 }
         var sum = 0.0
         for index in 0..<count {
-            let weight = PortableMath.exp(scaled(items[index].logit, below: top))
+            let weight = Deterministic.exponential(scaled(items[index].logit, below: top))
             items[index].weight = weight
             sum += weight
         }

@@ -1,3 +1,5 @@
+internal import EdgeMath
+
 /// What discourages repetition: the penalties on recent tokens, and DRY. Works on a dense array of logits, in time
 /// linear in the window, with scratch that is kept.
 struct Repetition {
@@ -62,16 +64,27 @@ struct Repetition {
             let next = Int(history[last - k + 1])
             marks[next] = max(marks[next], Int32(truncatingIfNeeded: length))
         }
-        let longest = dry.base > 1.000001 ? Int(min(88.7228391 / PortableMath.log(dry.base), 1e9)) : Int.max
+        let longest = dry.base > 1.000001 ? Int(min(88.7228391 / Deterministic.logarithm(dry.base), 1e9)) : Int.max
         for k in 1..<n {
             let id = history[last - k + 1]
             let length = Int(marks[Int(id)])
             guard length != 0 else { continue }
             marks[Int(id)] = 0
             guard breakers[id]?.contains(where: \.isEmpty) != true, logits[Int(id)] > -.infinity else { continue }
-            let power = PortableMath.power(dry.base, min(length - dry.allowedLength, longest))
+            let power = Self.power(dry.base, min(length - dry.allowedLength, longest))
             logits[Int(id)] = bounded(Double(logits[Int(id)]) - dry.multiplier * power)
         }
+    }
+
+    /// `base` to a whole power, by squaring.
+    private static func power(_ base: Double, _ exponent: Int) -> Double {
+        var (result, square, left) = (1.0, base, max(0, exponent))
+        while left > 0 {
+            if left & 1 == 1 { result *= square }
+            square *= square
+            left >>= 1
+        }
+        return result
     }
 
     /// Tokens after the latest breaker, `n` where the window holds none.

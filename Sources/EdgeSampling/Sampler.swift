@@ -1,3 +1,5 @@
+internal import EdgeMath
+
 /// Everything a sampler remembers. Restoring it gives the same continuation.
 package struct SamplerState: Codable, Sendable, Equatable {
     /// The key of the generator.
@@ -191,7 +193,7 @@ package struct Sampler {
             guard candidates.count > 0 else { throw Self.nothingLeft }
             if stages.contains(.temperature) { candidates.temperature = parameters.temperature }
             // p >= 2^-mu, written for logits.
-            let bar = PortableMath.log(candidates.weigh()) - mu * PortableMath.ln2
+            let bar = Deterministic.logarithm(candidates.weigh()) - mu * Deterministic.ln2
             return candidates.keep(scaledAtLeast: bar, minKeep: 1)
         }
         let first = stages.first { isActive($0) && ![.logitBias, .penalties, .dry].contains($0) }
@@ -226,7 +228,7 @@ package struct Sampler {
             candidates.keepFirst(max(parameters.topK, minKeep))
         case .typical: keepTypical()
         case .topP: candidates.keepShare(parameters.topP, minKeep: minKeep)
-        case .minP: candidates.keep(scaledAtLeast: PortableMath.log(parameters.minP), minKeep: minKeep)
+        case .minP: candidates.keep(scaledAtLeast: Deterministic.logarithm(parameters.minP), minKeep: minKeep)
         case .xtc: excludeTopChoices()
         case .temperature: candidates.temperature = parameters.temperature
         }
@@ -253,7 +255,7 @@ package struct Sampler {
         candidates.sort()
         let sum = candidates.weigh()
         guard let top = candidates.best else { return }
-        let logSum = PortableMath.log(sum)
+        let logSum = Deterministic.logarithm(sum)
         var entropy = 0.0
         for index in 0..<candidates.count {
             let weight = candidates.items[index].weight
@@ -268,7 +270,7 @@ package struct Sampler {
         var share = 0.0
         var kept = 0
         while kept < candidates.count {
-            share += PortableMath.exp(candidates.scaled(candidates.items[kept].logit, below: top)) / sum
+            share += Deterministic.exponential(candidates.scaled(candidates.items[kept].logit, below: top)) / sum
             kept += 1
             if share > parameters.typicalP, kept >= parameters.minKeep { break }
         }
@@ -300,7 +302,7 @@ package struct Sampler {
             if reached > goal { break }
         }
         if let mirostat = parameters.mirostat {
-            let surprise = -PortableMath.log(candidates.items[chosen].weight / sum) / PortableMath.ln2
+            let surprise = -Deterministic.logarithm(candidates.items[chosen].weight / sum) / Deterministic.ln2
             mu -= mirostat.eta * (surprise - mirostat.tau)
         }
         return candidates.items[chosen].id

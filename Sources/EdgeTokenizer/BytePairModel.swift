@@ -70,9 +70,7 @@ struct BytePairModel: Sendable {
         for byte in 0..<256 {
             let single = symbols.find([UInt8(byte)], 0..<1)
             bytes.append(single)
-            let hex = Array("0123456789ABCDEF".utf8)
-            let name = Array("<0x".utf8) + [hex[byte >> 4], hex[byte & 15]] + Array(">".utf8)
-            fallback.append(pre.isByteEncoded ? single : symbols.find(name, 0..<name.count))
+            fallback.append(pre.isByteEncoded ? single : symbols.findByteToken(UInt8(byte)))
         }
         if let merges { addMerges(merges) }
     }
@@ -152,16 +150,7 @@ struct BytePairModel: Sendable {
         var spare: [Int] = []
         var list: [MergeSymbol] = []
         var queue = MergeQueue()
-        /// Recent words: hash of the bytes, place of the word in the text, place of its tokens in the output.
-        var words = [Word](repeating: Word(), count: 4096)
-    }
-
-    struct Word {
-        var hash: UInt64 = 0
-        var start: Int32 = 0
-        var length: Int32 = 0
-        var output: Int32 = 0
-        var count: Int32 = 0
+        var words = WordCache()
     }
 
     /// Appends the tokens of `text[range]`. `text` must stay the same for all calls that share a scratch.
@@ -194,23 +183,10 @@ struct BytePairModel: Sendable {
                 }
             }
         }
-        let slot = Int((hash ^ hash >> 32) & 4095)
-        let known = scratch.words[slot]
-        if known.hash == hash && Int(known.length) == range.count && known.count > 0 {
-            var index = 0
-            while index < range.count && text[Int(known.start) + index] == text[range.lowerBound + index] { index += 1 }
-            if index == range.count {
-                for offset in 0..<Int(known.count) { output.append(output[Int(known.output) + offset]) }
-                return
-            }
-        }
+        if scratch.words.repeatTokens(of: text, range, hash: hash, into: &output) { return }
         let before = output.count
         merge(text, range, &scratch, &output)
-        if let start = Int32(exactly: range.lowerBound), let place = Int32(exactly: before), range.count < 256 {
-            scratch.words[slot] = Word(
-                hash: hash, start: start, length: Int32(range.count), output: place, count: Int32(output.count - before)
-            )
-        }
+        scratch.words.remember(range, hash: hash, tokens: before..<output.count)
     }
 
     private func merge(_ text: [UInt8], _ range: Range<Int>, _ scratch: inout Scratch, _ output: inout [Int32]) {

@@ -28,11 +28,9 @@ struct SentencePieceModel: Sendable {
         splitsAtSpaces = splits
         self.scores = scores
         self.unknown = unknown
-        let hex = Array("0123456789ABCDEF".utf8)
         var bytes: [Int32] = []
         for byte in 0..<256 {
-            let name = Array("<0x".utf8) + [hex[byte >> 4], hex[byte & 15]] + Array(">".utf8)
-            let token = tokens.find(name, 0..<name.count)
+            let token = tokens.findByteToken(UInt8(byte))
             bytes.append(token >= 0 ? token : tokens.find([UInt8(byte)], 0..<1))
         }
         self.bytes = bytes
@@ -46,7 +44,7 @@ struct SentencePieceModel: Sendable {
     struct Scratch {
         var list: [MergeSymbol] = []
         var queue = MergeQueue()
-        var words = [BytePairModel.Word](repeating: BytePairModel.Word(), count: 4096)
+        var words = WordCache()
     }
 
     /// Appends the tokens of a text whose spaces are U+2581 already. One scratch serves one text.
@@ -67,23 +65,10 @@ struct SentencePieceModel: Sendable {
 
     private func word(_ text: [UInt8], _ range: Range<Int>, _ scratch: inout Scratch, _ output: inout [Int32]) {
         let hash = StringTable.hash(text, range)
-        let slot = Int((hash ^ hash >> 32) & 4095)
-        let known = scratch.words[slot]
-        if known.hash == hash && Int(known.length) == range.count && known.count > 0 {
-            var index = 0
-            while index < range.count && text[Int(known.start) + index] == text[range.lowerBound + index] { index += 1 }
-            if index == range.count {
-                for offset in 0..<Int(known.count) { output.append(output[Int(known.output) + offset]) }
-                return
-            }
-        }
+        if scratch.words.repeatTokens(of: text, range, hash: hash, into: &output) { return }
         let before = output.count
         merge(text, range, &scratch, &output)
-        if let start = Int32(exactly: range.lowerBound), let place = Int32(exactly: before), range.count < 256 {
-            scratch.words[slot] = BytePairModel.Word(
-                hash: hash, start: start, length: Int32(range.count), output: place, count: Int32(output.count - before)
-            )
-        }
+        scratch.words.remember(range, hash: hash, tokens: before..<output.count)
     }
 
     private func merge(_ text: [UInt8], _ range: Range<Int>, _ scratch: inout Scratch, _ output: inout [Int32]) {

@@ -75,17 +75,19 @@ enum Splitters {
                 ends.append(position)
                 continue
             }
-            let lead = scalar == 0x20 && position + 1 < end ? position + 1 : position
-            if text.classes[lead] & word == 0 {
-                position = lead + 1
-                while position < end && text.classes[position] & word == 0 { position += 1 }
-                position = breaks(text, position, end)
-                ends.append(position)
-                continue
-            }
-            position = blanks(text, position, end)
+            position = symbolsOrBlanks(text, position, end, word: word)
             ends.append(position)
         }
+    }
+
+    /// Where a piece that begins with neither a letter nor a digit ends: ` ?[^\s\p{L}\p{N}]+[\r\n]*`, else as `blanks`.
+    @inline(__always)
+    private static func symbolsOrBlanks(_ text: ScalarText, _ position: Int, _ end: Int, word: UInt16) -> Int {
+        let lead = text.scalars[position] == 0x20 && position + 1 < end ? position + 1 : position
+        guard text.classes[lead] & word == 0 else { return blanks(text, position, end) }
+        var next = lead + 1
+        while next < end && text.classes[next] & word == 0 { next += 1 }
+        return breaks(text, next, end)
     }
 
     @inline(__always)
@@ -139,15 +141,7 @@ enum Splitters {
                 ends.append(position)
                 continue
             }
-            let lead = scalar == 0x20 && position + 1 < end ? position + 1 : position
-            if text.classes[lead] & word == 0 {
-                position = lead + 1
-                while position < end && text.classes[position] & word == 0 { position += 1 }
-                position = breaks(text, position, end)
-                ends.append(position)
-                continue
-            }
-            position = blanks(text, position, end)
+            position = symbolsOrBlanks(text, position, end, word: word)
             ends.append(position)
         }
     }

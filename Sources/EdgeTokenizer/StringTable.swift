@@ -71,6 +71,11 @@ struct StringTable: Sendable {
         return find(bytes, 0..<bytes.count)
     }
 
+    /// Id of the token that stands for a raw byte, `<0x00>` to `<0xFF>`, or -1.
+    func findByteToken(_ byte: UInt8) -> Int32 {
+        find("<0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true) + ">")
+    }
+
     /// Adds the next string. Where an equal one is known, or `isHidden`, it gets an id that `find` never returns.
     mutating func append(_ bytes: [UInt8], _ range: Range<Int>, isHidden: Bool = false) {
         let hash = Self.hash(bytes, range)

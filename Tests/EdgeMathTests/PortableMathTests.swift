@@ -1,4 +1,4 @@
-import EdgeSampling
+import EdgeMath
 import EdgeTestSupport
 import Foundation
 import Testing
@@ -18,12 +18,12 @@ struct PortableMathTests {
         for range in [1e-9, 0.5, 10, 100, 708] {
             for _ in 0..<50_000 {
                 let x = Double.random(in: -range...range, using: &random)
-                worst = max(worst, Self.distance(PortableMath.exp(x), Foundation.exp(x)))
+                worst = max(worst, Self.distance(Deterministic.exponential(x), Foundation.exp(x)))
             }
         }
         #expect(worst <= 2)
         for x in stride(from: -745.0, to: -708, by: 0.01) {
-            #expect(Self.distance(PortableMath.exp(x), Foundation.exp(x)) <= 2)
+            #expect(Self.distance(Deterministic.exponential(x), Foundation.exp(x)) <= 2)
         }
     }
 
@@ -34,24 +34,24 @@ struct PortableMathTests {
         for _ in 0..<200_000 {
             let any = Double(bitPattern: UInt64.random(in: 1..<0x7ff0_0000_0000_0000, using: &random))
             let near = Double.random(in: 0.5...2, using: &random)
-            for x in [any, near] { worst = max(worst, Self.distance(PortableMath.log(x), Foundation.log(x))) }
+            for x in [any, near] { worst = max(worst, Self.distance(Deterministic.logarithm(x), Foundation.log(x))) }
         }
         #expect(worst <= 2)
     }
 
     @Test("special values have their answers")
     func special() {
-        #expect(PortableMath.exp(0) == 1)
-        #expect(PortableMath.exp(.infinity) == .infinity)
-        #expect(PortableMath.exp(710) == .infinity)
-        #expect(PortableMath.exp(-.infinity) == 0)
-        #expect(PortableMath.exp(-746) == 0)
-        #expect(PortableMath.exp(-745) == Double.leastNonzeroMagnitude)
-        #expect(PortableMath.exp(.nan).isNaN)
-        #expect(PortableMath.log(1) == 0)
-        #expect(PortableMath.log(0) == -.infinity)
-        #expect(PortableMath.log(.infinity) == .infinity)
-        #expect(PortableMath.log(-1).isNaN)
-        #expect(PortableMath.log(.nan).isNaN)
+        #expect(Deterministic.exponential(0) == 1)
+        #expect(Deterministic.exponential(.infinity) == .infinity)
+        #expect(Deterministic.exponential(710) == .infinity)
+        #expect(Deterministic.exponential(-.infinity) == 0)
+        #expect(Deterministic.exponential(-746) == 0)
+        #expect(Deterministic.exponential(-745) == Double.leastNonzeroMagnitude)
+        #expect(Deterministic.exponential(.nan).isNaN)
+        #expect(Deterministic.logarithm(1) == 0)
+        #expect(Deterministic.logarithm(0) == -.infinity)
+        #expect(Deterministic.logarithm(.infinity) == .infinity)
+        #expect(Deterministic.logarithm(-1).isNaN)
+        #expect(Deterministic.logarithm(.nan).isNaN)
     }
 }
