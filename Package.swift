@@ -40,7 +40,18 @@ let rooms: [(name: String, imports: [String])] = [
     ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeKernels", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
-    ("EdgeModel", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache"]),
+    (
+        "EdgeModel",
+        ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgeTokenizer"]
+    ),
+    (
+        "EdgeEngine",
+        ["EdgePlatform", "EdgeMath", "EdgeTokenizer", "EdgeSampling", "EdgeKernels", "EdgeCache", "EdgeModel"]
+    ),
+    (
+        "EdgeLLM",
+        ["EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeKernels", "EdgeModel", "EdgeEngine"]
+    ),
 ]
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
@@ -58,6 +69,7 @@ let package = Package(
     name: "EdgeLLM",
     platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
+        .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
         .executable(name: "edge-fuzz", targets: ["EdgeFuzz"]),
     ],
@@ -68,21 +80,16 @@ let package = Package(
         .target(
             name: room.name,
             dependencies: room.imports.map { .target(name: $0) },
-            exclude: room.name == "EdgeModel"
-                ? ["Model+Tokenizer.swift", "VocabularyBinding.swift", "README.md"] : ["README.md"],
+            exclude: ["README.md"],
             swiftSettings: settings(of: room.name))
     } + [
         .executableTarget(
             name: "EdgeCLI",
             dependencies: [
-                "EdgeGGUF", "EdgeQuant",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeGGUF", "EdgeKernels", "EdgeModel", "EdgeEngine",
+                "EdgeLLM", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            // The commands that generate wait until tokenizers and samplers are connected; see the README.
-            exclude: [
-                "README.md", "ModelOptions.swift", "SamplerOptions.swift", "RunCommand.swift", "TokenizeCommand.swift",
-                "PerplexityCommand.swift", "Interruption.swift",
-            ],
+            exclude: ["README.md"],
             swiftSettings: settings(of: "EdgeCLI")),
         .target(
             name: "EdgeTestSupport",
