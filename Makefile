@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release fuzz lint soak format clean packages
+.PHONY: demo build test test-debug test-release allocations consumer fuzz lint soak format clean packages
 
 packages:
 	@.ci/packages
@@ -11,11 +11,11 @@ packages:
 build: packages
 	$(SWIFT) build -c release --product edge-llm
 
-# Until there is a bundled model that talks: shows what a file holds.
 demo: build
-	$(SWIFT) run -c release edge-llm inspect Fixtures/one-layer.gguf
+	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" run -m Fixtures/edge-car-1m.gguf -p "The engine light is" \
+		--seed 1
 
-test: packages lint test-debug fuzz
+test: packages lint test-debug allocations fuzz consumer
 	@echo "all tests passed"
 
 test-debug: packages
@@ -26,6 +26,15 @@ test-debug: packages
 test-release: packages
 	$(SWIFT) test -c release -Xswiftc -enable-testing
 
+# A token must not allocate: counts every call of the allocator.
+allocations: packages
+	$(SWIFT) build -c release --product edge-allocations
+	"$$($(SWIFT) build -c release --show-bin-path)/edge-allocations" Fixtures/edge-car-1m.gguf
+
+# Another package that depends on this one by URL, in debug and in release.
+consumer: packages
+	Tests/Consumer/check
+
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 
@@ -34,8 +43,9 @@ fuzz: packages
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --seconds $(FUZZ_SECONDS)
 
-# Long runs: a million damaged files through reader, loader and a token.
+# Long runs: every test in release with the slow ones, and a million damaged files through reader, loader and a token.
 soak: packages
+	EDGE_LONG_TESTS=1 $(MAKE) test-release
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 

@@ -50,7 +50,10 @@ let rooms: [(name: String, imports: [String])] = [
     ),
     (
         "EdgeLLM",
-        ["EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeKernels", "EdgeModel", "EdgeEngine"]
+        [
+            "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeKernels", "EdgeModel",
+            "EdgeEngine",
+        ]
     ),
 ]
 
@@ -62,7 +65,10 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
-    ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform"]),
+    ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeTokenizer"]),
+    ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
+    ("EdgeLLMTests", ["EdgeLLM", "EdgePlatform"]),
+    ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
 let package = Package(
@@ -72,6 +78,7 @@ let package = Package(
         .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
         .executable(name: "edge-fuzz", targets: ["EdgeFuzz"]),
+        .executable(name: "edge-allocations", targets: ["EdgeAllocations"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -98,10 +105,25 @@ let package = Package(
             swiftSettings: language),
         .executableTarget(
             name: "EdgeFuzz",
-            dependencies: ["EdgeGGUF", "EdgePlatform", "EdgeQuant", "EdgeTestSupport"],
+            dependencies: [
+                "EdgeGGUF", "EdgePlatform", "EdgeQuant", "EdgeKernels", "EdgeTokenizer", "EdgeSampling", "EdgeModel",
+                "EdgeTestSupport",
+            ],
             path: "Tests/EdgeFuzz",
             exclude: ["README.md"],
             swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeAllocations",
+            dependencies: ["EdgeGGUF", "EdgePlatform", "EdgeKernels", "EdgeCache", "EdgeSampling", "EdgeModel"],
+            path: "Tests/EdgeAllocations",
+            exclude: ["README.md"],
+            swiftSettings: language + optimised,
+            linkerSettings: [
+                .unsafeFlags(
+                    ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"].flatMap {
+                        ["-Xlinker", "--defsym=\($0)=edge_counted_\($0)"]
+                    }, .when(platforms: [.linux]))
+            ]),
     ]
         + tests.map { test in
             .testTarget(

@@ -6,7 +6,8 @@ struct EdgeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "edge-llm",
         abstract: "Run language models from GGUF files, on the CPU.",
-        discussion: "Exit codes: 0 done, 64 wrong usage, 65 a file that cannot be used, 74 output that cannot be written, "
+        discussion:
+            "Exit codes: 0 done, 64 wrong usage, 65 a file that cannot be used, 74 output that cannot be written, "
             + "130 interrupted.",
         version: "0.1.0",
         subcommands: [RunCommand.self, TokenizeCommand.self, PerplexityCommand.self, InspectCommand.self])

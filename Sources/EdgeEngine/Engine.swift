@@ -109,8 +109,9 @@ package actor Engine {
                 break
             }
             guard statistics.generatedTokenCount < limit else { break }
-            run(CollectionOfOne(id), context)
+            // The logits belong to the engine: others may pass only between choosing a token and running it.
             await letOthersPass()
+            run(CollectionOfOne(id), context)
         }
         if reason != .stopSequence {
             let (text, isStopped) = matcher.append(decoder.finish())
