@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release allocations consumer fuzz lint soak format clean packages
+.PHONY: demo build test test-debug test-release allocations consumer bench fuzz lint soak format clean packages
 
 packages:
 	@.ci/packages
@@ -26,6 +26,10 @@ test-debug: packages
 test-release: packages
 	$(SWIFT) test -c release -Xswiftc -enable-testing
 
+# Times tokenizers, sampling and decoding; see Benchmarks/README.md.
+bench: packages
+	cd Benchmarks && $(SWIFT) package --disable-sandbox benchmark
+
 # A token must not allocate: counts every call of the allocator.
 allocations: packages
 	$(SWIFT) build -c release --product edge-allocations
@@ -36,7 +40,7 @@ consumer: packages
 	Tests/Consumer/check
 
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Benchmarks
 
 # Damaged files must give errors and nothing else; seeds are printed, so a failure can be repeated.
 fuzz: packages
@@ -50,7 +54,7 @@ soak: packages
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 
 format:
-	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Benchmarks
 
 clean:
 	rm -rf .build Benchmarks/.build

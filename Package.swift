@@ -77,6 +77,7 @@ let package = Package(
     products: [
         .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
+        .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),
         .executable(name: "edge-fuzz", targets: ["EdgeFuzz"]),
         .executable(name: "edge-allocations", targets: ["EdgeAllocations"]),
     ],
@@ -98,6 +99,11 @@ let package = Package(
             ],
             exclude: ["README.md"],
             swiftSettings: settings(of: "EdgeCLI")),
+        .target(
+            name: "EdgeWorkloads",
+            dependencies: ["EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeModel"],
+            path: "Benchmarks/Workloads",
+            swiftSettings: language + optimised),
         .target(
             name: "EdgeTestSupport",
             dependencies: ["EdgePlatform"],

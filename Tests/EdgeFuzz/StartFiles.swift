@@ -81,7 +81,9 @@ enum StartFiles {
         writer.set("tokenizer.ggml.model", .string(family))
         switch family {
         case "gpt2":
-            tokens = ["<s>", "</s>", "Ġ", "a", "b", "c", "t", "o", "k", "e", "n", "1", "2", "to", "ken", "Ġto", "<user>"]
+            tokens = [
+                "<s>", "</s>", "Ġ", "a", "b", "c", "t", "o", "k", "e", "n", "1", "2", "to", "ken", "Ġto", "<user>",
+            ]
             types = [3, 3] + Array(repeating: 1, count: 14) + [4]
             writer.set("tokenizer.ggml.pre", .string("llama-bpe"))
             writer.set("tokenizer.ggml.merges", .array(GGUFArray(["t o", "k e", "ke n", "Ġ to"])))
@@ -92,7 +94,8 @@ enum StartFiles {
             tokens = ["<s>", "</s>", "\\x00", "\\n", "a", "b", "c", " to", "ken", "12"]
             types = [3, 3] + Array(repeating: 1, count: 8)
         default:
-            tokens = ["<unk>", "<s>", "</s>"] + (family == "llama" ? bytes : []) + ["▁", "a", "b", "▁to", "ken", "<user>"]
+            tokens =
+                ["<unk>", "<s>", "</s>"] + (family == "llama" ? bytes : []) + ["▁", "a", "b", "▁to", "ken", "<user>"]
             types = [2, 3, 3] + Array(repeating: 6, count: family == "llama" ? 256 : 0) + [1, 1, 1, 1, 1, 4]
             writer.set("tokenizer.ggml.unknown_token_id", .uint32(0))
             if family == "t5" {
