@@ -38,6 +38,7 @@ let rooms: [(name: String, imports: [String])] = [
     ("EdgeTokenizer", []),
     ("EdgeSampling", ["EdgeMath"]),
     ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
+    ("EdgeSynthesis", ["EdgeQuant", "EdgeGGUF"]),
     ("EdgeKernels", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
     (
@@ -94,8 +95,8 @@ let package = Package(
         .executableTarget(
             name: "EdgeCLI",
             dependencies: [
-                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeGGUF", "EdgeKernels", "EdgeModel", "EdgeEngine",
-                "EdgeLLM", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeGGUF", "EdgeSynthesis", "EdgeKernels", "EdgeModel",
+                "EdgeEngine", "EdgeLLM", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["README.md"],
             swiftSettings: settings(of: "EdgeCLI")),
