@@ -1,3 +1,4 @@
+internal import EdgeKernelJobs
 package import EdgePlatform
 package import EdgeQuant
 
@@ -75,6 +76,58 @@ package struct Matrix: Sendable {
                 }
             }
         }
+    }
+
+    /// The same product from int8 activations: what `quantized` holds of `x`, in the blocks that this type asks for.
+    ///
+    /// Each output is a sum over blocks in ascending order, in f32 without fused operations, of exact integer sums: the bits do
+    /// not depend on how rows and tokens are shared out, nor on the instruction set. Types without an int8 kernel, and
+    /// activations that were not quantized, take the f32 path.
+    /// `scratch` has a row for each worker, `scratchColumnCount(columnCount:)` long.
+    package func multiply(
+        _ x: Rows, quantized: QuantizedRows?, tokens: Range<Int>, rows: Range<Int>, into y: Rows, outputColumn: Int,
+        accumulating: Bool = false, scratch: Rows, worker: Int
+    ) {
+        guard let quantized, let blocks = type.activationBlocks, let form = quantized.form(blocks),
+            let product = quantized.kernels.functions.product(type.rawValue)
+        else {
+            multiply(
+                x, tokens: tokens, rows: rows, into: y, outputColumn: outputColumn, accumulating: accumulating,
+                scratch: scratch, worker: worker)
+            return
+        }
+        guard !rows.isEmpty, !tokens.isEmpty else { return }
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount, "matrix rows out of bounds")
+        precondition(
+            tokens.lowerBound >= 0 && tokens.upperBound <= min(quantized.rowCount, y.rowCount), "tokens out of bounds")
+        precondition(columnCount <= form.columnCount, "input too short")
+        precondition(outputColumn >= 0 && rows.count <= y.columnCount - outputColumn, "output too short")
+        precondition(
+            scratch.columnCount >= Self.scratchColumnCount(columnCount: columnCount) && worker < scratch.rowCount,
+            "scratch too small")
+        unsafe bytes.withUnsafeBytes { encoded in
+            guard let base = encoded.baseAddress else { return }
+            let first = tokens.lowerBound
+            var job = ProductJob(
+                weights: base + rows.lowerBound * rowByteCount, rowByteCount: rowByteCount, rowCount: rows.count,
+                columnCount: columnCount, codes: UnsafeRawPointer(form.codes.base + first * form.codeStride),
+                codeStride: form.codeStride, scales: form.scales.base + first * form.scaleStride,
+                scaleStride: form.scaleStride, sums: form.sums.base + first * form.sumStride,
+                sumStride: form.sumStride, tokenCount: tokens.count,
+                output: y.pointer(row: first, column: outputColumn), outputStride: y.stride,
+                isAccumulating: accumulating, scratch: UnsafeMutableRawPointer(scratch.pointer(row: worker)))
+            product(&job)
+        }
+    }
+
+    /// The floats of scratch that a product of this width needs for each worker.
+    package static func scratchColumnCount(columnCount: Int) -> Int {
+        max(columnCount, ProductJob.scratchByteCount(columnCount: columnCount) / 4)
+    }
+
+    /// Whether a product of this type takes int8 activations.
+    package var takesQuantizedActivations: Bool {
+        type.activationBlocks != nil && Kernels.chosen.functions.product(type.rawValue) != nil
     }
 
     private func decode(_ row: Int, of encoded: UnsafeRawBufferPointer, into output: UnsafeMutablePointer<Float>) {
