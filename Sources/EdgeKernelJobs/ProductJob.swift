@@ -12,10 +12,10 @@ package struct ProductJob {
     /// The first of `tokenCount` rows of int8 activations, `codeStride` bytes apart.
     package var codes: UnsafeRawPointer
     package var codeStride: Int
-    /// One f32 for each block of 32 or 256 activations; rows `scaleStride` floats apart.
+    /// One f32 for each block of 32 or 256 activations; rows `scaleStride` floats apart, a whole number of eights.
     package var scales: UnsafePointer<Float>
     package var scaleStride: Int
-    /// The sum of each 16 activations; rows `sumStride` apart.
+    /// The sum of each 16 activations; rows `sumStride` apart, the sums of a whole number of eights of blocks.
     package var sums: UnsafePointer<Int16>
     package var sumStride: Int
     package var tokenCount: Int

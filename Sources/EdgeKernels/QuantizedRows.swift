@@ -28,8 +28,10 @@ package final class QuantizedRows: @unchecked Sendable {
             // Only whole blocks are ever multiplied: a matrix of other widths has another type.
             self.columnCount = columnCount / blockLength * blockLength
             codeStride = (columnCount + 63) / 64 * 64
-            scaleStride = columnCount / blockLength
-            sumStride = columnCount / 16
+            // In whole eights of blocks: kernels load eight scales, and the sums of eight blocks, at once.
+            let padded = (columnCount / blockLength + 7) / 8 * 8
+            scaleStride = padded
+            sumStride = padded * (blockLength / 16)
             let (total, overflow) = codeStride.multipliedReportingOverflow(by: rowCount)
             guard !overflow else { throw .outOfMemory("\(rowCount) x \(columnCount) activations") }
             codes = try AlignedBuffer(count: total)
