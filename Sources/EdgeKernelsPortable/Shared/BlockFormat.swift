@@ -92,6 +92,14 @@ extension BlockFormat {
     )
 }
 
+/// Eight pointers, `stride` bytes apart.
+@inline(__always) func consecutive(_ p: UnsafeRawPointer, _ stride: Int) -> EightPointers {
+    (
+        p, p + stride, p + 2 &* stride, p + 3 &* stride, p + 4 &* stride, p + 5 &* stride, p + 6 &* stride,
+        p + 7 &* stride
+    )
+}
+
 /// Stores, or adds to what is there, the first `count` of eight outputs.
 @inline(__always)
 func store(_ x: Floats, _ output: UnsafeMutablePointer<Float>, count: Int, isAccumulating: Bool) {

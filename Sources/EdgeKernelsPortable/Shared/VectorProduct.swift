@@ -42,9 +42,9 @@ private func partialSums<F: BlockFormat>(
 @inline(__always)
 private func blockSums<F: BlockFormat>(
     _ format: F.Type, _ p: UnsafeRawPointer, _ q: UnsafeRawPointer, _ s: UnsafeRawPointer, count: Int,
-    _ parts: UnsafeMutableRawPointer
+    isFull: Bool, _ parts: UnsafeMutableRawPointer
 ) -> Words {
-    if F.groupCount == 1, count >= 8 {
+    if F.groupCount == 1, isFull {
         @inline(__always) func part(_ k: Int) -> Shorts {
             F.products(
                 F.codes(p + k &* F.byteCount, group: 0), q.loadUnaligned(fromByteOffset: 32 &* k, as: Bytes.self))
@@ -90,14 +90,19 @@ private func rowTerms<F: BlockFormat>(
     var q = codes
     var s = activationSums
     var block = 0
-    while block < blocks {
-        let left = blocks &- block
-        var integers = blockSums(F.self, p, q, s, count: left, parts)
+    while block &+ 8 <= blocks {
+        eight(left: 8, isFull: true)
+        block &+= 8
+    }
+    if block < blocks { eight(left: blocks &- block, isFull: false) }
+
+    @inline(__always) func eight(left: Int, isFull: Bool) {
+        var integers = blockSums(F.self, p, q, s, count: left, isFull: isFull, parts)
         if F.groupCount == 1, F.offset != 0 {
             integers &-= widen(s.loadUnaligned(as: Shorts.self), Shorts(repeating: F.offset))
         }
         // Past the last block the last one's scale stands in; its term is not added.
-        let all = rowPointers(p, F.byteCount, first: 0, count: left)
+        let all = isFull ? consecutive(p, F.byteCount) : rowPointers(p, F.byteCount, first: 0, count: left)
         let a = scales.loadUnaligned(fromByteOffset: 4 &* block, as: Floats.self)
         terms.storeBytes(
             of: floats(integers) * (F.factors(all, 0) * a), toByteOffset: 4 &* block, as: Floats.self)
@@ -120,7 +125,6 @@ private func rowTerms<F: BlockFormat>(
         p += 8 &* F.byteCount
         q += 256 &* F.groupCount
         s += 32 &* F.groupCount
-        block &+= 8
     }
 }
 
