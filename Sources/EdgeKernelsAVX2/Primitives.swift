@@ -83,6 +83,30 @@
         unsafeBitCast(_mm256_cvtepi8_epi16(unsafeBitCast(x, to: __m128i.self)), to: Shorts.self)
     }
 
+    /// 16 unsigned bytes, shifted and masked, as shorts.
+    @inline(__always) func shorts(_ x: SIMD2<UInt64>, right shift: Int, mask: UInt8) -> Shorts {
+        let moved = _mm_srli_epi32(unsafeBitCast(x, to: __m128i.self), Int32(truncatingIfNeeded: shift))
+        let mask = unsafeBitCast(SIMD4<UInt32>(repeating: UInt32(mask) &* 0x0101_0101), to: __m128i.self)
+        return unsafeBitCast(_mm256_cvtepu8_epi16(_mm_and_si128(moved, mask)), to: Shorts.self)
+    }
+
+    /// Eight bytes, each twice, as shorts.
+    @inline(__always) func shorts(twice x: UInt64) -> Shorts {
+        let x = unsafeBitCast(SIMD2<UInt64>(x, 0), to: __m128i.self)
+        return unsafeBitCast(_mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x, x)), to: Shorts.self)
+    }
+
+    /// The base-3 digits that lead the fractions `x * power`: bytes times the power of their pair, times 3, the overflow.
+    @inline(__always) func trits(_ x: Bytes, _ powers: SIMD16<UInt16>) -> Bytes {
+        let low = raw(SIMD16<UInt16>(repeating: 0xFF))
+        let three = raw(SIMD16<UInt16>(repeating: 3))
+        let even = _mm256_and_si256(_mm256_mullo_epi16(_mm256_and_si256(raw(x), low), raw(powers)), low)
+        let odd = _mm256_and_si256(_mm256_mullo_epi16(_mm256_srli_epi16(raw(x), 8), raw(powers)), low)
+        let evenDigit = _mm256_srli_epi16(_mm256_mullo_epi16(even, three), 8)
+        let oddDigit = _mm256_andnot_si256(low, _mm256_mullo_epi16(odd, three))
+        return unsafeBitCast(_mm256_or_si256(evenDigit, oddDigit), to: Bytes.self)
+    }
+
     /// Scales 0, 2, …, 14, then 1, 3, …, 15: the order that `scale(_:group:)` picks from.
     @inline(__always) func evenOdd(_ x: Shorts) -> Shorts {
         // Within each half evens to the low and odds to the high eight bytes, then those quarters to their places.

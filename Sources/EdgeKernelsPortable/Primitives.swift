@@ -81,6 +81,27 @@
 /// 16 signed bytes as shorts.
 @inline(__always) func shorts(_ x: SIMD16<Int8>) -> Shorts { Shorts(truncatingIfNeeded: x) }
 
+/// 16 unsigned bytes, shifted and masked, as shorts.
+@inline(__always) func shorts(_ x: SIMD2<UInt64>, right shift: Int, mask: UInt8) -> Shorts {
+    let mask = SIMD2<UInt64>(repeating: UInt64(mask) &* 0x0101_0101_0101_0101)
+    let moved = x &>> UInt64(truncatingIfNeeded: shift) & mask
+    return Shorts(truncatingIfNeeded: unsafeBitCast(moved, to: SIMD16<UInt8>.self))
+}
+
+/// Eight bytes, each twice, as shorts.
+@inline(__always) func shorts(twice x: UInt64) -> Shorts {
+    let eight = SIMD8<UInt32>(truncatingIfNeeded: unsafeBitCast(x, to: SIMD8<UInt8>.self))
+    return unsafeBitCast(eight | eight &<< 16, to: Shorts.self)
+}
+
+/// The base-3 digits that lead the fractions `x * power`: bytes times the power of their pair, times 3, the overflow.
+@inline(__always) func trits(_ x: Bytes, _ powers: SIMD16<UInt16>) -> Bytes {
+    let x = unsafeBitCast(x, to: SIMD16<UInt16>.self)
+    let even = ((x & 0xFF) &* powers) & 0xFF
+    let odd = ((x &>> 8) &* powers) & 0xFF
+    return unsafeBitCast((even &* 3) &>> 8 | ((odd &* 3) & 0xFF00), to: Bytes.self)
+}
+
 /// Scales 0, 2, …, 14, then 1, 3, …, 15: the order that `scale(_:group:)` picks from.
 @inline(__always) func evenOdd(_ x: Shorts) -> Shorts { Shorts(lowHalf: x.evenHalf, highHalf: x.oddHalf) }
 

@@ -39,10 +39,10 @@ protocol BlockFormat {
     static func scales(_ block: UnsafeRawPointer) -> Shorts
     /// t, one for each 16 values.
     static func minimums(_ block: UnsafeRawPointer) -> Shorts
-    /// d of eight blocks that begin `offset` bytes after the pointers.
-    static func factors(_ rows: EightPointers, _ offset: Int) -> Floats
+    /// d of eight blocks.
+    static func factors(_ rows: EightPointers) -> Floats
     /// m of eight blocks.
-    static func minimumFactors(_ rows: EightPointers, _ offset: Int) -> Floats
+    static func minimumFactors(_ rows: EightPointers) -> Floats
 }
 
 extension BlockFormat {
@@ -53,7 +53,7 @@ extension BlockFormat {
     @inline(__always) static var hasMinimum: Bool { false }
     @inline(__always) static func scales(_ block: UnsafeRawPointer) -> Shorts { Shorts(repeating: 1) }
     @inline(__always) static func minimums(_ block: UnsafeRawPointer) -> Shorts { Shorts(repeating: 1) }
-    @inline(__always) static func minimumFactors(_ rows: EightPointers, _ offset: Int) -> Floats { Floats() }
+    @inline(__always) static func minimumFactors(_ rows: EightPointers) -> Floats { Floats() }
 
     @inline(__always) static func products(_ codes: Bytes, _ activations: Bytes) -> Shorts {
         isSigned ? signedPairs(codes, activations) : pairs(codes, activations)

@@ -57,9 +57,9 @@ private func packEight<F: BlockFormat>(
                 ))
             storeColumns(columns, out + 512 &* group, stride: 64)
         }
-        out.storeBytes(of: F.factors(r, 0), toByteOffset: F.codeBytes, as: Floats.self)
+        out.storeBytes(of: F.factors(r), toByteOffset: F.codeBytes, as: Floats.self)
         if F.hasMinimum {
-            out.storeBytes(of: F.minimumFactors(r, 0), toByteOffset: F.codeBytes &+ 64, as: Floats.self)
+            out.storeBytes(of: F.minimumFactors(r), toByteOffset: F.codeBytes &+ 64, as: Floats.self)
         }
         if F.hasScales {
             let s: EightShorts = (

@@ -105,7 +105,7 @@ private func rowTerms<F: BlockFormat>(
         let all = isFull ? consecutive(p, F.byteCount) : rowPointers(p, F.byteCount, first: 0, count: left)
         let a = scales.loadUnaligned(fromByteOffset: 4 &* block, as: Floats.self)
         terms.storeBytes(
-            of: floats(integers) * (F.factors(all, 0) * a), toByteOffset: 4 &* block, as: Floats.self)
+            of: floats(integers) * (F.factors(all) * a), toByteOffset: 4 &* block, as: Floats.self)
         if F.hasMinimum {
             let minimums: Words
             if F.groupCount == 1 {
@@ -119,7 +119,7 @@ private func rowTerms<F: BlockFormat>(
                 minimums = sums(loadEight(parts, stride: 32))
             }
             terms.storeBytes(
-                of: floats(minimums) * (F.minimumFactors(all, 0) * a), toByteOffset: minimumOffset &+ 4 &* block,
+                of: floats(minimums) * (F.minimumFactors(all) * a), toByteOffset: minimumOffset &+ 4 &* block,
                 as: Floats.self)
         }
         p += 8 &* F.byteCount
