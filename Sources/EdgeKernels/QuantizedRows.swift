@@ -78,14 +78,22 @@ package final class QuantizedRows: @unchecked Sendable {
         }
     }
 
-    /// The values that the codes stand for, to compare with: scale times code.
-    package func values(row: Int, blocks: ActivationBlocks) -> [Float] {
+    /// A copy of one row's codes and scales, to test with.
+    package func codes(row: Int, blocks: ActivationBlocks) -> (codes: [Int8], scales: [Float]) {
+        precondition(row >= 0 && row < rowCount, "row out of bounds")
+        guard let form = form(blocks) else { return ([], []) }
+        let count = form.columnCount / (blocks == .of32 ? 32 : 256)
+        return (
+            (0..<form.columnCount).map { form.codes[row * form.codeStride + $0] },
+            (0..<count).map { form.scales[row * form.scaleStride + $0] }
+        )
+    }
+
+    /// A copy of one row's sums of 16, to test with.
+    package func sums(row: Int, blocks: ActivationBlocks) -> [Int16] {
         precondition(row >= 0 && row < rowCount, "row out of bounds")
         guard let form = form(blocks) else { return [] }
-        let length = blocks == .of32 ? 32 : 256
-        return (0..<form.columnCount).map { i in
-            form.scales[row * form.scaleStride + i / length] * Float(form.codes[row * form.codeStride + i])
-        }
+        return (0..<form.columnCount / 16).map { form.sums[row * form.sumStride + $0] }
     }
 
     func form(_ blocks: ActivationBlocks) -> Form? {
