@@ -42,10 +42,11 @@ package struct Kernels: Sendable {
 extension GGMLType {
     /// Into what blocks activations are quantized for weights of this type, or nil when they stay f32.
     package var activationBlocks: ActivationBlocks? {
+        guard Kernels.chosen.functions.product(rawValue) != nil else { return nil }
         switch blockLength {
-        case 32: .of32
-        case 256: .of256
-        default: nil
+        case 32: return .of32
+        case 256: return .of256
+        default: return nil
         }
     }
 }

@@ -125,10 +125,8 @@ package struct Matrix: Sendable {
         max(columnCount, ProductJob.scratchByteCount(columnCount: columnCount) / 4)
     }
 
-    /// Whether a product of this type takes int8 activations.
-    package var takesQuantizedActivations: Bool {
-        type.activationBlocks != nil && Kernels.chosen.functions.product(type.rawValue) != nil
-    }
+    /// The blocks in which a product wants its activations quantized; empty for types that multiply in f32.
+    package var activationBlocks: ActivationBlocks { type.activationBlocks ?? [] }
 
     private func decode(_ row: Int, of encoded: UnsafeRawBufferPointer, into output: UnsafeMutablePointer<Float>) {
         let source = UnsafeRawBufferPointer(rebasing: encoded[row * rowByteCount..<(row + 1) * rowByteCount])
