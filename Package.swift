@@ -54,18 +54,19 @@ func kernelSettings(of room: String) -> [SwiftSetting]? {
 }
 
 /// Room, and the rooms below it that it imports.
-let rooms: [(name: String, imports: [String])] = [
-    ("EdgePlatform", []),
-    ("EdgeMath", []),
-    ("EdgeQuant", []),
-    ("EdgeTokenizer", []),
-    ("EdgeSampling", ["EdgeMath"]),
-    ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
-    ("EdgeKernelJobs", []),
-    ("EdgeKernels", ["EdgePlatform", "EdgeQuant", "EdgeKernelJobs"] + kernelRooms),
-    ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
-    ("EdgeModel", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache"]),
-] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
+let rooms: [(name: String, imports: [String])] =
+    [
+        ("EdgePlatform", []),
+        ("EdgeMath", []),
+        ("EdgeQuant", []),
+        ("EdgeTokenizer", []),
+        ("EdgeSampling", ["EdgeMath"]),
+        ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
+        ("EdgeKernelJobs", []),
+        ("EdgeKernels", ["EdgePlatform", "EdgeQuant", "EdgeKernelJobs"] + kernelRooms),
+        ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
+        ("EdgeModel", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache"]),
+    ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
 let tests: [(name: String, rooms: [String])] = [

@@ -50,7 +50,7 @@ package struct Matrix: Sendable {
     /// `scratch` has a row for each worker, at least `columnCount` long.
     package func multiply(
         _ x: Rows, tokens: Range<Int>, rows: Range<Int>, into y: Rows, outputColumn: Int, accumulating: Bool = false,
-        scratch: Rows, worker: Int
+        scratch: Rows, worker: Int, kernels: Kernels = .chosen
     ) {
         guard !rows.isEmpty, !tokens.isEmpty else { return }
         precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount, "matrix rows out of bounds")
@@ -60,17 +60,20 @@ package struct Matrix: Sendable {
         precondition(scratch.columnCount >= columnCount && worker < scratch.rowCount, "scratch too small")
         let decoded = scratch.pointer(row: worker)
         unsafe bytes.withUnsafeBytes { encoded in
+            if let product = kernels.functions.floatProduct(type.rawValue), let base = encoded.baseAddress {
+                var job = FloatProductJob(
+                    weights: base + rows.lowerBound * rowByteCount, rowByteCount: rowByteCount, rowCount: rows.count,
+                    columnCount: columnCount, input: x.pointer(row: tokens.lowerBound), inputStride: x.stride,
+                    tokenCount: tokens.count, output: y.pointer(row: tokens.lowerBound, column: outputColumn),
+                    outputStride: y.stride, isAccumulating: accumulating)
+                product(&job)
+                return
+            }
             for row in rows {
-                let weights: UnsafePointer<Float>
-                if type == .f32, UInt(bitPattern: encoded.baseAddress) % 4 == 0, let base = encoded.baseAddress {
-                    weights = (base + row * rowByteCount).assumingMemoryBound(to: Float.self)
-                } else {
-                    decode(row, of: encoded, into: decoded)
-                    weights = UnsafePointer(decoded)
-                }
+                decode(row, of: encoded, into: decoded)
                 let column = outputColumn + row - rows.lowerBound
                 for token in tokens {
-                    let value = dot(weights, x.pointer(row: token), columnCount)
+                    let value = dot(decoded, x.pointer(row: token), columnCount)
                     let output = y.pointer(row: token, column: column)
                     output.pointee = accumulating ? output.pointee + value : value
                 }

@@ -10,7 +10,9 @@
 @inline(__always) func bytes(_ x: UInt8) -> Bytes { unsafeBitCast(fill(x), to: Bytes.self) }
 
 /// The bits that `mask` has too, in each byte.
-@inline(__always) func masked(_ x: Bytes, _ mask: UInt8) -> Bytes { unsafeBitCast(quads(x) & fill(mask), to: Bytes.self) }
+@inline(__always) func masked(_ x: Bytes, _ mask: UInt8) -> Bytes {
+    unsafeBitCast(quads(x) & fill(mask), to: Bytes.self)
+}
 
 /// Each byte moved down by `shift` bits, then masked; the mask must clear what came from the neighbour.
 @inline(__always) func shifted(_ x: Bytes, right shift: Int, mask: UInt8) -> Bytes {

@@ -121,7 +121,9 @@ package final class ForwardPass: TeamJob {
             residual, normed, query, key, value, attended, gate, up, finalNormed, logitRows, rotary.rows, weightScratch,
             attentionScratch,
         ].reduce(mixture?.byteCount ?? 0) { $0 + $1.byteCount }
-            + [quantizedNormed, quantizedAttended, quantizedGate, quantizedFinal].reduce(0) { $0 + ($1?.byteCount ?? 0) }
+            + [quantizedNormed, quantizedAttended, quantizedGate, quantizedFinal].reduce(0) {
+                $0 + ($1?.byteCount ?? 0)
+            }
     }
 
     /// Runs a batch of tokens that follow what the cache holds, and appends them to it.
@@ -296,10 +298,12 @@ package final class ForwardPass: TeamJob {
         let inner = model.hyperparameters.feedForwardLength
         forEachExpert(mixture, rows: inner, worker) { expert, pairs, rows in
             gates[expert].multiply(
-                mixture.inputs, quantized: quantizedNormed, tokens: pairs, rows: rows, into: gate, outputColumn: rows.lowerBound,
+                mixture.inputs, quantized: quantizedNormed, tokens: pairs, rows: rows, into: gate,
+                outputColumn: rows.lowerBound,
                 scratch: weightScratch, worker: worker.index)
             ups[expert].multiply(
-                mixture.inputs, quantized: quantizedNormed, tokens: pairs, rows: rows, into: up, outputColumn: rows.lowerBound,
+                mixture.inputs, quantized: quantizedNormed, tokens: pairs, rows: rows, into: up,
+                outputColumn: rows.lowerBound,
                 scratch: weightScratch, worker: worker.index)
             for pair in pairs { gate.gateSiLU(row: pair, columns: rows, up: up) }
         }
@@ -307,7 +311,8 @@ package final class ForwardPass: TeamJob {
         quantize(gate, quantizedGate, rows: mixture.pairCount, for: wanted?.down, worker)
         forEachExpert(mixture, rows: model.hyperparameters.embeddingLength, worker) { expert, pairs, rows in
             downs[expert].multiply(
-                gate, quantized: quantizedGate, tokens: pairs, rows: rows, into: mixture.outputs, outputColumn: rows.lowerBound,
+                gate, quantized: quantizedGate, tokens: pairs, rows: rows, into: mixture.outputs,
+                outputColumn: rows.lowerBound,
                 scratch: weightScratch, worker: worker.index)
         }
         worker.barrier()
@@ -349,7 +354,8 @@ package final class ForwardPass: TeamJob {
         let grain = grain(of: total, worker)
         while let rows = nextRows(of: total, grain: grain, worker) {
             output.matrix.multiply(
-                finalNormed, quantized: quantizedFinal, tokens: 0..<logitTokens.count, rows: rows, into: logitRows, outputColumn: rows.lowerBound,
+                finalNormed, quantized: quantizedFinal, tokens: 0..<logitTokens.count, rows: rows, into: logitRows,
+                outputColumn: rows.lowerBound,
                 scratch: weightScratch, worker: worker.index)
             if let bias = output.bias {
                 for row in 0..<logitTokens.count {

@@ -40,7 +40,9 @@ struct PlainBlock {
             integers = (0..<32).map { iq4[Int(nibble(2, $0))] }
         case .mxfp4:
             // Twice the FP4 number, so half the power 2^(e - 127).
-            factor = b[0] == 0 ? 0x1p-128 : b[0] == 1 ? 0x1p-127 : Float(sign: .plus, exponent: Int(b[0]) - 128, significand: 1)
+            factor =
+                b[0] == 0
+                ? 0x1p-128 : b[0] == 1 ? 0x1p-127 : Float(sign: .plus, exponent: Int(b[0]) - 128, significand: 1)
             integers = (0..<32).map { fp4[Int(nibble(1, $0))] }
         case .q2K:
             (factor, minimumFactor) = (half(80), -half(82))

@@ -153,6 +153,69 @@ struct QuantizedProductTests {
     }
 }
 
+@Suite("Products with float weights")
+struct FloatProductTests {
+    @Test(
+        "Every instruction set gives the bits of sixteen lanes and a tree, for all shapes",
+        arguments: [GGMLType.f32, .f16, .bf16])
+    func products(type: GGMLType) throws {
+        var random = SplitMix(seed: 8)
+        for (rows, tokens, columns) in [
+            (1, 1, 1), (2, 3, 15), (3, 4, 16), (5, 5, 17), (9, 7, 31), (4, 2, 200), (7, 9, 64),
+        ] {
+            let bytes = (0..<rows * columns).flatMap { _ -> [UInt8] in
+                let value = Float.random(in: -2...2, using: &random)
+                let bits: UInt32
+                switch type {
+                case .f16: bits = UInt32(Half.encode(value))
+                case .bf16: bits = UInt32(BFloat.encode(value))
+                default: bits = value.bitPattern
+                }
+                return (0..<type.blockByteCount).map { UInt8(truncatingIfNeeded: bits >> UInt32(8 * $0)) }
+            }
+            let weights = try type.decode(bytes)
+            let matrix = try #require(
+                Matrix(type: type, rowCount: rows, columnCount: columns, bytes: ByteView(bytes)))
+            let x = try Rows(rowCount: tokens, columnCount: columns)
+            for t in 0..<tokens { for c in 0..<columns { x[t, c] = Float.random(in: -2...2, using: &random) } }
+            let scratch = try Rows(rowCount: 1, columnCount: columns)
+            for kernels in Kernels.available {
+                let y = try Rows(rowCount: tokens, columnCount: rows + 1)
+                matrix.multiply(
+                    x, tokens: 0..<tokens, rows: 0..<rows, into: y, outputColumn: 0, scratch: scratch, worker: 0,
+                    kernels: kernels)
+                for t in 0..<tokens {
+                    for r in 0..<rows {
+                        var lanes = [Float](repeating: 0, count: 16)
+                        for c in 0..<columns { lanes[c % 16] += weights[r * columns + c] * x[t, c] }
+                        for half in [8, 4, 2, 1] { for l in 0..<half { lanes[l] += lanes[l + half] } }
+                        #expect(
+                            y[t, r].bitPattern == lanes[0].bitPattern, "\(kernels.name) \(rows) \(tokens) \(columns)")
+                    }
+                    #expect(y[t, rows] == 0)
+                }
+            }
+        }
+    }
+
+    @Test("All 65536 halves are converted as EdgeQuant does")
+    func halves() throws {
+        let bytes = (0..<65536).flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+        let matrix = try #require(Matrix(type: .f16, rowCount: 65536, columnCount: 1, bytes: ByteView(bytes)))
+        let x = try Rows(rowCount: 1, columnCount: 1)
+        x[0, 0] = 1
+        for kernels in Kernels.available {
+            let y = try Rows(rowCount: 1, columnCount: 65536)
+            matrix.multiply(
+                x, tokens: 0..<1, rows: 0..<65536, into: y, outputColumn: 0, scratch: x, worker: 0, kernels: kernels)
+            var wrong = 0
+            // Zeros lose their sign when added to the zero that a sum begins with.
+            for i in 0..<65536 where !agree(y[0, i], 0 + Half.decode(UInt16(i))) { wrong += 1 }
+            #expect(wrong == 0, "\(kernels.name)")
+        }
+    }
+}
+
 @Suite("Quantized activations")
 struct QuantizedRowsTests {
     @Test("Codes are round(x / a) with ties to even, whatever the instruction set", arguments: [32, 256])

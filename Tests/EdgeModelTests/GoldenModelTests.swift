@@ -94,7 +94,8 @@ struct GoldenModelTests {
             let exact = try SharedData.floats("golden/logits/\(golden.name).exact.f32")
             let error = nmse(mine[..<exact.count], exact)
             #expect(error <= limit)
-            print(golden.name, "int8 error", error, "recorded engine's", nmse(recorded[..<exact.count], exact))
+            // The recorded engine's own error, but for the chance in which way its scales and ours are rounded.
+            #expect(error <= 1.1 * nmse(recorded[..<exact.count], exact))
         } else {
             let limit = try #require(limits["golden"] ?? limits["golden_f32_math"])
             #expect(nmse(mine[..<recorded.count], recorded) <= limit)
@@ -133,7 +134,7 @@ struct GoldenModelTests {
         let continuation: [Int32] = [5, 9, 300, 17, 2, 40, 41, 7]
         pass.run(continuation[...], cache: cache, logits: 0..<8)
         let resumed = (0..<8).flatMap { pass.logits.copy(row: $0) }
-        let fresh = try logits(model, ids.dropLast(8) + continuation, pieces: [ids.count])
+        let fresh = try logits(model, ids.dropLast(8) + continuation, pieces: [ids.count], path: .int8)
         #expect(resumed == Array(fresh.suffix(resumed.count)))
     }
 }

@@ -40,4 +40,16 @@ func product(_ type: UInt32) -> KernelSet.Product? {
     }
 }
 
-func floatProduct(_ type: UInt32) -> KernelSet.FloatProduct? { nil }
+func productF32(_ job: UnsafePointer<FloatProductJob>) { floatProducts(F32.self, job.pointee) }
+func productF16(_ job: UnsafePointer<FloatProductJob>) { floatProducts(F16.self, job.pointee) }
+func productBF16(_ job: UnsafePointer<FloatProductJob>) { floatProducts(BF16.self, job.pointee) }
+
+/// The product for a float type by its ggml number.
+func floatProduct(_ type: UInt32) -> KernelSet.FloatProduct? {
+    switch type {
+    case 0: { productF32($0) }
+    case 1: { productF16($0) }
+    case 30: { productBF16($0) }
+    default: nil
+    }
+}
