@@ -18,45 +18,70 @@ let language: [SwiftSetting] = [
 let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wmo", "-num-threads", "1"])]
 
 /// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
-let unsafeRooms: Set<String> = ["EdgePlatform", "EdgeKernels"]
+let unsafeRooms: Set<String> = [
+    "EdgePlatform", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable", "EdgeKernelsAVX2",
+]
+
+/// Kernels work on pointers that `EdgeKernels` has checked, so they run without overflow checks of their own.
+let kernelFlags = ["-Ounchecked", "-disable-batch-mode", "-wmo", "-num-threads", "1"]
+
+/// The instruction set of a room comes from the flags of its module. Intrinsics need them; nothing may be inlined into a
+/// room without them.
+let instructionSets: [String: [String]] = [
+    "EdgeKernelsPortable": [],
+    "EdgeKernelsAVX2": ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2"],
+]
+
+/// The rooms for this processor's family, which `EdgeKernels` chooses from when the program starts.
+#if arch(x86_64)
+    let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsAVX2"]
+#else
+    let kernelRooms = ["EdgeKernelsPortable"]
+#endif
 
 /// Rooms compiled as the build asks, because nothing in them is called per token or per byte of a file.
 let plainRooms: Set<String> = ["EdgeLLM", "EdgeCLI"]
 
 func settings(of room: String) -> [SwiftSetting] {
     language
-        + (plainRooms.contains(room) ? [] : optimised)
+        + (plainRooms.contains(room) ? [] : kernelSettings(of: room) ?? optimised)
         + (unsafeRooms.contains(room)
             ? [] : [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)])
 }
 
+func kernelSettings(of room: String) -> [SwiftSetting]? {
+    instructionSets[room].map { [.unsafeFlags(kernelFlags + $0.flatMap { ["-Xcc", $0] })] }
+}
+
 /// Room, and the rooms below it that it imports.
-let rooms: [(name: String, imports: [String])] = [
-    ("EdgePlatform", []),
-    ("EdgeMath", []),
-    ("EdgeQuant", []),
-    ("EdgeTokenizer", []),
-    ("EdgeSampling", ["EdgeMath"]),
-    ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
-    ("EdgeSynthesis", ["EdgeQuant", "EdgeGGUF"]),
-    ("EdgeKernels", ["EdgePlatform", "EdgeQuant"]),
-    ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
-    (
-        "EdgeModel",
-        ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgeTokenizer"]
-    ),
-    (
-        "EdgeEngine",
-        ["EdgePlatform", "EdgeMath", "EdgeTokenizer", "EdgeSampling", "EdgeKernels", "EdgeCache", "EdgeModel"]
-    ),
-    (
-        "EdgeLLM",
-        [
-            "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeKernels", "EdgeModel",
+let rooms: [(name: String, imports: [String])] =
+    [
+        ("EdgePlatform", []),
+        ("EdgeMath", []),
+        ("EdgeQuant", []),
+        ("EdgeTokenizer", []),
+        ("EdgeSampling", ["EdgeMath"]),
+        ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
+        ("EdgeSynthesis", ["EdgeQuant", "EdgeGGUF"]),
+        ("EdgeKernelJobs", []),
+        ("EdgeKernels", ["EdgePlatform", "EdgeQuant", "EdgeKernelJobs"] + kernelRooms),
+        ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
+        (
+            "EdgeModel",
+            ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgeTokenizer"]
+        ),
+        (
             "EdgeEngine",
-        ]
-    ),
-]
+            ["EdgePlatform", "EdgeMath", "EdgeTokenizer", "EdgeSampling", "EdgeKernels", "EdgeCache", "EdgeModel"]
+        ),
+        (
+            "EdgeLLM",
+            [
+                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeKernels", "EdgeModel",
+                "EdgeEngine",
+            ]
+        ),
+    ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
 let tests: [(name: String, rooms: [String])] = [
