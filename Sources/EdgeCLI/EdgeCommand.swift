@@ -10,7 +10,10 @@ struct EdgeCommand: AsyncParsableCommand {
             "Exit codes: 0 done, 64 wrong usage, 65 a file that cannot be used, 74 output that cannot be written, "
             + "130 interrupted.",
         version: "0.1.0",
-        subcommands: [RunCommand.self, TokenizeCommand.self, PerplexityCommand.self, InspectCommand.self])
+        subcommands: [
+            RunCommand.self, TokenizeCommand.self, PerplexityCommand.self, InspectCommand.self, BenchCommand.self,
+            SynthCommand.self,
+        ])
 
     static func main() async {
         do {

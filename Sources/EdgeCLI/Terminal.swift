@@ -63,6 +63,27 @@ enum Terminal {
         return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
     }
 
+    /// Rows in columns as wide as their widest entry.
+    static func columns(_ rows: [[String]]) -> String {
+        var widths: [Int] = []
+        for row in rows {
+            for (i, entry) in row.enumerated() {
+                if i == widths.count { widths.append(0) }
+                widths[i] = max(widths[i], entry.count)
+            }
+        }
+        var out = ""
+        for row in rows {
+            var line = " "
+            for (i, entry) in row.enumerated() {
+                let padding = i == row.count - 1 ? 0 : widths[i] - entry.count
+                line += " " + entry + String(repeating: " ", count: padding)
+            }
+            out += line + "\n"
+        }
+        return out
+    }
+
     /// 1234567 bytes as `1.2 MB`.
     static func size(_ bytes: Int) -> String {
         var value = Double(bytes)

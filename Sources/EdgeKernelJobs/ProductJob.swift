@@ -105,15 +105,19 @@ package struct KernelSet: Sendable {
     /// The product for a type by its ggml number, or nil where there is none.
     package let product: @Sendable (UInt32) -> Product?
     package let floatProduct: @Sendable (UInt32) -> FloatProduct?
+    /// Runs int8 arithmetic in registers so many times; for zero, the operations of one time.
+    package let peak: @Sendable (Int) -> Double
 
     package init(
         name: String, quantize32: @escaping Quantize, quantize256: @escaping Quantize,
-        product: @escaping @Sendable (UInt32) -> Product?, floatProduct: @escaping @Sendable (UInt32) -> FloatProduct?
+        product: @escaping @Sendable (UInt32) -> Product?, floatProduct: @escaping @Sendable (UInt32) -> FloatProduct?,
+        peak: @escaping @Sendable (Int) -> Double
     ) {
         self.name = name
         self.quantize32 = quantize32
         self.quantize256 = quantize256
         self.product = product
         self.floatProduct = floatProduct
+        self.peak = peak
     }
 }

@@ -7,7 +7,7 @@
             KernelSet(
                 name: "avx2", quantize32: { quantizeBlocksOf32($0, $1, $2, $3, $4) },
                 quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsAVX2.product($0) },
-                floatProduct: { EdgeKernelsAVX2.floatProduct($0) })
+                floatProduct: { EdgeKernelsAVX2.floatProduct($0) }, peak: { peakArithmetic($0) })
         }
     }
 #endif

@@ -6,6 +6,6 @@ extension KernelSet {
         KernelSet(
             name: "portable", quantize32: { quantizeBlocksOf32($0, $1, $2, $3, $4) },
             quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsPortable.product($0) },
-            floatProduct: { EdgeKernelsPortable.floatProduct($0) })
+            floatProduct: { EdgeKernelsPortable.floatProduct($0) }, peak: { peakArithmetic($0) })
     }
 }
