@@ -40,7 +40,7 @@ let rooms: [(name: String, imports: [String])] = [
     ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeKernels", ["EdgePlatform", "EdgeQuant"]),
     ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
-    ("EdgeModel", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache"]),
+    ("EdgeModel", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgeTokenizer"]),
 ]
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
@@ -48,6 +48,7 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgePlatformTests", ["EdgePlatform"]),
     ("EdgeMathTests", ["EdgeMath"]),
     ("EdgeQuantTests", ["EdgeQuant"]),
+    ("EdgeTokenizerTests", ["EdgeTokenizer", "EdgeGGUF", "EdgeModel"]),
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
@@ -69,7 +70,7 @@ let package = Package(
             name: room.name,
             dependencies: room.imports.map { .target(name: $0) },
             exclude: room.name == "EdgeModel"
-                ? ["Model+Tokenizer.swift", "VocabularyBinding.swift", "README.md"] : ["README.md"],
+                ? ["Model+Tokenizer.swift", "README.md"] : ["README.md"],
             swiftSettings: settings(of: room.name))
     } + [
         .executableTarget(
