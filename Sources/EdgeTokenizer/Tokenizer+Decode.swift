@@ -9,10 +9,7 @@ extension Tokenizer {
         if !kind.isDisjoint(with: [.control, .unknown]) { return special ? Array(tokens.bytes[range]) : [] }
         if kind.contains(.userDefined) { return Array(tokens.bytes[range]) }
         if kind.contains(.normal) {
-            if hasRawPieces {
-                var raw: [UInt8] = []
-                return BytePairModel.decode(tokens.bytes, range, into: &raw) ? raw : Array(tokens.bytes[range])
-            }
+            if hasRawPieces { return ByteAlphabet.standard.decode(tokens.bytes[range]) ?? Array(tokens.bytes[range]) }
             return Self.unescape(tokens.bytes[range])
         }
         if kind.contains(.byte) { return Self.byteValue(tokens.bytes[range]).map { [$0] } ?? [] }
