@@ -79,14 +79,14 @@ extension Tokenizer {
     private func encode(
         _ model: BytePairModel, _ text: [UInt8], _ fragments: [SpecialPartition.Fragment], _ output: inout [Int32]
     ) {
-        var scratch = BytePairModel.Scratch()
+        var scratch = BytePairModel.Scratch(textLength: text.count)
         for fragment in fragments {
             switch fragment {
             case .token(let id): output.append(id)
             case .text(let range):
                 if model.pre.escapesSpaces {
                     let escaped = CodePoints.repaired(Self.escape(text, range, prefix: false))
-                    var own = BytePairModel.Scratch()
+                    var own = BytePairModel.Scratch(textLength: escaped.count)
                     model.encode(escaped, 0..<escaped.count, &own, &output)
                     continue
                 }
@@ -95,7 +95,7 @@ extension Tokenizer {
                 if repaired.count == part.count && repaired == part {
                     model.encode(text, range, &scratch, &output)
                 } else {
-                    var own = BytePairModel.Scratch()
+                    var own = BytePairModel.Scratch(textLength: repaired.count)
                     model.encode(repaired, 0..<repaired.count, &own, &output)
                 }
             }
@@ -114,7 +114,7 @@ extension Tokenizer {
                 afterSpecial = true
             case .text(let range):
                 let escaped = Self.escape(text, range, prefix: addsSpacePrefix && afterSpecial)
-                var scratch = SentencePieceModel.Scratch()
+                var scratch = SentencePieceModel.Scratch(textLength: escaped.count)
                 model.encode(escaped, &scratch, &output)
                 afterSpecial = false
             }

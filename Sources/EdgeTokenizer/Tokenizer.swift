@@ -68,7 +68,7 @@ package final class Tokenizer: Sendable {
         addsBos = family.alwaysAddsBos || (vocabulary.addBos ?? family.addsBos)
         addsEos = vocabulary.addEos ?? family.addsEos
         partition = SpecialPartition(tokens: texts, kinds: kinds)
-        let isHidden = kinds.map { !$0.isDisjoint(with: [.control, .unknown]) }
+        let isHidden = kinds.map { $0.contains(.guarded) }
         switch family.kind {
         case .sentencePiece:
             let scores = vocabulary.scores ?? [Float](repeating: 0, count: texts.count)
