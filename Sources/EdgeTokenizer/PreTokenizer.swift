@@ -11,8 +11,6 @@ struct PreTokenizer: Sendable {
     var ignoresMerges = false
     var addsBos = false
     var addsSep = false
-    /// Whether decoding drops the space before punctuation.
-    var cleansSpaces = true
     /// Words are raw UTF-8 with U+2581 for spaces, instead of GPT-2's byte alphabet.
     var isByteEncoded = true
     var escapesSpaces = false

@@ -17,6 +17,8 @@ package final class Tokenizer: Sendable {
     let partition: SpecialPartition
     let hasRawPieces: Bool
     let addsSpacePrefix: Bool
+    /// Whether decoding drops spaces before punctuation: only WordPiece, which has no other way to know where none stood.
+    var cleansSpaces: Bool { if case .wordPiece = model { true } else { false } }
 
     package let bosId: Int32?
     package let eosId: Int32?
@@ -28,6 +30,8 @@ package final class Tokenizer: Sendable {
     /// Whether `encode(addSpecial: true)` starts with BOS, ends with EOS.
     package let addsBos: Bool
     package let addsEos: Bool
+    /// Whether a pair of texts is parted by SEP, as rerankers want it.
+    package let addsSep: Bool
     /// Tokens after which a model has nothing more to say, ascending.
     package let endOfGenerationIds: [Int32]
 
@@ -67,6 +71,7 @@ package final class Tokenizer: Sendable {
         addsSpacePrefix = vocabulary.addSpacePrefix ?? family.addsSpacePrefix
         addsBos = family.alwaysAddsBos || (vocabulary.addBos ?? family.addsBos)
         addsEos = vocabulary.addEos ?? family.addsEos
+        addsSep = vocabulary.addSep ?? family.addsSep
         partition = SpecialPartition(tokens: texts, kinds: kinds)
         let isHidden = kinds.map { $0.contains(.guarded) }
         switch family.kind {

@@ -11,6 +11,7 @@ struct TokenizerFamily {
     var kind: Kind
     var addsBos = false
     var addsEos = false
+    var addsSep = false
     var addsSpacePrefix = false
     var alwaysAddsBos = false
     var bos: Int?
@@ -43,12 +44,13 @@ struct TokenizerFamily {
             }
             kind = .bytePair(pre)
             addsBos = pre.addsBos
+            addsSep = pre.addsSep
             alwaysAddsBos = pre.isGemma4
             if !isGemma { (bos, eos) = (pre.hasDefaultBos ? 11 : nil, 11) }
         case "bert":
             kind = .wordPiece
             addsBos = true
-            addsEos = true
+            addsSep = true
             alwaysAddsBos = true
             (bos, unk, sep, pad, mask) = (101, 100, 102, 0, 103)
         case "t5":
