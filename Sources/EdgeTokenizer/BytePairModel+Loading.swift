@@ -75,7 +75,8 @@ extension BytePairModel {
         for byte in UInt8.min...UInt8.max {
             let single = symbols.find([byte], 0..<1)
             bytes.append(single)
-            fallback.append(pre.isByteEncoded ? single : symbols.findByteToken(byte))
+            let written = pre.isByteEncoded ? -1 : symbols.findByteToken(byte)
+            fallback.append(written >= 0 ? written : single)
         }
         var table = MergeTable(capacity: merges?.count ?? 0)
         if let merges { Self.add(merges, alphabet, tokens.count, &symbols, &table) }
