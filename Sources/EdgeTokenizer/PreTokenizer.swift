@@ -17,6 +17,10 @@ struct PreTokenizer: Sendable {
     var hasDefaultBos = true
     /// Gemma 4: a run of line feeds that is a token is taken whole, and BOS is always added.
     var isGemma4 = false
+    /// White space only parts words and is in no token.
+    var dropsSpaces = false
+    /// Text goes to lower case first; only together with `dropsSpaces`.
+    var lowercases = false
 
     /// Cuts the text; `ends` are the ends of the words in code points.
     func split(_ text: ScalarText, _ ends: inout [Int], _ scratch: inout [Int]) {

@@ -12,7 +12,7 @@ extension PreTokenizer {
         "chameleon", "minerva-7b", "megrez", "gpt-4o", "llama4", "kanana2", "talkie", "granite-embed-multi-97m",
         "tiny_aya", "cohere2moe", "superbpe", "trillion", "granite-docling", "bailingmoe", "bailingmoe2", "llada-moe",
         "seed-coder", "hunyuan", "hunyuan-dense", "hy_v4", "joyai-llm", "kimi-k2", "ufakzeka", "grok-2", "afmoe",
-        "laguna", "minimax-m2", "solar-open", "mellum2",
+        "laguna", "minimax-m2", "solar-open", "mellum2", "whitespace",
     ]
 
     /// The pre-tokenizer of a name, or nil. A missing or empty name means `default`.
@@ -55,6 +55,8 @@ extension PreTokenizer {
             return PreTokenizer(steps: [.lines], isByteEncoded: false, escapesSpaces: true, isGemma4: true)
         case "sarvam-moe":
             return PreTokenizer(steps: [.lines], isByteEncoded: false, escapesSpaces: true)
+        case "whitespace":
+            return PreTokenizer(steps: [.run(.not(.space))], isByteEncoded: false)
         default: return name.flatMap(patterned)
         }
     }
