@@ -39,7 +39,8 @@ struct WordPieceModel: Sendable {
         _ scalar: UInt32, _ table: (first: [UInt16], second: [UInt16]), _ word: inout [UInt8], _ output: inout [Int32]
     ) {
         let kind = CharacterTable.kind(of: scalar, table)
-        if kind.contains(.space) {
+        // Of the control characters only tab and line breaks part words.
+        if kind.contains(.space) && (!kind.contains(.control) || [0x09, 0x0A, 0x0D].contains(scalar)) {
             finish(&word, &output)
             return
         }
@@ -50,6 +51,8 @@ struct WordPieceModel: Sendable {
         if standsAlone { finish(&word, &output) }
         if word.isEmpty { word.append(contentsOf: [0xE2, 0x96, 0x81]) }
         CodePoints.append(lowercases ? CharacterTable.lowercased(scalar) : scalar, to: &word)
+        // I with a dot above is the one letter whose lower case is two code points.
+        if lowercases && scalar == 0x130 { CodePoints.append(0x307, to: &word) }
         if standsAlone { finish(&word, &output) }
     }
 
