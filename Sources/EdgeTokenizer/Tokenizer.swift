@@ -74,6 +74,7 @@ package final class Tokenizer: Sendable {
         addsSep = vocabulary.addSep ?? family.addsSep
         partition = SpecialPartition(tokens: texts, kinds: kinds)
         let isHidden = kinds.map { $0.contains(.guarded) }
+        try Self.checkLengths(texts, kinds, family)
         switch family.kind {
         case .sentencePiece:
             let scores = vocabulary.scores ?? [Float](repeating: 0, count: texts.count)
@@ -106,6 +107,26 @@ package final class Tokenizer: Sendable {
         tokens = texts
     }
 
+    /// Tokens that are sought at every place of a text must be short, or a long text of near misses would take forever.
+    private static func checkLengths(
+        _ texts: PackedStrings, _ kinds: [TokenKind], _ family: TokenizerFamily
+    ) throws(TokenizerError) {
+        let soughtEverywhere =
+            switch family.kind {
+            case .sentencePiece, .bytePair: false
+            case .wordPiece, .unigram, .rwkv: true
+            }
+        for id in kinds.indices where texts.range(id).count > longestSought {
+            if soughtEverywhere || !kinds[id].isDisjoint(with: .special) {
+                throw TokenizerError(
+                    .invalid, "token \(id) has \(texts.range(id).count) bytes, over \(longestSought)",
+                    key: "tokenizer.ggml.tokens")
+            }
+        }
+    }
+
+    private static let longestSought = 1024
+
     package func isControl(_ id: Int32) -> Bool {
         kinds.indices.contains(Int(id)) && kinds[Int(id)].contains(.control)
     }
@@ -115,7 +136,9 @@ package final class Tokenizer: Sendable {
     /// Token whose text is exactly this, special tokens included.
     package func id(of text: String) -> Int32? {
         let bytes = Array(text.utf8)
-        for id in 0..<tokens.count where tokens[id].elementsEqual(bytes) { return Int32(truncatingIfNeeded: id) }
+        for id in 0..<tokens.count where tokens.range(id).count == bytes.count && tokens[id].elementsEqual(bytes) {
+            return Int32(truncatingIfNeeded: id)
+        }
         return nil
     }
 }

@@ -138,10 +138,23 @@ struct MalformedVocabularyTests {
         Self.use(vocabulary)
     }
 
-    @Test("Empty, equal and endless token texts do no harm", arguments: families)
+    @Test("A token too long to be sought at every place is refused", arguments: families)
+    func lengths(_ model: String) {
+        var vocabulary = Self.small(model)
+        vocabulary.tokens = PackedStrings(
+            ["<unk>", "<s>", "</s>", "a", "b", "ab", "\u{2581}a", String(repeating: "a", count: 50_000)])
+        vocabulary.types = [2, 3, 3, 1, 1, 1, 1, 1]
+        let isMerged = ["llama", "gpt2", "gemma4"].contains(model)
+        #expect(Self.code(vocabulary) == (isMerged ? nil : .invalid))
+        Self.use(vocabulary)
+        vocabulary.types = [2, 3, 3, 1, 1, 1, 1, 3]
+        #expect(Self.code(vocabulary) == .invalid)
+    }
+
+    @Test("Empty and equal token texts do no harm", arguments: families)
     func texts(_ model: String) {
         var vocabulary = Self.small(model)
-        vocabulary.tokens = PackedStrings(["", "", "a", "a", "a", String(repeating: "a", count: 50_000), "\\x", "\\"])
+        vocabulary.tokens = PackedStrings(["", "", "a", "a", "a", String(repeating: "a", count: 1024), "\\x", "\\"])
         vocabulary.types = [1, 4, 1, 3, 4, 1, 1, 1]
         Self.use(vocabulary)
         var bytes = vocabulary.tokens
