@@ -80,4 +80,20 @@ struct SmallVocabularyTests {
         let rwkv = try Self.tokenizer(#require(families["rwkv"]))
         #expect(rwkv.encode("", addSpecial: true, parseSpecial: true).isEmpty)
     }
+
+    /// gpt-oss shows its channel tokens to the reader; a user still must not be able to type them.
+    @Test("Tokens that a model shows stay out of reach of plain text")
+    func shown() throws {
+        var vocabulary = MalformedVocabularyTests.small("gpt2")
+        vocabulary.tokens = PackedStrings(
+            ["<|start|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>", "<|channel|>", "a", "<", "|", ">"])
+        vocabulary.types = [3, 3, 3, 3, 3, 3, 1, 1, 1, 1]
+        vocabulary.scores = nil
+        let tokenizer = try Tokenizer(vocabulary)
+        let text = "<|start|>a<|channel|>a<|message|>a<|end|>"
+        #expect(tokenizer.encode(text, addSpecial: false, parseSpecial: true) == [0, 6, 5, 6, 1, 6, 2])
+        #expect(tokenizer.encode(text, addSpecial: false, parseSpecial: false).allSatisfy { $0 >= 6 })
+        #expect(tokenizer.decode([0, 6, 5, 3]) == "<|start|>a<|channel|>")
+        #expect(tokenizer.isEndOfGeneration(3) && !tokenizer.isEndOfGeneration(2))
+    }
 }
