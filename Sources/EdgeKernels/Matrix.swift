@@ -1,3 +1,4 @@
+internal import EdgeKernelJobs
 package import EdgePlatform
 package import EdgeQuant
 
@@ -49,7 +50,7 @@ package struct Matrix: Sendable {
     /// `scratch` has a row for each worker, at least `columnCount` long.
     package func multiply(
         _ x: Rows, tokens: Range<Int>, rows: Range<Int>, into y: Rows, outputColumn: Int, accumulating: Bool = false,
-        scratch: Rows, worker: Int
+        scratch: Rows, worker: Int, kernels: Kernels = .chosen
     ) {
         guard !rows.isEmpty, !tokens.isEmpty else { return }
         precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount, "matrix rows out of bounds")
@@ -59,23 +60,76 @@ package struct Matrix: Sendable {
         precondition(scratch.columnCount >= columnCount && worker < scratch.rowCount, "scratch too small")
         let decoded = scratch.pointer(row: worker)
         unsafe bytes.withUnsafeBytes { encoded in
+            if let product = kernels.functions.floatProduct(type.rawValue), let base = encoded.baseAddress {
+                var job = FloatProductJob(
+                    weights: base + rows.lowerBound * rowByteCount, rowByteCount: rowByteCount, rowCount: rows.count,
+                    columnCount: columnCount, input: x.pointer(row: tokens.lowerBound), inputStride: x.stride,
+                    tokenCount: tokens.count, output: y.pointer(row: tokens.lowerBound, column: outputColumn),
+                    outputStride: y.stride, isAccumulating: accumulating)
+                product(&job)
+                return
+            }
             for row in rows {
-                let weights: UnsafePointer<Float>
-                if type == .f32, UInt(bitPattern: encoded.baseAddress) % 4 == 0, let base = encoded.baseAddress {
-                    weights = (base + row * rowByteCount).assumingMemoryBound(to: Float.self)
-                } else {
-                    decode(row, of: encoded, into: decoded)
-                    weights = UnsafePointer(decoded)
-                }
+                decode(row, of: encoded, into: decoded)
                 let column = outputColumn + row - rows.lowerBound
                 for token in tokens {
-                    let value = dot(weights, x.pointer(row: token), columnCount)
+                    let value = dot(decoded, x.pointer(row: token), columnCount)
                     let output = y.pointer(row: token, column: column)
                     output.pointee = accumulating ? output.pointee + value : value
                 }
             }
         }
     }
+
+    /// The same product from int8 activations: what `quantized` holds of `x`, in the blocks that this type asks for.
+    ///
+    /// Each output is a sum over blocks in ascending order, in f32 without fused operations, of exact integer sums: the bits do
+    /// not depend on how rows and tokens are shared out, nor on the instruction set. Types without an int8 kernel, and
+    /// activations that were not quantized, take the f32 path.
+    /// `scratch` has a row for each worker, `scratchColumnCount(columnCount:)` long.
+    package func multiply(
+        _ x: Rows, quantized: QuantizedRows?, tokens: Range<Int>, rows: Range<Int>, into y: Rows, outputColumn: Int,
+        accumulating: Bool = false, scratch: Rows, worker: Int
+    ) {
+        guard let quantized, let blocks = type.activationBlocks, let form = quantized.form(blocks),
+            let product = quantized.kernels.functions.product(type.rawValue)
+        else {
+            multiply(
+                x, tokens: tokens, rows: rows, into: y, outputColumn: outputColumn, accumulating: accumulating,
+                scratch: scratch, worker: worker)
+            return
+        }
+        guard !rows.isEmpty, !tokens.isEmpty else { return }
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount, "matrix rows out of bounds")
+        precondition(
+            tokens.lowerBound >= 0 && tokens.upperBound <= min(quantized.rowCount, y.rowCount), "tokens out of bounds")
+        precondition(columnCount <= form.columnCount, "input too short")
+        precondition(outputColumn >= 0 && rows.count <= y.columnCount - outputColumn, "output too short")
+        precondition(
+            scratch.columnCount >= Self.scratchColumnCount(columnCount: columnCount) && worker < scratch.rowCount,
+            "scratch too small")
+        unsafe bytes.withUnsafeBytes { encoded in
+            guard let base = encoded.baseAddress else { return }
+            let first = tokens.lowerBound
+            var job = ProductJob(
+                weights: base + rows.lowerBound * rowByteCount, rowByteCount: rowByteCount, rowCount: rows.count,
+                columnCount: columnCount, codes: UnsafeRawPointer(form.codes.base + first * form.codeStride),
+                codeStride: form.codeStride, scales: form.scales.base + first * form.scaleStride,
+                scaleStride: form.scaleStride, sums: form.sums.base + first * form.sumStride,
+                sumStride: form.sumStride, tokenCount: tokens.count,
+                output: y.pointer(row: first, column: outputColumn), outputStride: y.stride,
+                isAccumulating: accumulating, scratch: UnsafeMutableRawPointer(scratch.pointer(row: worker)))
+            product(&job)
+        }
+    }
+
+    /// The floats of scratch that a product of this width needs for each worker.
+    package static func scratchColumnCount(columnCount: Int) -> Int {
+        max(columnCount, ProductJob.scratchByteCount(columnCount: columnCount) / 4)
+    }
+
+    /// The blocks in which a product wants its activations quantized; empty for types that multiply in f32.
+    package var activationBlocks: ActivationBlocks { type.activationBlocks ?? [] }
 
     private func decode(_ row: Int, of encoded: UnsafeRawBufferPointer, into output: UnsafeMutablePointer<Float>) {
         let source = UnsafeRawBufferPointer(rebasing: encoded[row * rowByteCount..<(row + 1) * rowByteCount])

@@ -4,13 +4,15 @@ package import EdgePlatform
 
 /// Runs tokens through a model: embeddings in, logits out, keys and values into a cache.
 ///
-/// All buffers are allocated here, once, for batches of up to `batchCapacity` tokens. The whole pass is one job of the thread
+/// With `ComputePath.int8` activations are quantized once for each phase, as soon as their row is complete, and every matrix that
+/// reads them shares the result. All buffers are allocated here, once, for batches of up to `batchCapacity` tokens. The whole pass is one job of the thread
 /// team: every thread runs `run(_:)` below, shares out the work of each phase, and meets the others at a barrier. Read that
 /// function first; it is the transformer. How a prompt is cut into batches does not change a bit of the result.
 package final class ForwardPass: TeamJob {
     package let model: Model
     package let batchCapacity: Int
     package let logitsCapacity: Int
+    package let path: ComputePath
     private let team: ThreadTeam
 
     // Activations, one row a token.
@@ -26,6 +28,12 @@ package final class ForwardPass: TeamJob {
     private let finalNormed: Rows  // [logitsCapacity, embeddingLength]
     private let logitRows: Rows  // [logitsCapacity, vocabulary]
     private let rotary: RotaryTable
+    // The same activations as int8, where matrices read them so; by layer, in what blocks. Both empty for the exact path.
+    private let blocks: [LayerBlocks]
+    private let quantizedNormed: QuantizedRows?  // as normed; with experts a row for each of their inputs
+    private let quantizedAttended: QuantizedRows?  // as attended
+    private let quantizedGate: QuantizedRows?  // as gate
+    private let quantizedFinal: QuantizedRows?  // as finalNormed
     // One row a thread.
     private let weightScratch: Rows
     private let attentionScratch: Rows
@@ -43,11 +51,14 @@ package final class ForwardPass: TeamJob {
     /// Allocates the buffers.
     ///
     /// - Throws: `ModelError.insufficientMemory`.
-    package init(_ model: Model, team: ThreadTeam, batchCapacity: Int, logitsCapacity: Int = 1) throws(ModelError) {
+    package init(
+        _ model: Model, team: ThreadTeam, batchCapacity: Int, logitsCapacity: Int = 1, path: ComputePath = .int8
+    ) throws(ModelError) {
         let shape = model.hyperparameters
         let batch = max(1, batchCapacity)
         let threads = team.threadCount
         self.model = model
+        self.path = path
         self.team = team
         self.batchCapacity = batch
         self.logitsCapacity = max(1, logitsCapacity)
@@ -55,6 +66,8 @@ package final class ForwardPass: TeamJob {
         let queryWidth = shape.headCount * shape.headSize
         let keyWidth = shape.keyValueHeadCount * shape.headSize
         let feedForwardRows = batch * max(1, shape.expertCount > 0 ? shape.expertUsedCount : 1)
+        let blocks = path == .int8 ? model.weights.layers.map { LayerBlocks($0) } : []
+        self.blocks = blocks
         let longest = max(shape.embeddingLength, queryWidth, shape.feedForwardLength)
         let attention = AttentionShape(
             groupSize: shape.headCount / shape.keyValueHeadCount, headSize: shape.headSize, scale: shape.attentionScale)
@@ -75,7 +88,23 @@ package final class ForwardPass: TeamJob {
             finalNormed = try Rows(rowCount: self.logitsCapacity, columnCount: shape.embeddingLength)
             logitRows = try Rows(rowCount: self.logitsCapacity, columnCount: model.vocabularySize)
             rotary = try RotaryTable(shape.rotary, factors: model.weights.rotaryFactors, batch: batch)
-            weightScratch = try Rows(rowCount: threads, columnCount: longest)
+            func quantized(_ rows: Int, _ columns: Int, _ blocks: ActivationBlocks) throws(PlatformError)
+                -> QuantizedRows?
+            {
+                blocks.isEmpty ? nil : try QuantizedRows(rowCount: rows, columnCount: columns, blocks: blocks)
+            }
+            quantizedNormed = try quantized(
+                shape.expertCount > 0 ? feedForwardRows : batch, shape.embeddingLength,
+                blocks.reduce([]) { $0.union($1.attention).union($1.feedForward) })
+            quantizedAttended = try quantized(
+                batch, queryWidth, blocks.reduce([]) { $0.union($1.attentionOutput) })
+            quantizedGate = try quantized(
+                feedForwardRows, shape.feedForwardLength, blocks.reduce([]) { $0.union($1.down) })
+            quantizedFinal = try quantized(
+                self.logitsCapacity, shape.embeddingLength,
+                path == .int8 ? model.weights.output.matrix.activationBlocks : [])
+            weightScratch = try Rows(
+                rowCount: threads, columnCount: Matrix.scratchColumnCount(columnCount: longest))
             attentionScratch = try Rows(
                 rowCount: threads, columnCount: attention.scratchCount(tokenCount: min(batch, Self.attentionTile)))
         } catch {
@@ -92,6 +121,9 @@ package final class ForwardPass: TeamJob {
             residual, normed, query, key, value, attended, gate, up, finalNormed, logitRows, rotary.rows, weightScratch,
             attentionScratch,
         ].reduce(mixture?.byteCount ?? 0) { $0 + $1.byteCount }
+            + [quantizedNormed, quantizedAttended, quantizedGate, quantizedFinal].reduce(0) {
+                $0 + ($1?.byteCount ?? 0)
+            }
     }
 
     /// Runs a batch of tokens that follow what the cache holds, and appends them to it.
@@ -133,9 +165,10 @@ package final class ForwardPass: TeamJob {
         worker.barrier()
         for index in 0..<weights.layers.count {
             let layer = weights.layers[index]
+            let wanted = blocks.isEmpty ? nil : blocks[index]
             let store = cache.layers[index]
 
-            normalize(residual, weight: layer.attentionNorm, into: normed, worker)
+            normalize(weight: layer.attentionNorm, for: wanted?.attention, worker)
             worker.barrier()
             project(layer, worker)
             worker.barrier()
@@ -143,19 +176,22 @@ package final class ForwardPass: TeamJob {
             worker.barrier()
             attend(store, worker)
             worker.barrier()
-            multiply(layer.attentionOutput, attended, into: residual, accumulating: true, worker)
+            quantize(attended, quantizedAttended, for: wanted?.attentionOutput, worker)
+            multiply(
+                layer.attentionOutput, attended, quantizedAttended, into: residual, accumulating: true, worker)
             worker.barrier()
 
-            normalize(residual, weight: layer.feedForwardNorm, into: normed, worker)
+            normalize(weight: layer.feedForwardNorm, for: wanted?.feedForward, worker)
             worker.barrier()
             switch layer.feedForward {
             case .dense(let gateMatrix, let upMatrix, let down):
                 activate(gateMatrix, upMatrix, worker)
                 worker.barrier()
-                multiply(down, gate, into: residual, accumulating: true, worker)
+                quantize(gate, quantizedGate, for: wanted?.down, worker)
+                multiply(down, gate, quantizedGate, into: residual, accumulating: true, worker)
                 worker.barrier()
             case .experts(let router, let gates, let ups, let downs):
-                mix(router, gates, ups, downs, worker)
+                mix(router, gates, ups, downs, for: wanted, worker)
             }
         }
         computeLogits(worker)
@@ -168,10 +204,21 @@ package final class ForwardPass: TeamJob {
         }
     }
 
-    private func normalize(_ x: Rows, weight: Vector, into output: Rows, _ worker: TeamWorker) {
+    /// Normalises the residual stream, and quantizes each row while it is in the cache.
+    private func normalize(weight: Vector, for wanted: ActivationBlocks?, _ worker: TeamWorker) {
         for token in worker.share(of: tokenCount) {
-            x.rmsNorm(row: token, weight: weight, epsilon: model.hyperparameters.normEpsilon, into: output)
+            residual.rmsNorm(row: token, weight: weight, epsilon: model.hyperparameters.normEpsilon, into: normed)
+            quantizedNormed?.quantize(normed, row: token, blocks: wanted ?? [])
         }
+    }
+
+    /// Quantizes complete rows, and waits until all are; nothing where no matrix reads them so.
+    private func quantize(
+        _ x: Rows, _ output: QuantizedRows?, rows: Int? = nil, for wanted: ActivationBlocks?, _ worker: TeamWorker
+    ) {
+        guard let output, let wanted, !wanted.isEmpty else { return }
+        for row in worker.share(of: rows ?? tokenCount) { output.quantize(x, row: row, blocks: wanted) }
+        worker.barrier()
     }
 
     /// Queries, keys and values, whose rows are shared out as if they were one matrix.
@@ -181,9 +228,9 @@ package final class ForwardPass: TeamJob {
         let total = q + k + layer.value.matrix.rowCount
         let grain = grain(of: total, worker)
         while let rows = nextRows(of: total, grain: grain, worker) {
-            multiply(layer.query, normed, rows: rows, offset: 0, into: query, worker)
-            multiply(layer.key, normed, rows: rows, offset: q, into: key, worker)
-            multiply(layer.value, normed, rows: rows, offset: q + k, into: value, worker)
+            multiply(layer.query, normed, quantizedNormed, rows: rows, offset: 0, into: query, worker)
+            multiply(layer.key, normed, quantizedNormed, rows: rows, offset: q, into: key, worker)
+            multiply(layer.value, normed, quantizedNormed, rows: rows, offset: q + k, into: value, worker)
         }
     }
 
@@ -228,38 +275,44 @@ package final class ForwardPass: TeamJob {
         let total = gateLinear.matrix.rowCount
         let grain = grain(of: total, worker)
         while let rows = nextRows(of: total, grain: grain, worker) {
-            multiply(gateLinear, normed, rows: rows, offset: 0, into: gate, worker)
-            multiply(upLinear, normed, rows: rows, offset: 0, into: up, worker)
+            multiply(gateLinear, normed, quantizedNormed, rows: rows, offset: 0, into: gate, worker)
+            multiply(upLinear, normed, quantizedNormed, rows: rows, offset: 0, into: up, worker)
             for token in 0..<tokenCount { gate.gateSiLU(row: token, columns: rows, up: up) }
         }
     }
 
     private func mix(
-        _ router: Linear, _ gates: [Matrix], _ ups: [Matrix], _ downs: [Matrix], _ worker: TeamWorker
+        _ router: Linear, _ gates: [Matrix], _ ups: [Matrix], _ downs: [Matrix], for wanted: LayerBlocks?,
+        _ worker: TeamWorker
     ) {
         guard let mixture else { return }
-        multiply(router, normed, into: mixture.scores, accumulating: false, worker)
+        multiply(router, normed, quantizedNormed, into: mixture.scores, accumulating: false, worker)
         worker.barrier()
         if worker.index == 0 { mixture.route(tokenCount: tokenCount) }
         worker.barrier()
         for pair in worker.share(of: mixture.pairCount) {
             mixture.inputs.copy(from: normed, row: mixture.token(ofPair: pair), to: pair)
+            quantizedNormed?.quantize(mixture.inputs, row: pair, blocks: wanted?.feedForward ?? [])
         }
         worker.barrier()
         let inner = model.hyperparameters.feedForwardLength
         forEachExpert(mixture, rows: inner, worker) { expert, pairs, rows in
             gates[expert].multiply(
-                mixture.inputs, tokens: pairs, rows: rows, into: gate, outputColumn: rows.lowerBound,
+                mixture.inputs, quantized: quantizedNormed, tokens: pairs, rows: rows, into: gate,
+                outputColumn: rows.lowerBound,
                 scratch: weightScratch, worker: worker.index)
             ups[expert].multiply(
-                mixture.inputs, tokens: pairs, rows: rows, into: up, outputColumn: rows.lowerBound,
+                mixture.inputs, quantized: quantizedNormed, tokens: pairs, rows: rows, into: up,
+                outputColumn: rows.lowerBound,
                 scratch: weightScratch, worker: worker.index)
             for pair in pairs { gate.gateSiLU(row: pair, columns: rows, up: up) }
         }
         worker.barrier()
+        quantize(gate, quantizedGate, rows: mixture.pairCount, for: wanted?.down, worker)
         forEachExpert(mixture, rows: model.hyperparameters.embeddingLength, worker) { expert, pairs, rows in
             downs[expert].multiply(
-                gate, tokens: pairs, rows: rows, into: mixture.outputs, outputColumn: rows.lowerBound,
+                gate, quantized: quantizedGate, tokens: pairs, rows: rows, into: mixture.outputs,
+                outputColumn: rows.lowerBound,
                 scratch: weightScratch, worker: worker.index)
         }
         worker.barrier()
@@ -291,6 +344,8 @@ package final class ForwardPass: TeamJob {
                 finalNormed.rmsNorm(
                     row: row, weight: model.weights.outputNorm, epsilon: model.hyperparameters.normEpsilon,
                     into: finalNormed)
+                quantizedFinal?.quantize(
+                    finalNormed, row: row, blocks: model.weights.output.matrix.activationBlocks)
             }
         }
         worker.barrier()
@@ -299,7 +354,8 @@ package final class ForwardPass: TeamJob {
         let grain = grain(of: total, worker)
         while let rows = nextRows(of: total, grain: grain, worker) {
             output.matrix.multiply(
-                finalNormed, tokens: 0..<logitTokens.count, rows: rows, into: logitRows, outputColumn: rows.lowerBound,
+                finalNormed, quantized: quantizedFinal, tokens: 0..<logitTokens.count, rows: rows, into: logitRows,
+                outputColumn: rows.lowerBound,
                 scratch: weightScratch, worker: worker.index)
             if let bias = output.bias {
                 for row in 0..<logitTokens.count {
@@ -311,26 +367,28 @@ package final class ForwardPass: TeamJob {
 
     // MARK: Sharing out a matrix product
 
-    private func multiply(_ linear: Linear, _ x: Rows, into y: Rows, accumulating: Bool, _ worker: TeamWorker) {
+    private func multiply(
+        _ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, into y: Rows, accumulating: Bool, _ worker: TeamWorker
+    ) {
         let total = linear.matrix.rowCount
         let grain = grain(of: total, worker)
         while let rows = nextRows(of: total, grain: grain, worker) {
-            multiply(linear, x, rows: rows, offset: 0, into: y, accumulating: accumulating, worker)
+            multiply(linear, x, quantized, rows: rows, offset: 0, into: y, accumulating: accumulating, worker)
         }
     }
 
     /// The part of `rows` that falls on this matrix when it begins at `offset` of a stack of matrices.
     private func multiply(
-        _ linear: Linear, _ x: Rows, rows: Range<Int>, offset: Int, into y: Rows, accumulating: Bool = false,
-        _ worker: TeamWorker
+        _ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, rows: Range<Int>, offset: Int, into y: Rows,
+        accumulating: Bool = false, _ worker: TeamWorker
     ) {
         let lower = max(rows.lowerBound, offset) - offset
         let upper = min(rows.upperBound, offset + linear.matrix.rowCount) - offset
         guard lower < upper else { return }
         let mine = lower..<upper
         linear.matrix.multiply(
-            x, tokens: 0..<tokenCount, rows: mine, into: y, outputColumn: mine.lowerBound, accumulating: accumulating,
-            scratch: weightScratch, worker: worker.index)
+            x, quantized: quantized, tokens: 0..<tokenCount, rows: mine, into: y, outputColumn: mine.lowerBound,
+            accumulating: accumulating, scratch: weightScratch, worker: worker.index)
         if let bias = linear.bias {
             for token in 0..<tokenCount { y.add(bias, to: token, columns: mine, biasOffset: mine.lowerBound) }
         }

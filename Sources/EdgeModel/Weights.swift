@@ -26,6 +26,28 @@ package struct LayerWeights: Sendable {
     }
 }
 
+/// In what blocks the matrices of a layer want their inputs quantized; empty where they read f32.
+struct LayerBlocks {
+    let attention: ActivationBlocks
+    let attentionOutput: ActivationBlocks
+    let feedForward: ActivationBlocks
+    let down: ActivationBlocks
+
+    init(_ layer: LayerWeights) {
+        func union(_ matrices: [Matrix]) -> ActivationBlocks { matrices.reduce([]) { $0.union($1.activationBlocks) } }
+        attention = union([layer.query.matrix, layer.key.matrix, layer.value.matrix])
+        attentionOutput = layer.attentionOutput.matrix.activationBlocks
+        switch layer.feedForward {
+        case .dense(let gate, let up, let down):
+            feedForward = union([gate.matrix, up.matrix])
+            self.down = down.matrix.activationBlocks
+        case .experts(let router, let gates, let ups, let downs):
+            feedForward = union([router.matrix] + gates + ups)
+            down = union(downs)
+        }
+    }
+}
+
 /// All weights of a model, mapped in place except for the small vectors.
 package struct Weights: Sendable {
     /// [vocabulary, embeddingLength]: a row a token.

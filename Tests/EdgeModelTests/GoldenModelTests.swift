@@ -37,11 +37,12 @@ struct GoldenModel: Decodable, Sendable, CustomTestStringConvertible {
 
 /// Loads a model and runs ids through it in the given pieces; the logits of every token, row after row.
 func logits(
-    _ model: Model, _ ids: [Int32], pieces: [Int], threads: Int = 1, precision: CachePrecision = .f32
+    _ model: Model, _ ids: [Int32], pieces: [Int], threads: Int = 1, precision: CachePrecision = .f32,
+    path: ComputePath = .exact
 ) throws -> [Float] {
     let pass = try ForwardPass(
         model, team: ThreadTeam(threadCount: threads), batchCapacity: pieces.max() ?? 1,
-        logitsCapacity: pieces.max() ?? 1)
+        logitsCapacity: pieces.max() ?? 1, path: path)
     let cache = try model.makeCache(capacity: ids.count, precision: precision)
     var result: [Float] = []
     var start = 0
@@ -79,6 +80,31 @@ struct GoldenModelTests {
         #expect(nmse(halves, mine) <= limits["golden_f16_kv"] ?? 2e-5)
     }
 
+    @Test(
+        "With int8 activations logits are as close as recorded, and threads and pieces change no bit",
+        arguments: GoldenModel.all)
+    func int8Agrees(golden: GoldenModel) throws {
+        let model = try Model(GGUFFile(path: SharedData.url("golden/" + golden.file).path))
+        let ids = golden.prompt_ids + (try #require(golden.greedy_ids))
+        let mine = try logits(model, ids, pieces: [ids.count], path: .int8)
+        let recorded = try SharedData.floats("golden/logits/\(golden.name).kvf32.f32")
+        let limits = golden.recommended_nmse
+        // The limit for engines that quantize activations, as the recorded one did; none where weights are floats.
+        if let limit = limits["exact_int8_activations"] {
+            let exact = try SharedData.floats("golden/logits/\(golden.name).exact.f32")
+            let error = nmse(mine[..<exact.count], exact)
+            #expect(error <= limit)
+            // The recorded engine's own error, but for the chance in which way its scales and ours are rounded.
+            #expect(error <= 1.1 * nmse(recorded[..<exact.count], exact))
+        } else {
+            let limit = try #require(limits["golden"] ?? limits["golden_f32_math"])
+            #expect(nmse(mine[..<recorded.count], recorded) <= limit)
+        }
+        for pieces in [[40] + Array(repeating: 1, count: 24), [1, 2, 3, 17, 41], [33, 31]] {
+            #expect(try logits(model, ids, pieces: pieces, threads: 3, path: .int8) == mine, "pieces \(pieces)")
+        }
+    }
+
     @Test("Greedy ids agree where the recorded margin decides", arguments: GoldenModel.all)
     func greedyAgrees(golden: GoldenModel) throws {
         let model = try Model(GGUFFile(path: SharedData.url("golden/" + golden.file).path))
@@ -108,7 +134,7 @@ struct GoldenModelTests {
         let continuation: [Int32] = [5, 9, 300, 17, 2, 40, 41, 7]
         pass.run(continuation[...], cache: cache, logits: 0..<8)
         let resumed = (0..<8).flatMap { pass.logits.copy(row: $0) }
-        let fresh = try logits(model, ids.dropLast(8) + continuation, pieces: [ids.count])
+        let fresh = try logits(model, ids.dropLast(8) + continuation, pieces: [ids.count], path: .int8)
         #expect(resumed == Array(fresh.suffix(resumed.count)))
     }
 }

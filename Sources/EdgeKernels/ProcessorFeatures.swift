@@ -1,0 +1,35 @@
+#if arch(x86_64)
+    internal import _Builtin_intrinsics.intel.cpuid
+
+    /// What this processor and this system can run.
+    enum ProcessorFeatures {
+        /// AVX2, FMA, F16C and BMI, with the system saving the wide registers.
+        static let hasAVX2: Bool = {
+            let (_, _, features, _) = cpuid(1, 0)
+            let (_, extended, _, _) = cpuid(7, 0)
+            let fma: UInt32 = 1 << 12
+            let saved: UInt32 = 1 << 27
+            let avx: UInt32 = 1 << 28
+            let f16c: UInt32 = 1 << 29
+            let needed = fma | saved | avx | f16c
+            guard features & needed == needed else { return false }
+            let bmi1: UInt32 = 1 << 3
+            let avx2: UInt32 = 1 << 5
+            let bmi2: UInt32 = 1 << 8
+            guard extended & (bmi1 | avx2 | bmi2) == bmi1 | avx2 | bmi2 else { return false }
+            // Leaf 13 gives the size of the register state that the system has switched on. The upper halves of the wide
+            // registers are bytes 576 to 831 of it. (`xgetbv`, which says the same, is a macro that Swift does not see.)
+            let (_, size, _, _) = cpuid(13, 0)
+            return size >= 832
+        }()
+
+        private static func cpuid(_ leaf: UInt32, _ part: UInt32) -> (UInt32, UInt32, UInt32, UInt32) {
+            var a: UInt32 = 0
+            var b: UInt32 = 0
+            var c: UInt32 = 0
+            var d: UInt32 = 0
+            guard __get_cpuid_count(leaf, part, &a, &b, &c, &d) == 1 else { return (0, 0, 0, 0) }
+            return (a, b, c, d)
+        }
+    }
+#endif
