@@ -88,6 +88,7 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgePlatformTests", ["EdgePlatform"]),
     ("EdgeMathTests", ["EdgeMath"]),
     ("EdgeQuantTests", ["EdgeQuant"]),
+    ("EdgeTokenizerTests", ["EdgeTokenizer", "EdgeGGUF", "EdgeModel"]),
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
