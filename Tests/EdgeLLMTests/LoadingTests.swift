@@ -4,21 +4,6 @@ import EdgeTestSupport
 import Foundation
 import Testing
 
-/// A file of the malformed corpus with the outcome that its manifest asks for.
-struct MalformedCase: Decodable, Sendable, CustomTestStringConvertible {
-    let file: String
-    let expect: String
-    let why: String
-    var testDescription: String { "\(file): \(why)" }
-
-    static let all: [MalformedCase] = {
-        struct Manifest: Decodable { let files: [MalformedCase] }
-        guard let url = try? SharedData.url("golden/malformed/MANIFEST.json"), let data = try? Data(contentsOf: url)
-        else { return [] }
-        return (try? JSONDecoder().decode(Manifest.self, from: data))?.files ?? []
-    }()
-}
-
 @Suite("Loading") struct LoadingTests {
     @Test(
         "A malformed file is an error in one line that names the file; an unusual one runs",
