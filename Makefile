@@ -3,10 +3,13 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release allocations consumer bench fuzz lint soak format clean packages
+.PHONY: demo build test test-debug test-release allocations bits consumer bench fuzz lint soak format clean packages test-packages
 
 packages:
 	@.ci/packages
+
+test-packages:
+	@.ci/packages test
 
 build: packages
 	$(SWIFT) build -c release --product edge-llm
@@ -15,7 +18,7 @@ demo: build
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" run -m Fixtures/edge-car-1m.gguf -p "The engine light is" \
 		--seed 1
 
-test: packages lint test-debug allocations fuzz consumer
+test: packages lint test-debug allocations bits fuzz consumer
 	@echo "all tests passed"
 
 test-debug: packages
@@ -34,6 +37,11 @@ bench: packages
 allocations: packages
 	$(SWIFT) build -c release --product edge-allocations
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-allocations" Fixtures/edge-car-1m.gguf
+
+# The same bits on every instruction set, and on an old processor.
+bits: test-packages
+	$(SWIFT) build -c release --product edge-bits
+	Tests/EdgeBits/check "$$($(SWIFT) build -c release --show-bin-path)/edge-bits"
 
 # Another package that depends on this one by URL, in debug and in release.
 consumer: packages

@@ -107,6 +107,7 @@ let package = Package(
         .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),
         .executable(name: "edge-fuzz", targets: ["EdgeFuzz"]),
         .executable(name: "edge-allocations", targets: ["EdgeAllocations"]),
+        .executable(name: "edge-bits", targets: ["EdgeBits"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -133,7 +134,7 @@ let package = Package(
             swiftSettings: language + optimised),
         .target(
             name: "EdgeTestSupport",
-            dependencies: ["EdgePlatform"],
+            dependencies: ["EdgePlatform", "EdgeQuant", "EdgeGGUF"],
             path: "Tests/EdgeTestSupport",
             swiftSettings: language),
         .executableTarget(
@@ -144,6 +145,14 @@ let package = Package(
             ],
             path: "Tests/EdgeFuzz",
             exclude: ["README.md"],
+            swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeBits",
+            dependencies: [
+                "EdgeGGUF", "EdgeQuant", "EdgePlatform", "EdgeKernels", "EdgeCache", "EdgeModel", "EdgeTestSupport",
+            ],
+            path: "Tests/EdgeBits",
+            exclude: ["README.md", "check"],
             swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeAllocations",
