@@ -99,21 +99,43 @@ package struct KernelSet: Sendable {
             _ sums: UnsafeMutablePointer<Int16>
         ) -> Void
 
+    /// scores[j] = query · keys[j] for lower <= j < upper; keys are [positions, headSize].
+    package typealias KeyScores =
+        @Sendable (
+            _ query: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, _ headSize: Int, _ lower: Int, _ upper: Int,
+            _ scores: UnsafeMutablePointer<Float>
+        ) -> Void
+    /// output = output * factor + the sum of weights[j] * values[j] for lower <= j < upper, added in order.
+    package typealias AddValues =
+        @Sendable (
+            _ values: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ headSize: Int, _ lower: Int,
+            _ upper: Int, _ output: UnsafeMutablePointer<Float>, _ factor: Float
+        ) -> Void
+    package typealias DecodeHalves =
+        @Sendable (UnsafePointer<UInt16>, _ count: Int, UnsafeMutablePointer<Float>) -> Void
+
     package let name: String
     package let quantize32: Quantize
     package let quantize256: Quantize
     /// The product for a type by its ggml number, or nil where there is none.
     package let product: @Sendable (UInt32) -> Product?
     package let floatProduct: @Sendable (UInt32) -> FloatProduct?
+    package let keyScores: KeyScores
+    package let addValues: AddValues
+    package let decodeHalves: DecodeHalves
 
     package init(
         name: String, quantize32: @escaping Quantize, quantize256: @escaping Quantize,
-        product: @escaping @Sendable (UInt32) -> Product?, floatProduct: @escaping @Sendable (UInt32) -> FloatProduct?
+        product: @escaping @Sendable (UInt32) -> Product?, floatProduct: @escaping @Sendable (UInt32) -> FloatProduct?,
+        keyScores: @escaping KeyScores, addValues: @escaping AddValues, decodeHalves: @escaping DecodeHalves
     ) {
         self.name = name
         self.quantize32 = quantize32
         self.quantize256 = quantize256
         self.product = product
         self.floatProduct = floatProduct
+        self.keyScores = keyScores
+        self.addValues = addValues
+        self.decodeHalves = decodeHalves
     }
 }
