@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release fuzz lint soak format clean packages
+.PHONY: demo build test test-debug test-release allocations consumer bench fuzz lint soak format clean packages
 
 packages:
 	@.ci/packages
@@ -11,11 +11,11 @@ packages:
 build: packages
 	$(SWIFT) build -c release --product edge-llm
 
-# Until there is a bundled model that talks: shows what a file holds.
 demo: build
-	$(SWIFT) run -c release edge-llm inspect Fixtures/one-layer.gguf
+	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" run -m Fixtures/edge-car-1m.gguf -p "The engine light is" \
+		--seed 1
 
-test: packages lint test-debug fuzz
+test: packages lint test-debug allocations fuzz consumer
 	@echo "all tests passed"
 
 test-debug: packages
@@ -26,21 +26,35 @@ test-debug: packages
 test-release: packages
 	$(SWIFT) test -c release -Xswiftc -enable-testing
 
+# Times tokenizers, sampling and decoding; see Benchmarks/README.md.
+bench: packages
+	cd Benchmarks && $(SWIFT) package --disable-sandbox benchmark
+
+# A token must not allocate: counts every call of the allocator.
+allocations: packages
+	$(SWIFT) build -c release --product edge-allocations
+	"$$($(SWIFT) build -c release --show-bin-path)/edge-allocations" Fixtures/edge-car-1m.gguf
+
+# Another package that depends on this one by URL, in debug and in release.
+consumer: packages
+	Tests/Consumer/check
+
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Benchmarks
 
 # Damaged files must give errors and nothing else; seeds are printed, so a failure can be repeated.
 fuzz: packages
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --seconds $(FUZZ_SECONDS)
 
-# Long runs: a million damaged files through reader, loader and a token.
+# Long runs: every test in release with the slow ones, and a million damaged files through reader, loader and a token.
 soak: packages
+	EDGE_LONG_TESTS=1 $(MAKE) test-release
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 
 format:
-	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Benchmarks
 
 clean:
 	rm -rf .build Benchmarks/.build

@@ -62,10 +62,25 @@ let rooms: [(name: String, imports: [String])] =
         ("EdgeTokenizer", []),
         ("EdgeSampling", ["EdgeMath"]),
         ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
+        ("EdgeSynthesis", ["EdgeQuant", "EdgeGGUF"]),
         ("EdgeKernelJobs", []),
         ("EdgeKernels", ["EdgePlatform", "EdgeQuant", "EdgeKernelJobs"] + kernelRooms),
         ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
-        ("EdgeModel", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache"]),
+        (
+            "EdgeModel",
+            ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgeTokenizer"]
+        ),
+        (
+            "EdgeEngine",
+            ["EdgePlatform", "EdgeMath", "EdgeTokenizer", "EdgeSampling", "EdgeKernels", "EdgeCache", "EdgeModel"]
+        ),
+        (
+            "EdgeLLM",
+            [
+                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeKernels", "EdgeModel",
+                "EdgeEngine",
+            ]
+        ),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
@@ -73,18 +88,25 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgePlatformTests", ["EdgePlatform"]),
     ("EdgeMathTests", ["EdgeMath"]),
     ("EdgeQuantTests", ["EdgeQuant"]),
+    ("EdgeTokenizerTests", ["EdgeTokenizer", "EdgeGGUF", "EdgeModel"]),
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
-    ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform"]),
+    ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeTokenizer"]),
+    ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
+    ("EdgeLLMTests", ["EdgeLLM", "EdgePlatform"]),
+    ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
 let package = Package(
     name: "EdgeLLM",
     platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
+        .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
+        .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),
         .executable(name: "edge-fuzz", targets: ["EdgeFuzz"]),
+        .executable(name: "edge-allocations", targets: ["EdgeAllocations"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -93,22 +115,22 @@ let package = Package(
         .target(
             name: room.name,
             dependencies: room.imports.map { .target(name: $0) },
-            exclude: room.name == "EdgeModel"
-                ? ["Model+Tokenizer.swift", "VocabularyBinding.swift", "README.md"] : ["README.md"],
+            exclude: ["README.md"],
             swiftSettings: settings(of: room.name))
     } + [
         .executableTarget(
             name: "EdgeCLI",
             dependencies: [
-                "EdgeGGUF", "EdgeQuant",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeGGUF", "EdgeSynthesis", "EdgeKernels", "EdgeModel",
+                "EdgeEngine", "EdgeLLM", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            // The commands that generate wait until tokenizers and samplers are connected; see the README.
-            exclude: [
-                "README.md", "ModelOptions.swift", "SamplerOptions.swift", "RunCommand.swift", "TokenizeCommand.swift",
-                "PerplexityCommand.swift", "Interruption.swift",
-            ],
+            exclude: ["README.md"],
             swiftSettings: settings(of: "EdgeCLI")),
+        .target(
+            name: "EdgeWorkloads",
+            dependencies: ["EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeModel"],
+            path: "Benchmarks/Workloads",
+            swiftSettings: language + optimised),
         .target(
             name: "EdgeTestSupport",
             dependencies: ["EdgePlatform"],
@@ -116,10 +138,25 @@ let package = Package(
             swiftSettings: language),
         .executableTarget(
             name: "EdgeFuzz",
-            dependencies: ["EdgeGGUF", "EdgePlatform", "EdgeQuant", "EdgeTestSupport"],
+            dependencies: [
+                "EdgeGGUF", "EdgePlatform", "EdgeQuant", "EdgeKernels", "EdgeTokenizer", "EdgeSampling", "EdgeModel",
+                "EdgeTestSupport",
+            ],
             path: "Tests/EdgeFuzz",
             exclude: ["README.md"],
             swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeAllocations",
+            dependencies: ["EdgeGGUF", "EdgePlatform", "EdgeKernels", "EdgeCache", "EdgeSampling", "EdgeModel"],
+            path: "Tests/EdgeAllocations",
+            exclude: ["README.md"],
+            swiftSettings: language + optimised,
+            linkerSettings: [
+                .unsafeFlags(
+                    ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"].flatMap {
+                        ["-Xlinker", "--defsym=\($0)=edge_counted_\($0)"]
+                    }, .when(platforms: [.linux]))
+            ]),
     ]
         + tests.map { test in
             .testTarget(

@@ -5,10 +5,15 @@ import ArgumentParser
 struct EdgeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "edge-llm",
-        abstract: "Look into GGUF files.",
-        discussion: "Exit codes: 0 done, 64 wrong usage, 65 a file that cannot be used, 130 interrupted.",
+        abstract: "Run language models from GGUF files, on the CPU.",
+        discussion:
+            "Exit codes: 0 done, 64 wrong usage, 65 a file that cannot be used, 74 output that cannot be written, "
+            + "130 interrupted.",
         version: "0.1.0",
-        subcommands: [InspectCommand.self])
+        subcommands: [
+            RunCommand.self, TokenizeCommand.self, PerplexityCommand.self, InspectCommand.self, BenchCommand.self,
+            SynthCommand.self,
+        ])
 
     static func main() async {
         do {

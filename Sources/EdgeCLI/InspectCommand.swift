@@ -30,13 +30,13 @@ struct InspectCommand: ParsableCommand {
         out += "GGUF version \(file.version), \(order), alignment \(file.alignment), \(Terminal.size(file.byteCount))"
         if file.paths.count > 1 { out += " in \(file.paths.count) files" }
         out += "\n\nMetadata (\(file.metadata.count) keys)\n"
-        out += Self.columns(
+        out += Terminal.columns(
             file.metadata.entries.map(\.key).map { key in
                 let value = file.metadata[key]
                 return [Self.printable(key), value?.typeName ?? "", value.map { Self.text($0, full: full) } ?? ""]
             })
         out += "\nTensors (\(file.tensors.count))\n"
-        out += Self.columns(
+        out += Terminal.columns(
             file.tensors.map { tensor in
                 [
                     Self.printable(tensor.name), tensor.type.name,
@@ -47,7 +47,7 @@ struct InspectCommand: ParsableCommand {
         let summary = Summary(file)
         out += "\n\(summary.parameterCount) parameters, \(Terminal.size(summary.tensorByteCount)) of tensors, "
         out += String(format: "%.2f bits per weight\n", summary.bitsPerWeight)
-        out += Self.columns(
+        out += Terminal.columns(
             summary.types.map { type in
                 [
                     type.type, "\(type.tensorCount) tensor\(type.tensorCount == 1 ? "" : "s")",
@@ -55,27 +55,6 @@ struct InspectCommand: ParsableCommand {
                     String(format: "%.4g bits per weight", type.bitsPerWeight),
                 ]
             })
-        return out
-    }
-
-    /// Rows in columns as wide as their widest entry.
-    private static func columns(_ rows: [[String]]) -> String {
-        var widths: [Int] = []
-        for row in rows {
-            for (i, entry) in row.enumerated() {
-                if i == widths.count { widths.append(0) }
-                widths[i] = max(widths[i], entry.count)
-            }
-        }
-        var out = ""
-        for row in rows {
-            var line = " "
-            for (i, entry) in row.enumerated() {
-                let padding = i == row.count - 1 ? 0 : widths[i] - entry.count
-                line += " " + entry + String(repeating: " ", count: padding)
-            }
-            out += line + "\n"
-        }
         return out
     }
 

@@ -1,5 +1,5 @@
-import ArgumentParser
-import EdgeLLM
+public import ArgumentParser
+public import EdgeLLM
 
 /// Which model, and how it is loaded.
 struct ModelOptions: ParsableArguments {
@@ -11,6 +11,10 @@ struct ModelOptions: ParsableArguments {
 
     @Option(name: .customLong("cache-type"), help: "How keys and values are stored: f16 or f32.")
     var cacheType: GGUFLanguageModel.CachePrecision = .f16
+
+    func validate() throws {
+        if let threads, !(1...256).contains(threads) { throw ValidationError("--threads must be 1 to 256.") }
+    }
 }
 
 extension GGUFLanguageModel.CachePrecision: ExpressibleByArgument {}

@@ -19,8 +19,7 @@ struct PerplexityCommand: AsyncParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Option(name: [.customShort("f"), .long], help: "The text. (default: standard input)")
-    var file: String?
+    @OptionGroup var input: TextInput
 
     @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece.")
     var contextSize = 512
@@ -34,9 +33,6 @@ struct PerplexityCommand: AsyncParsableCommand {
     func validate() throws {
         guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
         if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }
-        if let threads = model.threads, !(1...256).contains(threads) {
-            throw ValidationError("--threads must be 1 to 256.")
-        }
     }
 
     private struct Report: Encodable {
@@ -51,18 +47,18 @@ struct PerplexityCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let text = try Terminal.read(path: file)
+        let text = try input.read()
         let loaded = try Model(GGUFFile(path: model.model))
         let tokenizer = try loaded.makeTokenizer()
-        let tokens = tokenizer.encode(text, addSpecial: true, parseSpecial: false)
+        let tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false)
         guard tokens.count >= contextSize else {
             throw Failure.Message(
                 "\(tokens.count) tokens of text do not fill one piece of \(contextSize); give more text or a smaller --ctx-size"
             )
         }
         let measurement = try Perplexity(
-            model: loaded, tokens: tokens, beginning: tokenizer.addsBeginning ? tokenizer.bosId : nil,
-            contextSize: contextSize, threadCount: model.threads, precision: model.cacheType == .f32 ? .f32 : .f16)
+            model: loaded, tokens: tokens, beginning: tokenizer.addsBos ? tokenizer.bosId : nil,
+            contextSize: contextSize, threadCount: model.threads, precision: model.cacheType.stored)
         let total = min(chunks ?? .max, measurement.pieceCount)
         let isCancelled = Atomic<Bool>(false)
         let start = Clock.nanoseconds
@@ -78,7 +74,7 @@ struct PerplexityCommand: AsyncParsableCommand {
                 perplexity: measurement.value, standardError: measurement.standardError,
                 meanNegativeLogLikelihood: measurement.meanNegativeLogLikelihood, scoredTokens: measurement.scoredCount,
                 pieces: measurement.done, contextSize: contextSize, seconds: Clock.seconds(from: start),
-                peakMemoryBytes: ProcessMemory.peakResidentByteCount)
+                peakMemoryBytes: ProcessMemory.peakByteCount)
             Terminal.write(try Terminal.json(report))
         } else if measurement.done > 0 {
             Terminal.write(

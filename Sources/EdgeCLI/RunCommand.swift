@@ -1,4 +1,5 @@
 import ArgumentParser
+import EdgeEngine
 import EdgeLLM
 import EdgePlatform
 import EdgeTokenizer
@@ -12,11 +13,7 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Option(name: [.customShort("p"), .long], help: "The text to continue.")
-    var prompt: String?
-
-    @Option(name: [.customShort("f"), .long], help: "A file with the text to continue.")
-    var file: String?
+    @OptionGroup var input: TextInput
 
     @Option(
         name: [.customShort("n"), .customLong("max-tokens")], help: "Tokens at most. (default: what fits the context)")
@@ -42,20 +39,18 @@ struct RunCommand: AsyncParsableCommand {
     var quiet = false
 
     func validate() throws {
-        if prompt != nil, file != nil { throw ValidationError("Give --prompt or --file, not both.") }
         if let maximumTokens, maximumTokens < 0 { throw ValidationError("--max-tokens must be 0 or more.") }
     }
 
     func run() async throws {
-        let bytes = try prompt.map { Array($0.utf8) } ?? Terminal.read(path: file)
-        let text = String(decoding: bytes, as: UTF8.self)
+        let text = try input.read()
         let loading = Clock.nanoseconds
         let model = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: self.model.model),
             options: .init(
                 contextSize: contextSize, threadCount: self.model.threads, cachePrecision: self.model.cacheType))
         let loadSeconds = Clock.seconds(from: loading)
-        let tokens = model.engine.tokenizer.encode(text, addSpecial: true, parseSpecial: parseSpecial)
+        let tokens = model.engine.tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: parseSpecial)
         let stream = model.streamCompletion(ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens))
 
         let isJSON = json
@@ -75,7 +70,7 @@ struct RunCommand: AsyncParsableCommand {
             guard let (reason, usage) = stream.result else { throw CancellationError() }
             let report = Report(
                 text: isJSON ? answer : nil, finishReason: reason, seed: stream.seed, threads: model.threadCount,
-                usage: usage, loadSeconds: loadSeconds, peakMemoryBytes: ProcessMemory.peakResidentByteCount)
+                usage: usage, loadSeconds: loadSeconds, peakMemoryBytes: ProcessMemory.peakByteCount)
             if isJSON {
                 Terminal.write(try Terminal.json(report))
             } else {

@@ -9,9 +9,20 @@ enum Terminal {
     static var errorIsTerminal: Bool { isatty(STDERR_FILENO) != 0 }
     static var inputIsTerminal: Bool { isatty(STDIN_FILENO) != 0 }
 
-    static func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+    /// Writes to standard output at once; a full disk or a closed terminal ends the command.
+    static func write(_ text: String) { write(Array(text.utf8)) }
 
-    static func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+    static func write(_ bytes: [UInt8]) {
+        do {
+            try FileHandle.standardOutput.write(contentsOf: bytes)
+        } catch {
+            note("edge-llm: standard output cannot be written: \(error.localizedDescription)")
+            exit(Failure.noOutput.rawValue)
+        }
+    }
+
+    /// A line on standard error; when even that is closed, nobody is left to tell.
+    static func note(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8)) }
 
     /// All of standard input, or of a file.
     static func read(path: String?) throws -> [UInt8] {
@@ -52,6 +63,27 @@ enum Terminal {
         return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
     }
 
+    /// Rows in columns as wide as their widest entry.
+    static func columns(_ rows: [[String]]) -> String {
+        var widths: [Int] = []
+        for row in rows {
+            for (i, entry) in row.enumerated() {
+                if i == widths.count { widths.append(0) }
+                widths[i] = max(widths[i], entry.count)
+            }
+        }
+        var out = ""
+        for row in rows {
+            var line = " "
+            for (i, entry) in row.enumerated() {
+                let padding = i == row.count - 1 ? 0 : widths[i] - entry.count
+                line += " " + entry + String(repeating: " ", count: padding)
+            }
+            out += line + "\n"
+        }
+        return out
+    }
+
     /// 1234567 bytes as `1.2 MB`.
     static func size(_ bytes: Int) -> String {
         var value = Double(bytes)
@@ -79,10 +111,10 @@ struct ProgressBar {
         let rest = done > 0 ? elapsed / Double(done) * Double(total - done) : 0
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
         let line = String(format: "\r[%@] %d/%d  %@  %.0f s left ", bar, done, total, note, rest)
-        FileHandle.standardError.write(Data(line.utf8))
+        try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
     }
 
     func clear() {
-        if isShown { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if isShown { try? FileHandle.standardError.write(contentsOf: Data("\r\u{1B}[K".utf8)) }
     }
 }

@@ -13,11 +13,7 @@ struct TokenizeCommand: ParsableCommand {
     @Option(name: [.customShort("m"), .long], help: "The GGUF file; a vocabulary alone is enough.")
     var model: String
 
-    @Option(name: [.customShort("p"), .long], help: "The text.")
-    var prompt: String?
-
-    @Option(name: [.customShort("f"), .long], help: "A file with the text.")
-    var file: String?
+    @OptionGroup var input: TextInput
 
     @Flag(help: "Print the ids alone, on one line.")
     var ids = false
@@ -31,10 +27,6 @@ struct TokenizeCommand: ParsableCommand {
     @Flag(help: "Read control tokens in the text as such.")
     var parseSpecial = false
 
-    func validate() throws {
-        if prompt != nil, file != nil { throw ValidationError("Give --prompt or --file, not both.") }
-    }
-
     private struct Report: Encodable {
         struct Token: Encodable {
             let id: Int32
@@ -45,9 +37,9 @@ struct TokenizeCommand: ParsableCommand {
     }
 
     func run() throws {
-        let bytes = try prompt.map { Array($0.utf8) } ?? Terminal.read(path: file)
-        let tokenizer = try Tokenizer(Vocabulary(GGUFFile(path: model)))
-        let tokens = tokenizer.encode(bytes, addSpecial: !noSpecial, parseSpecial: parseSpecial)
+        let bytes = try input.read()
+        let tokenizer = try Tokenizer(GGUFFile(path: model))
+        let tokens = tokenizer.encode(bytes: bytes, addSpecial: !noSpecial, parseSpecial: parseSpecial)
         if ids {
             Terminal.write(tokens.map(String.init).joined(separator: " ") + "\n")
             return

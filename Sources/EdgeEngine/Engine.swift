@@ -2,7 +2,7 @@ internal import EdgeCache
 package import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
-package import EdgeSampling
+internal import EdgeSampling
 package import EdgeTokenizer
 
 /// Runs generations for one loaded model, one step at a time, on a thread of its own.
@@ -81,7 +81,9 @@ package actor Engine {
         for id in request.prompt { sampler.accept(id) }
 
         let limit = min(request.maximumTokens ?? .max, contextSize - request.prompt.count)
-        var decoder = StreamingDecoder(tokenizer)
+        // Only at the very start of a text does the space that the vocabulary puts there not count.
+        let continuesText = request.prompt.contains { !tokenizer.isControl($0) }
+        var decoder = StreamingDecoder(tokenizer, continuesText: continuesText)
         var matcher = StopMatcher(request.stopSequences)
         var reason = StopReason.maximumTokens
         var firstToken: UInt64?
@@ -107,8 +109,9 @@ package actor Engine {
                 break
             }
             guard statistics.generatedTokenCount < limit else { break }
-            run([id], context)
+            // The logits belong to the engine: others may pass only between choosing a token and running it.
             await letOthersPass()
+            run(CollectionOfOne(id), context)
         }
         if reason != .stopSequence {
             let (text, isStopped) = matcher.append(decoder.finish())
@@ -135,21 +138,26 @@ package actor Engine {
         }
     }
 
-    private func run(_ batch: ArraySlice<Int32>, _ context: GenerationContext, wantsLogits: Bool = true) {
-        pass.run(batch, cache: context.cache, logits: wantsLogits ? batch.count - 1..<batch.count : 0..<0)
-        context.ledger += batch
+    private func run(_ batch: some Collection<Int32>, _ context: GenerationContext, wantsLogits: Bool = true) {
+        // A slice of the ledger, so that a token needs no array of its own.
+        context.ledger.append(contentsOf: batch)
+        let slice = context.ledger.suffix(batch.count)
+        pass.run(slice, cache: context.cache, logits: wantsLogits ? slice.count - 1..<slice.count : 0..<0)
     }
 
     private func choose(_ sampler: inout Sampler) throws -> Int32 {
-        var outcome: Result<Int32, SamplingError> = .failure(.noLogits)
+        var chosen: Int32 = -1
+        var failure: SamplingError?
         pass.logits.withSpan(row: 0) { logits in
             do throws(SamplingError) {
-                outcome = .success(try sampler.sample(logits))
+                chosen = try sampler.sample(logits)
             } catch {
-                outcome = .failure(error)
+                failure = error
             }
         }
-        return try outcome.get()
+        guard let failure else { return chosen }
+        if failure.code == .brokenLogit { throw EngineError.nonFiniteLogits }
+        throw failure
     }
 
     private func letOthersPass() async {

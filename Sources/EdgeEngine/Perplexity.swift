@@ -2,7 +2,7 @@ internal import EdgeCache
 package import EdgeKernels
 internal import EdgeMath
 package import EdgeModel
-package import EdgePlatform
+internal import EdgePlatform
 
 /// Measures how well a model predicts a text: exp of the mean negative log-likelihood of its tokens.
 ///

@@ -26,9 +26,9 @@ final class ThreadExecutor: SerialExecutor {
 }
 
 /// Jobs in order of arrival. `@unchecked Sendable`: all state is guarded by the parking spot's lock.
-private final class JobQueue: @unchecked Sendable {
+@safe private final class JobQueue: @unchecked Sendable {
     private let parking = ParkingSpot()
-    private var jobs: [(job: UnownedJob, executor: UnownedSerialExecutor)] = []
+    private var jobs: [(job: UnownedJob, executor: UnownedSerialExecutor)] = unsafe []
     private var isClosed = false
 
     func add(_ job: UnownedJob, for executor: UnownedSerialExecutor) {

@@ -123,11 +123,14 @@ package struct KernelSet: Sendable {
     package let keyScores: KeyScores
     package let addValues: AddValues
     package let decodeHalves: DecodeHalves
+    /// Runs int8 arithmetic in registers so many times; for zero, the operations of one time.
+    package let peak: @Sendable (Int) -> Double
 
     package init(
         name: String, quantize32: @escaping Quantize, quantize256: @escaping Quantize,
         product: @escaping @Sendable (UInt32) -> Product?, floatProduct: @escaping @Sendable (UInt32) -> FloatProduct?,
-        keyScores: @escaping KeyScores, addValues: @escaping AddValues, decodeHalves: @escaping DecodeHalves
+        keyScores: @escaping KeyScores, addValues: @escaping AddValues, decodeHalves: @escaping DecodeHalves,
+        peak: @escaping @Sendable (Int) -> Double
     ) {
         self.name = name
         self.quantize32 = quantize32
@@ -137,5 +140,6 @@ package struct KernelSet: Sendable {
         self.keyScores = keyScores
         self.addValues = addValues
         self.decodeHalves = decodeHalves
+        self.peak = peak
     }
 }

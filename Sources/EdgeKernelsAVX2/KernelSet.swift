@@ -10,7 +10,7 @@
                 floatProduct: { EdgeKernelsAVX2.floatProduct($0) },
                 keyScores: { EdgeKernelsAVX2.keyScores($0, $1, $2, $3, $4, $5) },
                 addValues: { EdgeKernelsAVX2.addValues($0, $1, $2, $3, $4, $5, $6) },
-                decodeHalves: { EdgeKernelsAVX2.decodeHalves($0, $1, $2) })
+                decodeHalves: { EdgeKernelsAVX2.decodeHalves($0, $1, $2) }, peak: { peakArithmetic($0) })
         }
     }
 #endif

@@ -9,6 +9,6 @@ extension KernelSet {
             floatProduct: { EdgeKernelsPortable.floatProduct($0) },
             keyScores: { EdgeKernelsPortable.keyScores($0, $1, $2, $3, $4, $5) },
             addValues: { EdgeKernelsPortable.addValues($0, $1, $2, $3, $4, $5, $6) },
-            decodeHalves: { EdgeKernelsPortable.decodeHalves($0, $1, $2) })
+            decodeHalves: { EdgeKernelsPortable.decodeHalves($0, $1, $2) }, peak: { peakArithmetic($0) })
     }
 }

@@ -1,4 +1,4 @@
-package import EdgeEngine
+internal import EdgeEngine
 internal import EdgeSampling
 internal import EdgeTokenizer
 internal import Synchronization

@@ -1,8 +1,9 @@
 package import EdgeEngine
-package import EdgeGGUF
-internal import EdgeKernels
+internal import EdgeGGUF
+package import EdgeKernels
 internal import EdgeModel
 internal import EdgePlatform
+internal import EdgeQuant
 internal import EdgeTokenizer
 public import Foundation
 
@@ -39,6 +40,14 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         case f32
         /// Two bytes a value.
         case f16
+
+        /// The engine's name of it.
+        package var stored: EdgeKernels.CachePrecision {
+            switch self {
+            case .f32: .f32
+            case .f16: .f16
+            }
+        }
     }
 
     /// What the file says about itself.
@@ -100,7 +109,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             }
             engine = try Engine(
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: options.threadCount,
-                precision: options.cachePrecision == .f32 ? .f32 : .f16)
+                precision: options.cachePrecision.stored)
             self.contextSize = contextSize
             metadata = Metadata(file, architecture: model.hyperparameters.architecture.name, trainedContext: trained)
         } catch let error as GGUFError {

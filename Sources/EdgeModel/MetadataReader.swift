@@ -44,7 +44,7 @@ struct MetadataReader {
 
 extension ModelError {
     /// A metadata error of the reader as the loader's: the same key and byte.
-    fileprivate init(_ error: GGUFError) {
+    init(_ error: GGUFError) {
         self.init(
             error.code == .missingMetadata ? .missingMetadata : .invalidMetadata, error.message, key: error.key,
             byteOffset: error.byteOffset)

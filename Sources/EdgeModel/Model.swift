@@ -41,3 +41,30 @@ extension Model {
         }
     }
 }
+
+extension Model {
+    /// The matrices of a layer that one token is multiplied with; of experts those that are chosen.
+    private func matrices(of layer: LayerWeights) -> [Matrix] {
+        let attention = [layer.query, layer.key, layer.value, layer.attentionOutput].map(\.matrix)
+        switch layer.feedForward {
+        case .dense(let gate, let up, let down): return attention + [gate.matrix, up.matrix, down.matrix]
+        case .experts(let router, let gates, let ups, let downs):
+            let used = hyperparameters.expertUsedCount
+            return attention + [router.matrix] + gates.prefix(used) + ups.prefix(used) + downs.prefix(used)
+        }
+    }
+
+    /// Bytes of weights that computing one token and its logits reads.
+    package var weightByteCountPerToken: Int {
+        weights.layers.reduce(weights.output.matrix.bytes.count) { total, layer in
+            matrices(of: layer).reduce(total) { $0 + $1.bytes.count }
+        }
+    }
+
+    /// Weights of all layers that one token is multiplied with.
+    package var layerWeightCountPerToken: Int {
+        weights.layers.reduce(0) { total, layer in
+            matrices(of: layer).reduce(total) { $0 + $1.rowCount * $1.columnCount }
+        }
+    }
+}

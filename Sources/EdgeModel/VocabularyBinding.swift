@@ -12,7 +12,7 @@ extension Vocabulary {
             tokens: PackedStrings(bytes: tokens.bytes, ends: tokens.ends))
         if data[prefix + "scores"] != nil { scores = try Self.floats(data, prefix + "scores") }
         if let list = try data.optionalInts(prefix + "token_type") {
-            types = list.map { Int32(truncatingIfNeeded: $0) }
+            types = list.map { Int32(clamping: $0) }
         }
         if data[prefix + "merges"] != nil {
             let list = try data.packedStrings(prefix + "merges")

@@ -14,6 +14,14 @@ struct ByteTrie: Sendable {
         children = [Int32](repeating: 0, count: size)
     }
 
+    /// A trie of all strings that are neither hidden nor empty, each with its index; of equal strings the first counts.
+    init(_ strings: PackedStrings, isHidden: [Bool]) {
+        self.init(capacity: strings.bytes.count)
+        for id in 0..<strings.count where !isHidden[id] && !strings.range(id).isEmpty {
+            insert(strings[id], Int32(truncatingIfNeeded: id))
+        }
+    }
+
     @inline(__always)
     private func slot(_ key: UInt64) -> Int {
         let mask = keys.count - 1
@@ -54,7 +62,7 @@ struct ByteTrie: Sendable {
             values.append(-1)
             used += 1
         }
-        values[Int(node)] = value
+        if values[Int(node)] < 0 { values[Int(node)] = value }
     }
 
     private mutating func grow() {
@@ -66,6 +74,22 @@ struct ByteTrie: Sendable {
             keys[place] = oldKeys[index]
             children[place] = oldChildren[index]
         }
+    }
+
+    /// Value and end of the longest string that stands at `position`, or nil.
+    @inline(__always)
+    func longestMatch(_ bytes: [UInt8], _ position: Int, _ end: Int) -> (value: Int32, end: Int)? {
+        var node: Int32 = 0
+        var next = position
+        var best: (value: Int32, end: Int)?
+        while next < end {
+            node = child(node, bytes[next])
+            if node < 0 { break }
+            next += 1
+            let value = values[Int(node)]
+            if value >= 0 { best = (value, next) }
+        }
+        return best
     }
 
     /// Length of the longest stretch from `position` that some string starts with: it need not be a whole string.

@@ -26,6 +26,14 @@ enum CharacterTable {
     /// Blocks of 256 code points: `stage2[Int(stage1[c >> 8]) << 8 | c & 255]`.
     static let stages: (first: [UInt16], second: [UInt16]) = build()
 
+    /// The class of a code point, also of one beyond Unicode.
+    @inline(__always)
+    static func kind(of scalar: UInt32, _ table: (first: [UInt16], second: [UInt16])) -> CharacterClass {
+        let block = Int(scalar >> 8)
+        guard block < table.first.count else { return .unassigned }
+        return CharacterClass(rawValue: table.second[Int(table.first[block]) << 8 | Int(scalar & 0xFF)])
+    }
+
     private static func build() -> (first: [UInt16], second: [UInt16]) {
         let runs = UnicodeData.categoryRuns
         var first: [UInt16] = []
@@ -68,7 +76,7 @@ enum CharacterTable {
         return map
     }()
 
-    static let decomposition: [UInt32: UInt32] = {
+    private static let decomposition: [UInt32: UInt32] = {
         var map: [UInt32: UInt32] = [:]
         let runs = UnicodeData.decompositionRuns
         var index = 0
@@ -78,6 +86,49 @@ enum CharacterTable {
         }
         return map
     }()
+
+    /// What follows the first code point of a decomposition and is no nonspacing mark.
+    private static let tails: [UInt32: [UInt32]] = {
+        var map: [UInt32: [UInt32]] = [:]
+        let list = UnicodeData.decompositionTails
+        var index = 0
+        while index + 1 < list.count {
+            let count = Int(list[index + 1])
+            map[list[index]] = Array(list[index + 2..<index + 2 + count])
+            index += 2 + count
+        }
+        return map
+    }()
+
+    /// The canonical decomposition of a code point, but for nonspacing marks after its first.
+    static func decompose(_ scalar: UInt32, into result: inout [UInt32]) {
+        result.removeAll(keepingCapacity: true)
+        if scalar < 0xC0 {
+            result.append(scalar)
+            return
+        }
+        if (0xAC00...0xD7A3).contains(scalar) {
+            let index = scalar - 0xAC00
+            result.append(0x1100 + index / 588)
+            result.append(0x1161 + index % 588 / 28)
+            if index % 28 > 0 { result.append(0x11A7 + index % 28) }
+            return
+        }
+        result.append(decomposition[scalar] ?? scalar)
+        if let tail = tails[scalar] { result.append(contentsOf: tail) }
+    }
+
+    /// Whether a mark takes no room of its own (category Mn), given that it is a mark.
+    static func isNonspacing(mark: UInt32) -> Bool {
+        let runs = UnicodeData.spacingMarkRuns
+        var low = 0
+        var high = runs.count / 2
+        while low < high {
+            let middle = (low + high) / 2
+            if runs[2 * middle + 1] < mark { low = middle + 1 } else { high = middle }
+        }
+        return low == runs.count / 2 || mark < runs[2 * low]
+    }
 
     static func lowercased(_ scalar: UInt32) -> UInt32 {
         if scalar < 0x80 { return scalar >= 0x41 && scalar <= 0x5A ? scalar + 32 : scalar }

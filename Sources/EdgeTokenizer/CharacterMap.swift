@@ -7,6 +7,9 @@ struct CharacterMap: Sendable {
     private var units: [UInt32] = []
     private var replacements: [UInt8] = []
 
+    /// The longest that NFKC knows has 33 bytes.
+    private static let longestReplacement = 256
+
     init(_ table: [UInt8]) throws(TokenizerError) {
         if table.isEmpty { return }
         let key = "tokenizer.ggml.precompiled_charsmap"
@@ -22,6 +25,14 @@ struct CharacterMap: Sendable {
         units.reserveCapacity(size / 4)
         for index in 0..<size / 4 { units.append(word(4 + 4 * index)) }
         replacements = Array(table[(4 + size)...])
+        // Else a short text could become one without bound.
+        var length = 0
+        for byte in replacements {
+            length = byte == 0 ? 0 : length + 1
+            if length > Self.longestReplacement {
+                throw TokenizerError(.invalid, "a replacement of over \(Self.longestReplacement) bytes", key: key)
+            }
+        }
     }
 
     /// The longest rule that applies at `position`: bytes it takes, and where its replacement lies; nil without one.

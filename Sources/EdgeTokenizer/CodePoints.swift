@@ -42,12 +42,17 @@ enum CodePoints {
         }
     }
 
-    /// The text with each unreadable byte replaced by U+FFFD, so that every later stage sees well-formed lengths.
+    /// The text with each unreadable byte replaced by U+FFFD and each overlong form by the shortest, so that every later stage
+    /// sees well-formed lengths.
     static func repaired(_ text: [UInt8]) -> [UInt8] {
         var position = 0
         while position < text.count {
+            if text[position] < 0x80 {
+                position += 1
+                continue
+            }
             let read = read(text, position, text.count)
-            if !read.isValid || read.scalar > 0x10FFFF { break }
+            if !read.isValid || read.scalar > 0x10FFFF || read.length > length(read.scalar) { break }
             position += read.length
         }
         if position == text.count { return text }
@@ -59,5 +64,11 @@ enum CodePoints {
             position += read.length
         }
         return repaired
+    }
+
+    /// Bytes that a code point takes.
+    @inline(__always)
+    private static func length(_ scalar: UInt32) -> Int {
+        scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4
     }
 }

@@ -11,14 +11,16 @@ struct PreTokenizer: Sendable {
     var ignoresMerges = false
     var addsBos = false
     var addsSep = false
-    /// Whether decoding drops the space before punctuation.
-    var cleansSpaces = true
     /// Words are raw UTF-8 with U+2581 for spaces, instead of GPT-2's byte alphabet.
     var isByteEncoded = true
     var escapesSpaces = false
     var hasDefaultBos = true
     /// Gemma 4: a run of line feeds that is a token is taken whole, and BOS is always added.
     var isGemma4 = false
+    /// White space only parts words and is in no token.
+    var dropsSpaces = false
+    /// Text goes to lower case first; only together with `dropsSpaces`.
+    var lowercases = false
 
     /// Cuts the text; `ends` are the ends of the words in code points.
     func split(_ text: ScalarText, _ ends: inout [Int], _ scratch: inout [Int]) {

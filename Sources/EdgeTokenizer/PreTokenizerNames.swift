@@ -12,7 +12,7 @@ extension PreTokenizer {
         "chameleon", "minerva-7b", "megrez", "gpt-4o", "llama4", "kanana2", "talkie", "granite-embed-multi-97m",
         "tiny_aya", "cohere2moe", "superbpe", "trillion", "granite-docling", "bailingmoe", "bailingmoe2", "llada-moe",
         "seed-coder", "hunyuan", "hunyuan-dense", "hy_v4", "joyai-llm", "kimi-k2", "ufakzeka", "grok-2", "afmoe",
-        "laguna", "minimax-m2", "solar-open", "mellum2",
+        "laguna", "minimax-m2", "solar-open", "mellum2", "whitespace",
     ]
 
     /// The pre-tokenizer of a name, or nil. A missing or empty name means `default`.
@@ -38,23 +38,25 @@ extension PreTokenizer {
             "modern-bert", "mpt", "olmo", "jais", "exaone4":
             return PreTokenizer(steps: [.gpt2])
         case "jina-v1-en", "jina-v2-code", "roberta-bpe": return PreTokenizer(steps: [.gpt2], addsSep: true)
-        case "trillion", "granite-docling": return PreTokenizer(steps: [.gpt2], cleansSpaces: false)
+        case "trillion", "granite-docling": return PreTokenizer(steps: [.gpt2])
         case "starcoder", "refact", "codeshell", "exaone", "minerva-7b", "mellum2":
             return PreTokenizer(steps: [digit, .gpt2])
-        case "command-r", "smollm": return PreTokenizer(steps: [digit, .gpt2], cleansSpaces: false)
+        case "command-r", "smollm": return PreTokenizer(steps: [digit, .gpt2])
         case "falcon":
             return PreTokenizer(steps: [.run(CharacterSet(.punctuation, "$+<=>^~|`")), .gpt2, digitTriples])
         case "stablelm2": return PreTokenizer(steps: [qwen2])
         case "qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "hunyuan", "solar-open", "grok-2", "megrez":
-            return PreTokenizer(steps: [qwen2], cleansSpaces: name == "megrez")
-        case "qwen35": return PreTokenizer(steps: [.llama3(digits: 1, marks: true)], cleansSpaces: false)
-        case "laguna": return PreTokenizer(steps: [.lines, qwen2], cleansSpaces: false)
-        case "kimi-k2": return PreTokenizer(steps: [.kimi], cleansSpaces: false)
-        case "superbpe": return PreTokenizer(steps: [.run(.numbers), .beforeThousands], cleansSpaces: false)
+            return PreTokenizer(steps: [qwen2])
+        case "qwen35": return PreTokenizer(steps: [.llama3(digits: 1, marks: true)])
+        case "laguna": return PreTokenizer(steps: [.lines, qwen2])
+        case "kimi-k2": return PreTokenizer(steps: [.kimi])
+        case "superbpe": return PreTokenizer(steps: [.run(.numbers), .beforeThousands])
         case "gemma4", "granite-embed-multi-311m":
             return PreTokenizer(steps: [.lines], isByteEncoded: false, escapesSpaces: true, isGemma4: true)
         case "sarvam-moe":
-            return PreTokenizer(steps: [.lines], cleansSpaces: false, isByteEncoded: false, escapesSpaces: true)
+            return PreTokenizer(steps: [.lines], isByteEncoded: false, escapesSpaces: true)
+        case "whitespace":
+            return PreTokenizer(steps: [.run(.not(.space))], isByteEncoded: false)
         default: return name.flatMap(patterned)
         }
     }
@@ -69,53 +71,48 @@ extension PreTokenizer {
                     .one(.breaks), .pattern([.maybe(.spaces), .some(deepseekLetters)]),
                     .pattern([.maybe(.spaces), .some(deepseekMarks)]), .trailingSpaces, .run(deepseekHan),
                     .run(.numbers),
-                ], cleansSpaces: false)
+                ])
         case "deepseek-coder":
             return PreTokenizer(
                 steps: [
                     .one(.breaks), .pattern([.maybe(.spaces), .some(.letters)]),
                     .pattern([.maybe(.spaces), .some(CharacterSet(.punctuation))]), .run(deepseekHan), .one(.numbers),
-                ], cleansSpaces: false)
+                ])
         case "deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4":
             return PreTokenizer(
-                steps: [digits, .run(.kana), deepseekWords([.some(symbols), .any(.breaks)])], cleansSpaces: false)
+                steps: [digits, .run(.kana), deepseekWords([.some(symbols), .any(.breaks)])])
         case "afmoe":
             return PreTokenizer(
-                steps: [.digitGroups, .run(afmoeScripts), deepseekWords([.some(symbols), .any(.breaks)])],
-                cleansSpaces: false)
+                steps: [.digitGroups, .run(afmoeScripts), deepseekWords([.some(symbols), .any(.breaks)])])
         case "spark2_5":
-            return PreTokenizer(steps: [digits, .run(.kana), sparkWords, .one(.numbers)], cleansSpaces: false)
+            return PreTokenizer(steps: [digits, .run(.kana), sparkWords, .one(.numbers)])
         case "youtu":
             return PreTokenizer(
-                steps: [youtuScripts, cased(letters: [.letter, .mark], digits: 1, slash: true)], ignoresMerges: true,
-                cleansSpaces: false)
+                steps: [youtuScripts, cased(letters: [.letter, .mark], digits: 1, slash: true)], ignoresMerges: true)
         case "tiny_aya", "cohere2moe":
             return PreTokenizer(
-                steps: [.digitGroups, cased(letters: [.letter, .mark], digits: 3, slash: true)], cleansSpaces: false)
+                steps: [.digitGroups, cased(letters: [.letter, .mark], digits: 3, slash: true)])
         case "tekken":
             return PreTokenizer(
-                steps: [asciiCased(.letter, digits: 1, contractions: false)], ignoresMerges: true, addsBos: true,
-                cleansSpaces: false)
+                steps: [asciiCased(.letter, digits: 1, contractions: false)], ignoresMerges: true, addsBos: true)
         case "gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2":
-            return PreTokenizer(steps: [asciiCased(.letter, digits: 3, contractions: true)], cleansSpaces: false)
+            return PreTokenizer(steps: [asciiCased(.letter, digits: 3, contractions: true)])
         case "granite-embed-multi-97m":
             return PreTokenizer(
-                steps: [asciiCased([.letter, .mark], digits: 3, contractions: true)], ignoresMerges: true,
-                cleansSpaces: false)
-        case "poro-chat": return PreTokenizer(steps: [bloomWords], cleansSpaces: false)
+                steps: [asciiCased([.letter, .mark], digits: 3, contractions: true)], ignoresMerges: true)
+        case "poro-chat": return PreTokenizer(steps: [bloomWords])
         case "bloom", "gpt3-finnish": return PreTokenizer(steps: [bloomWords])
-        case "viking": return PreTokenizer(steps: [bloomWords, .one(.numbers)], cleansSpaces: false)
-        case "chameleon": return PreTokenizer(steps: chameleon, addsBos: true, cleansSpaces: false)
+        case "viking": return PreTokenizer(steps: [bloomWords, .one(.numbers)])
+        case "chameleon": return PreTokenizer(steps: chameleon, addsBos: true)
         case "bailingmoe", "bailingmoe2", "llada-moe":
             return PreTokenizer(
-                steps: [words(digits: 1, symbols: [.some(.other), .any(.breaks)])], cleansSpaces: false)
+                steps: [words(digits: 1, symbols: [.some(.other), .any(.breaks)])])
         case "seed-coder":
             let other = CharacterSet.not([.space, .letter, .number], "\r\u{0A}")
-            return PreTokenizer(steps: [words(digits: 1, symbols: [.some(other)])], cleansSpaces: false)
+            return PreTokenizer(steps: [words(digits: 1, symbols: [.some(other)])])
         case "ufakzeka":
             return PreTokenizer(
-                steps: [words(contractions: false, digits: 1, symbols: [.some(.other), .any(.breaks)])],
-                cleansSpaces: false)
+                steps: [words(contractions: false, digits: 1, symbols: [.some(.other), .any(.breaks)])])
         case "exaone-moe":
             return PreTokenizer(steps: [exaoneMoE])
         default: return nil

@@ -16,18 +16,8 @@ struct RWKVModel: Sendable {
     func encode(_ text: [UInt8], _ range: Range<Int>, _ output: inout [Int32]) {
         var position = range.lowerBound
         while position < range.upperBound {
-            var node: Int32 = 0
-            var next = position
-            var best: (token: Int32, end: Int)?
-            while next < range.upperBound {
-                node = pieces.child(node, text[next])
-                if node < 0 { break }
-                next += 1
-                let token = pieces.value(node)
-                if token >= 0 { best = (token, next) }
-            }
-            if let best {
-                output.append(best.token)
+            if let best = pieces.longestMatch(text, position, range.upperBound) {
+                output.append(best.value)
                 position = best.end
             } else {
                 if unknown >= 0 { output.append(unknown) }

@@ -42,9 +42,10 @@ struct SentencePieceModel: Sendable {
     }
 
     struct Scratch {
-        var list: [MergeSymbol] = []
-        var queue = MergeQueue()
-        var words = WordCache()
+        var list = MergeList()
+        var words: WordCache
+
+        init(textLength: Int) { words = WordCache(textLength: textLength) }
     }
 
     /// Appends the tokens of a text whose spaces are U+2581 already. One scratch serves one text.
@@ -72,38 +73,19 @@ struct SentencePieceModel: Sendable {
     }
 
     private func merge(_ text: [UInt8], _ range: Range<Int>, _ scratch: inout Scratch, _ output: inout [Int32]) {
-        scratch.list.removeAll(keepingCapacity: true)
-        scratch.queue.removeAll()
+        scratch.list.removeAll()
         var position = range.lowerBound
         while position < range.upperBound {
             let length = min(CodePoints.announcedLength(text[position]), range.upperBound - position)
-            let index = Int32(truncatingIfNeeded: scratch.list.count)
-            scratch.list.append(
-                MergeSymbol(
-                    start: Int32(truncatingIfNeeded: position - range.lowerBound), length: Int32(length),
-                    previous: index - 1, next: index + 1, id: -1))
+            scratch.list.append(length: length, id: -1)
             position += length
         }
-        guard !scratch.list.isEmpty else { return }
-        scratch.list[scratch.list.count - 1].next = -1
-        for index in 1..<max(1, Int32(truncatingIfNeeded: scratch.list.count)) {
-            propose(index - 1, index, text, range.lowerBound, &scratch)
+        scratch.list.merge { left, right in
+            let start = range.lowerBound + Int(left.start)
+            let token = tokens.find(text, start..<start + Int(left.length + right.length))
+            return token < 0 ? nil : (Self.order(scores[Int(token)]), token)
         }
-        while let best = scratch.queue.pop() {
-            let left = Int(best.left)
-            let right = Int(best.right)
-            let length = scratch.list[left].length + scratch.list[right].length
-            if scratch.list[left].length == 0 || scratch.list[right].length == 0 || length != best.length { continue }
-            scratch.list[left].length = length
-            scratch.list[left].id = best.symbol
-            scratch.list[right].length = 0
-            let next = scratch.list[right].next
-            scratch.list[left].next = next
-            if next >= 0 { scratch.list[Int(next)].previous = best.left }
-            propose(scratch.list[left].previous, best.left, text, range.lowerBound, &scratch)
-            propose(best.left, next, text, range.lowerBound, &scratch)
-        }
-        for symbol in scratch.list where symbol.length > 0 {
+        for symbol in scratch.list.symbols where symbol.length > 0 {
             let start = range.lowerBound + Int(symbol.start)
             let own = start..<start + Int(symbol.length)
             let token = symbol.id >= 0 ? symbol.id : tokens.find(text, own)
@@ -118,23 +100,11 @@ struct SentencePieceModel: Sendable {
         }
     }
 
-    private func propose(_ left: Int32, _ right: Int32, _ text: [UInt8], _ base: Int, _ scratch: inout Scratch) {
-        guard left >= 0, right >= 0 else { return }
-        let first = scratch.list[Int(left)]
-        let length = first.length + scratch.list[Int(right)].length
-        let start = base + Int(first.start)
-        let token = tokens.find(text, start..<start + Int(length))
-        if token < 0 { return }
-        scratch.queue.push(
-            MergeCandidate(
-                rank: Self.order(scores[Int(token)]), left: left, right: right, length: length, symbol: token))
-    }
-
     /// Maps a score to an integer that falls as the score rises; equal scores (and both zeros) map alike.
     @inline(__always)
-    private static func order(_ score: Float) -> UInt64 {
-        if score.isNaN { return UInt64(UInt32.max) }
+    private static func order(_ score: Float) -> UInt32 {
+        if score.isNaN { return .max - 1 }
         let bits = (score == 0 ? Float(0) : score).bitPattern
-        return UInt64(bits & 0x8000_0000 != 0 ? bits : 0x7FFF_FFFF - bits)
+        return bits & 0x8000_0000 != 0 ? bits : 0x7FFF_FFFF - bits
     }
 }

@@ -5,98 +5,123 @@ struct SpecialPartition: Sendable {
         case token(Int32)
     }
 
-    /// Special tokens, longest first, with their texts.
-    private let tokens: [Int32]
-    private let texts: [[UInt8]]
-    private let kinds: [TokenKind]
-    /// Indexes into `tokens` by first byte.
-    private let byFirstByte: [[Int32]]
-
-    init(tokens: PackedStrings, kinds: [TokenKind]) {
-        var ids: [Int] = []
-        for id in kinds.indices
-        where !kinds[id].isDisjoint(with: [.control, .userDefined, .unknown]) && !tokens.range(id).isEmpty {
-            ids.append(id)
-        }
-        ids.sort {
-            let (left, right) = (tokens.range($0).count, tokens.range($1).count)
-            return left != right ? left > right : $0 < $1
-        }
-        var byFirstByte = [[Int32]](repeating: [], count: 256)
-        for (index, id) in ids.enumerated() {
-            byFirstByte[Int(tokens.bytes[tokens.range(id).lowerBound])].append(Int32(truncatingIfNeeded: index))
-        }
-        self.byFirstByte = byFirstByte
-        self.tokens = ids.map { Int32(truncatingIfNeeded: $0) }
-        texts = ids.map { Array(tokens[$0]) }
-        self.kinds = ids.map { kinds[$0] }
+    private struct Special: Sendable {
+        var token: Int32
+        var text: [UInt8]
+        var kind: TokenKind
     }
 
-    /// Cuts `text`. Control and unknown tokens count only inside one of the `trusted` ranges.
+    /// Longest first; the place in this list is a token's rank.
+    private let specials: [Special]
+    /// Rank by text; of equal texts the first.
+    private let ranks: ByteTrie
+    private let isFirstByte: [Bool]
+
+    init(tokens: PackedStrings, kinds: [TokenKind]) {
+        var specials: [Special] = []
+        for id in kinds.indices where !kinds[id].isDisjoint(with: .special) && !tokens.range(id).isEmpty {
+            specials.append(
+                Special(token: Int32(truncatingIfNeeded: id), text: Array(tokens[id]), kind: kinds[id]))
+        }
+        specials.sort {
+            $0.text.count != $1.text.count ? $0.text.count > $1.text.count : $0.token < $1.token
+        }
+        var ranks = ByteTrie()
+        var isFirstByte = [Bool](repeating: false, count: 256)
+        for (rank, special) in specials.enumerated() {
+            ranks.insert(special.text, Int32(truncatingIfNeeded: rank))
+            isFirstByte[Int(special.text[0])] = true
+        }
+        self.specials = specials
+        self.ranks = ranks
+        self.isFirstByte = isFirstByte
+    }
+
+    /// Cuts `text`. Guarded tokens count only inside one of the `trusted` ranges.
     func split(_ text: [UInt8], trusted: [Range<Int>]) -> [Fragment] {
         if text.isEmpty { return [] }
-        var matches: [(rank: Int32, start: Int)] = []
-        var area = 0
-        for position in text.indices {
-            let candidates = byFirstByte[Int(text[position])]
-            if candidates.isEmpty { continue }
-            while area < trusted.count && trusted[area].upperBound <= position { area += 1 }
-            let limit = area < trusted.count && trusted[area].contains(position) ? trusted[area].upperBound : position
-            for rank in candidates {
-                let own = texts[Int(rank)]
-                let kind = kinds[Int(rank)]
-                let end = kind.isDisjoint(with: [.control, .unknown]) ? text.count : limit
-                if position + own.count <= end && Self.matches(own, text, position) { matches.append((rank, position)) }
-            }
-        }
-        if matches.isEmpty { return [.text(0..<text.count)] }
-        matches.sort { $0.rank != $1.rank ? $0.rank < $1.rank : $0.start < $1.start }
         var fragments: [Fragment] = [.text(0..<text.count)]
-        var first = 0
-        while first < matches.count {
-            var last = first
-            while last < matches.count && matches[last].rank == matches[first].rank { last += 1 }
-            fragments = cut(fragments, Int(matches[first].rank), matches[first..<last].map(\.start), text)
-            first = last
-        }
+        for rank in present(in: text, trusted) { fragments = cut(fragments, specials[rank], text, trusted) }
         return fragments
     }
 
-    @inline(__always)
-    private static func matches(_ own: [UInt8], _ text: [UInt8], _ position: Int) -> Bool {
-        for index in 0..<own.count where own[index] != text[position + index] { return false }
-        return true
+    /// Where the trusted stretch that holds each position ends, for positions that rise.
+    private struct Limits {
+        let trusted: [Range<Int>]
+        var area = 0
+
+        /// The end of the trusted stretch around `position`, or `position` itself outside of any.
+        @inline(__always)
+        mutating func limit(_ position: Int) -> Int {
+            while area < trusted.count && trusted[area].upperBound <= position { area += 1 }
+            return area < trusted.count && trusted[area].lowerBound <= position ? trusted[area].upperBound : position
+        }
     }
 
-    private func cut(_ fragments: [Fragment], _ rank: Int, _ starts: [Int], _ text: [UInt8]) -> [Fragment] {
+    /// Ranks of the tokens that stand anywhere in the text, in order.
+    private func present(in text: [UInt8], _ trusted: [Range<Int>]) -> [Int] {
+        var isPresent: [Bool] = []
+        var limits = Limits(trusted: trusted)
+        for position in text.indices where isFirstByte[Int(text[position])] {
+            let limit = limits.limit(position)
+            var node: Int32 = 0
+            var next = position
+            while next < text.count {
+                node = ranks.child(node, text[next])
+                if node < 0 { break }
+                next += 1
+                let rank = Int(ranks.value(node))
+                if rank < 0 || (next > limit && specials[rank].kind.contains(.guarded)) { continue }
+                if isPresent.isEmpty { isPresent = [Bool](repeating: false, count: specials.count) }
+                isPresent[rank] = true
+            }
+        }
+        return isPresent.indices.filter { isPresent[$0] }
+    }
+
+    private func cut(_ fragments: [Fragment], _ special: Special, _ text: [UInt8], _ trusted: [Range<Int>])
+        -> [Fragment]
+    {
         var result: [Fragment] = []
-        result.reserveCapacity(fragments.count + 2 * starts.count)
-        let length = texts[rank].count
-        var next = 0
+        result.reserveCapacity(fragments.count)
+        var limits = Limits(trusted: trusted)
+        let length = special.text.count
+        let isGuarded = special.kind.contains(.guarded)
         for fragment in fragments {
             guard case .text(let range) = fragment else {
                 result.append(fragment)
                 continue
             }
             var base = range.lowerBound
-            while next < starts.count && starts[next] + length <= range.upperBound {
-                let start = starts[next]
-                next += 1
-                if start < base { continue }
+            var start = base
+            while start + length <= range.upperBound {
+                guard text[start] == special.text[0], Self.matches(special.text, text, start),
+                    !isGuarded || start + length <= limits.limit(start)
+                else {
+                    start += 1
+                    continue
+                }
                 var end = start
-                if kinds[rank].contains(.stripsLeft) {
+                if special.kind.contains(.stripsLeft) {
                     while end > base && Self.isSpace(text[end - 1]) { end -= 1 }
                 }
                 if end > base { result.append(.text(base..<end)) }
-                result.append(.token(tokens[rank]))
+                result.append(.token(special.token))
                 base = start + length
-                if kinds[rank].contains(.stripsRight) {
+                if special.kind.contains(.stripsRight) {
                     while base < range.upperBound && Self.isSpace(text[base]) { base += 1 }
                 }
+                start = base
             }
             if base < range.upperBound { result.append(.text(base..<range.upperBound)) }
         }
         return result
+    }
+
+    @inline(__always)
+    private static func matches(_ own: [UInt8], _ text: [UInt8], _ position: Int) -> Bool {
+        for index in 0..<own.count where own[index] != text[position + index] { return false }
+        return true
     }
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 9 && byte <= 13) }

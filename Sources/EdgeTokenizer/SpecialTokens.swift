@@ -7,8 +7,9 @@ struct SpecialTokens {
     init(_ vocabulary: Vocabulary, _ family: TokenizerFamily) {
         let texts = vocabulary.tokens
         let count = texts.count
-        kinds = (0..<count).map { index in
-            vocabulary.types.map { TokenKind(type: $0[index]) } ?? .normal
+        kinds = [TokenKind](repeating: .normal, count: count)
+        if let types = vocabulary.types {
+            for index in 0..<count { kinds[index] = TokenKind(type: types[index]) }
         }
         // An id beyond the list falls back to the default of the family, and a default beyond the list to none.
         func id(_ given: Int?, _ standard: Int? = nil) -> Int32? {
@@ -55,20 +56,29 @@ struct SpecialTokens {
             kinds[Int(place)].insert(.control)
         }
         for name in KnownTokens.shown {
-            if let place = found[name] { kinds[Int(place)] = .userDefined }
+            if let place = found[name] { show(place, as: .userDefined) }
         }
         func ending(_ name: String) -> Int32? { found[name].flatMap { ends.contains($0) ? $0 : nil } }
         let hasCall = ending("<|call|>") != nil || ending("<|calls|>") != nil
         if hasCall, ending("<|return|>") != nil || ending("<|flush|>") != nil, let end = ending("<|end|>") {
             ends.remove(end)
-            kinds[Int(end)] = .userDefined
+            show(end, as: .userDefined)
         }
         if ending("<|tool_response>") != nil || ending("<|plamo:eos|>") != nil, let end = ending("</s>") {
             ends.remove(end)
-            kinds[Int(end)] = .normal
+            show(end, as: .normal)
         }
         endOfGeneration = ends.sorted()
+        for index in kinds.indices where !kinds[index].isDisjoint(with: [.control, .unknown]) {
+            kinds[index].insert(.guarded)
+        }
         applyStripping(vocabulary, found)
+    }
+
+    /// Makes a token part of what a reader sees. What was a control token stays out of reach of untrusted text.
+    private mutating func show(_ token: Int32, as kind: TokenKind) {
+        let isControl = !kinds[Int(token)].isDisjoint(with: [.control, .unknown])
+        kinds[Int(token)] = isControl ? [kind, .guarded] : kind
     }
 
     /// Which special tokens take white space along is not in the file; the model's name tells.
@@ -81,7 +91,7 @@ struct SpecialTokens {
             if let mask = found["<mask>"] { kinds[Int(mask)].insert(.stripsLeft) }
         } else if name.contains("phi-3") || name.contains("phi3") {
             for index in kinds.indices
-            where !kinds[index].isDisjoint(with: [.control, .userDefined, .unknown]) {
+            where !kinds[index].isDisjoint(with: .special) {
                 kinds[index].insert(.stripsRight)
             }
             if let end = found["</s>"] { kinds[Int(end)].insert(.stripsRight) }

@@ -2,22 +2,20 @@
 package struct StreamingDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecial: Bool
-    private var dropsSpace: Bool
+    private var joiner: PieceJoiner
     private var pending: [UInt8] = []
 
     /// - Parameter continuesText: true where the stream follows other text, whose spaces all count.
     package init(_ tokenizer: Tokenizer, skipSpecial: Bool = true, continuesText: Bool = false) {
         self.tokenizer = tokenizer
         self.skipSpecial = skipSpecial
-        dropsSpace = tokenizer.addsSpacePrefix && !continuesText
+        joiner = PieceJoiner(tokenizer, continuesText: continuesText)
     }
 
     /// Adds a token and returns the text that is complete now, often all of it, sometimes nothing.
     package mutating func append(_ id: Int32) -> String {
-        let piece = tokenizer.bytes(of: id, special: !skipSpecial)
-        if piece.isEmpty { return "" }
-        pending.append(contentsOf: dropsSpace && piece.first == 0x20 ? piece.dropFirst() : piece[...])
-        dropsSpace = false
+        joiner.append(tokenizer.bytes(of: id, special: !skipSpecial), to: &pending)
+        if pending.isEmpty { return "" }
         let whole = pending.count - Self.openLength(pending)
         let text = String(decoding: pending[..<whole], as: UTF8.self)
         pending.removeSubrange(..<whole)
@@ -26,6 +24,7 @@ package struct StreamingDecoder: Sendable {
 
     /// The rest, an unfinished character as U+FFFD.
     package mutating func finish() -> String {
+        joiner.finish(&pending)
         let text = String(decoding: pending, as: UTF8.self)
         pending.removeAll()
         return text

@@ -10,9 +10,11 @@ struct StringTable: Sendable {
 
     static let seed: UInt64 = 0xCBF2_9CE4_8422_2325
 
-    init(capacity: Int) {
+    /// Room for `capacity` strings of together `bytes` bytes, before the table must grow.
+    init(capacity: Int, bytes: Int = 0) {
         strings = PackedStrings()
         strings.ends.reserveCapacity(capacity)
+        strings.bytes.reserveCapacity(bytes)
         var size = 16
         while size < capacity * 2 { size *= 2 }
         slots = [UInt64](repeating: 0, count: size)
@@ -43,19 +45,8 @@ struct StringTable: Sendable {
         while true {
             let entry = slots[slot]
             if entry == 0 { return -1 }
-            if entry >> 32 == mark {
-                let id = Int(entry & 0xFFFF_FFFF) - 1
-                let own = strings.range(id)
-                if own.count == range.count {
-                    var index = 0
-                    while index < own.count
-                        && strings.bytes[own.lowerBound + index] == bytes[range.lowerBound + index]
-                    {
-                        index += 1
-                    }
-                    if index == own.count { return Int32(truncatingIfNeeded: id) }
-                }
-            }
+            let id = Int(entry & 0xFFFF_FFFF) - 1
+            if entry >> 32 == mark && isEqual(id, bytes, range) { return Int32(truncatingIfNeeded: id) }
             slot = (slot + 1) & mask
         }
     }
@@ -76,9 +67,57 @@ struct StringTable: Sendable {
         find("<0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true) + ">")
     }
 
+    @inline(__always)
+    private func isEqual(_ id: Int, _ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        let own = strings.range(id)
+        if own.count != range.count { return false }
+        var index = 0
+        while index < own.count && strings.bytes[own.lowerBound + index] == bytes[range.lowerBound + index] {
+            index += 1
+        }
+        return index == own.count
+    }
+
+    /// The first of a few ids whose string equals `bytes[range]`, or -1.
+    @inline(__always)
+    func first(of ids: ClosedRange<Int>, equal bytes: [UInt8], _ range: Range<Int>) -> Int32 {
+        for id in ids where id < strings.count && isEqual(id, bytes, range) { return Int32(truncatingIfNeeded: id) }
+        return -1
+    }
+
+    /// Id of a string that may have this hash, or -1: a guess, for `looksLike` and `findOrAppend`.
+    @inline(__always)
+    func candidate(hash: UInt64) -> Int32 {
+        let mark = Self.spread(hash)
+        let entry = slots[Int(mark) & (slots.count - 1)]
+        return entry >> 32 == mark ? Int32(truncatingIfNeeded: Int(entry & 0xFFFF_FFFF) - 1) : -1
+    }
+
+    /// The guess where its string has the length and the first byte of `bytes[range]`, else -1.
+    @inline(__always)
+    func looksLike(_ guess: Int32, _ bytes: [UInt8], _ range: Range<Int>) -> Int32 {
+        guard guess >= 0, !range.isEmpty else { return -1 }
+        let own = strings.range(Int(guess))
+        return own.count == range.count && strings.bytes[own.lowerBound] == bytes[range.lowerBound] ? guess : -1
+    }
+
+    /// Id of the string `bytes[range]`, which is added where it is not known.
+    @inline(__always)
+    mutating func findOrAppend(_ bytes: [UInt8], _ range: Range<Int>, hash: UInt64, guess: Int32 = -1) -> Int32 {
+        if guess >= 0 && isEqual(Int(guess), bytes, range) { return guess }
+        let known = find(bytes, range, hash: hash)
+        if known >= 0 { return known }
+        append(bytes, range, hash: hash)
+        return Int32(truncatingIfNeeded: count - 1)
+    }
+
     /// Adds the next string. Where an equal one is known, or `isHidden`, it gets an id that `find` never returns.
     mutating func append(_ bytes: [UInt8], _ range: Range<Int>, isHidden: Bool = false) {
-        let hash = Self.hash(bytes, range)
+        append(bytes, range, hash: Self.hash(bytes, range), isHidden: isHidden)
+    }
+
+    /// As above, with the hash of the string.
+    mutating func append(_ bytes: [UInt8], _ range: Range<Int>, hash: UInt64, isHidden: Bool = false) {
         let isKnown = isHidden || find(bytes, range, hash: hash) >= 0
         strings.bytes.append(contentsOf: bytes[range])
         strings.ends.append(strings.bytes.count)

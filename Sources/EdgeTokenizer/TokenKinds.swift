@@ -1,6 +1,6 @@
 /// What a token is, as a bit set; a token may be several.
 struct TokenKind: OptionSet, Sendable {
-    let rawValue: UInt8
+    let rawValue: UInt16
 
     static let normal = TokenKind(rawValue: 1)
     static let unknown = TokenKind(rawValue: 2)
@@ -11,8 +11,13 @@ struct TokenKind: OptionSet, Sendable {
     /// Takes the white space before, after it along.
     static let stripsLeft = TokenKind(rawValue: 64)
     static let stripsRight = TokenKind(rawValue: 128)
+    /// Only trusted text may become it. Control and unknown tokens are guarded, and those that were control tokens until
+    /// the rules of a model showed them to the reader.
+    static let guarded = TokenKind(rawValue: 256)
+    /// Found in text before anything else is.
+    static let special: TokenKind = [.control, .userDefined, .unknown]
 
-    init(rawValue: UInt8) { self.rawValue = rawValue }
+    init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// From `tokenizer.ggml.token_type`.
     init(type: Int32) {

@@ -9,37 +9,23 @@ extension Tokenizer {
         if !kind.isDisjoint(with: [.control, .unknown]) { return special ? Array(tokens.bytes[range]) : [] }
         if kind.contains(.userDefined) { return Array(tokens.bytes[range]) }
         if kind.contains(.normal) {
-            if hasRawPieces {
-                var raw: [UInt8] = []
-                return BytePairModel.decode(tokens.bytes, range, into: &raw) ? raw : Array(tokens.bytes[range])
-            }
+            if hasRawPieces { return ByteAlphabet.standard.decode(tokens.bytes[range]) ?? Array(tokens.bytes[range]) }
             return Self.unescape(tokens.bytes[range])
         }
         if kind.contains(.byte) { return Self.byteValue(tokens.bytes[range]).map { [$0] } ?? [] }
         return []
     }
 
-    /// Text of the tokens, invalid UTF-8 repaired. Where the model puts a space before a text, the first one is dropped.
+    /// Text of the tokens, invalid UTF-8 repaired.
+    ///
+    /// Where the model puts a space before a text, the first one is dropped. WordPiece, which keeps no spaces, also drops those
+    /// before punctuation; the other families give back exactly the text that was encoded.
     package func decode(_ ids: [Int32], skipSpecial: Bool = true) -> String {
-        var bytes: [UInt8] = []
-        for id in ids {
-            let piece = self.bytes(of: id, special: !skipSpecial)
-            if bytes.isEmpty && addsSpacePrefix && piece.first == 0x20 {
-                bytes.append(contentsOf: piece.dropFirst())
-                if bytes.isEmpty { return decode(rest: ids, after: id, skipSpecial) }
-            } else {
-                bytes.append(contentsOf: piece)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    /// The first piece was a lone space: what follows keeps its own.
-    private func decode(rest ids: [Int32], after id: Int32, _ skipSpecial: Bool) -> String {
-        guard let place = ids.firstIndex(of: id) else { return "" }
-        var bytes: [UInt8] = []
-        for next in ids[(place + 1)...] { bytes.append(contentsOf: self.bytes(of: next, special: !skipSpecial)) }
-        return String(decoding: bytes, as: UTF8.self)
+        var joiner = PieceJoiner(self)
+        var text: [UInt8] = []
+        for id in ids { joiner.append(bytes(of: id, special: !skipSpecial), to: &text) }
+        joiner.finish(&text)
+        return String(decoding: text, as: UTF8.self)
     }
 
     static func unescape(_ text: ArraySlice<UInt8>) -> [UInt8] {

@@ -79,14 +79,18 @@ extension Tokenizer {
     private func encode(
         _ model: BytePairModel, _ text: [UInt8], _ fragments: [SpecialPartition.Fragment], _ output: inout [Int32]
     ) {
-        var scratch = BytePairModel.Scratch()
+        var scratch = BytePairModel.Scratch(textLength: text.count)
         for fragment in fragments {
             switch fragment {
             case .token(let id): output.append(id)
             case .text(let range):
+                if model.pre.dropsSpaces {
+                    Self.encodeWords(model, text, range, &output)
+                    continue
+                }
                 if model.pre.escapesSpaces {
                     let escaped = CodePoints.repaired(Self.escape(text, range, prefix: false))
-                    var own = BytePairModel.Scratch()
+                    var own = BytePairModel.Scratch(textLength: escaped.count)
                     model.encode(escaped, 0..<escaped.count, &own, &output)
                     continue
                 }
@@ -95,10 +99,38 @@ extension Tokenizer {
                 if repaired.count == part.count && repaired == part {
                     model.encode(text, range, &scratch, &output)
                 } else {
-                    var own = BytePairModel.Scratch()
+                    var own = BytePairModel.Scratch(textLength: repaired.count)
                     model.encode(repaired, 0..<repaired.count, &own, &output)
                 }
             }
+        }
+    }
+
+    /// Encodes what stands between white space, each stretch by itself.
+    private static func encodeWords(
+        _ model: BytePairModel, _ text: [UInt8], _ range: Range<Int>, _ output: inout [Int32]
+    ) {
+        let table = CharacterTable.stages
+        var words: [UInt8] = []
+        words.reserveCapacity(range.count)
+        var ends: [Int] = []
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let read = CodePoints.read(text, position, range.upperBound)
+            position += read.length
+            if CharacterTable.kind(of: read.scalar, table).contains(.space) {
+                ends.append(words.count)
+            } else {
+                let scalar = read.scalar > 0x10FFFF ? 0xFFFD : read.scalar
+                CodePoints.append(model.pre.lowercases ? CharacterTable.lowercased(scalar) : scalar, to: &words)
+            }
+        }
+        ends.append(words.count)
+        var scratch = BytePairModel.Scratch(textLength: words.count)
+        var start = 0
+        for end in ends {
+            if end > start { model.encode(words, start..<end, &scratch, &output) }
+            start = end
         }
     }
 
@@ -114,7 +146,7 @@ extension Tokenizer {
                 afterSpecial = true
             case .text(let range):
                 let escaped = Self.escape(text, range, prefix: addsSpacePrefix && afterSpecial)
-                var scratch = SentencePieceModel.Scratch()
+                var scratch = SentencePieceModel.Scratch(textLength: escaped.count)
                 model.encode(escaped, &scratch, &output)
                 afterSpecial = false
             }

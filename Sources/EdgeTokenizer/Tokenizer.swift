@@ -17,6 +17,8 @@ package final class Tokenizer: Sendable {
     let partition: SpecialPartition
     let hasRawPieces: Bool
     let addsSpacePrefix: Bool
+    /// Whether decoding drops spaces before punctuation: only WordPiece, which has no other way to know where none stood.
+    var cleansSpaces: Bool { if case .wordPiece = model { true } else { false } }
 
     package let bosId: Int32?
     package let eosId: Int32?
@@ -28,6 +30,8 @@ package final class Tokenizer: Sendable {
     /// Whether `encode(addSpecial: true)` starts with BOS, ends with EOS.
     package let addsBos: Bool
     package let addsEos: Bool
+    /// Whether a pair of texts is parted by SEP, as rerankers want it.
+    package let addsSep: Bool
     /// Tokens after which a model has nothing more to say, ascending.
     package let endOfGenerationIds: [Int32]
 
@@ -67,8 +71,10 @@ package final class Tokenizer: Sendable {
         addsSpacePrefix = vocabulary.addSpacePrefix ?? family.addsSpacePrefix
         addsBos = family.alwaysAddsBos || (vocabulary.addBos ?? family.addsBos)
         addsEos = vocabulary.addEos ?? family.addsEos
+        addsSep = vocabulary.addSep ?? family.addsSep
         partition = SpecialPartition(tokens: texts, kinds: kinds)
-        let isHidden = kinds.map { !$0.isDisjoint(with: [.control, .unknown]) }
+        let isHidden = kinds.map { $0.contains(.guarded) }
+        try Self.checkLengths(texts, kinds, family)
         switch family.kind {
         case .sentencePiece:
             let scores = vocabulary.scores ?? [Float](repeating: 0, count: texts.count)
@@ -101,6 +107,26 @@ package final class Tokenizer: Sendable {
         tokens = texts
     }
 
+    /// Tokens that are sought at every place of a text must be short, or a long text of near misses would take forever.
+    private static func checkLengths(
+        _ texts: PackedStrings, _ kinds: [TokenKind], _ family: TokenizerFamily
+    ) throws(TokenizerError) {
+        let soughtEverywhere =
+            switch family.kind {
+            case .sentencePiece, .bytePair: false
+            case .wordPiece, .unigram, .rwkv: true
+            }
+        for id in kinds.indices where texts.range(id).count > longestSought {
+            if soughtEverywhere || !kinds[id].isDisjoint(with: .special) {
+                throw TokenizerError(
+                    .invalid, "token \(id) has \(texts.range(id).count) bytes, over \(longestSought)",
+                    key: "tokenizer.ggml.tokens")
+            }
+        }
+    }
+
+    private static let longestSought = 1024
+
     package func isControl(_ id: Int32) -> Bool {
         kinds.indices.contains(Int(id)) && kinds[Int(id)].contains(.control)
     }
@@ -110,7 +136,9 @@ package final class Tokenizer: Sendable {
     /// Token whose text is exactly this, special tokens included.
     package func id(of text: String) -> Int32? {
         let bytes = Array(text.utf8)
-        for id in 0..<tokens.count where tokens[id].elementsEqual(bytes) { return Int32(truncatingIfNeeded: id) }
+        for id in 0..<tokens.count where tokens.range(id).count == bytes.count && tokens[id].elementsEqual(bytes) {
+            return Int32(truncatingIfNeeded: id)
+        }
         return nil
     }
 }

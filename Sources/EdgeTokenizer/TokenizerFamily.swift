@@ -11,6 +11,7 @@ struct TokenizerFamily {
     var kind: Kind
     var addsBos = false
     var addsEos = false
+    var addsSep = false
     var addsSpacePrefix = false
     var alwaysAddsBos = false
     var bos: Int?
@@ -20,7 +21,7 @@ struct TokenizerFamily {
     var pad: Int?
     var mask: Int?
 
-    static let names = ["llama", "gpt2", "gemma4", "bert", "t5", "rwkv"]
+    static let names = ["llama", "gpt2", "gemma4", "whitespace", "bert", "t5", "rwkv"]
 
     init(_ vocabulary: Vocabulary) throws(TokenizerError) {
         switch vocabulary.model {
@@ -29,10 +30,10 @@ struct TokenizerFamily {
             addsBos = true
             addsSpacePrefix = true
             (bos, eos, unk) = (1, 2, 0)
-        case "gpt2", "gemma4":
+        case "gpt2", "gemma4", "whitespace":
             let isGemma = vocabulary.model == "gemma4"
             let name = isGemma ? "gemma4" : vocabulary.pre
-            guard let pre = PreTokenizer.named(name) else {
+            guard var pre = PreTokenizer.named(name) else {
                 throw TokenizerError(
                     .unknownPreTokenizer,
                     "unknown pre-tokenizer '\(name ?? "")'; known are \(PreTokenizer.names.joined(separator: ", "))",
@@ -41,14 +42,19 @@ struct TokenizerFamily {
             if vocabulary.merges == nil && name != "kimi-k2" {
                 throw TokenizerError(.missing, "byte-pair encoding needs merges", key: "tokenizer.ggml.merges")
             }
+            if vocabulary.model == "whitespace" {
+                pre.dropsSpaces = true
+                pre.lowercases = vocabulary.lowercase ?? (name != "whitespace")
+            }
             kind = .bytePair(pre)
             addsBos = pre.addsBos
+            addsSep = pre.addsSep
             alwaysAddsBos = pre.isGemma4
             if !isGemma { (bos, eos) = (pre.hasDefaultBos ? 11 : nil, 11) }
         case "bert":
             kind = .wordPiece
             addsBos = true
-            addsEos = true
+            addsSep = true
             alwaysAddsBos = true
             (bos, unk, sep, pad, mask) = (101, 100, 102, 0, 103)
         case "t5":

@@ -98,8 +98,9 @@ struct UnigramModel: Sendable {
         var result: [UInt8] = []
         result.reserveCapacity(range.count + range.count / 2)
         var piece: [UInt8] = []
-        var hasSpace = false
+        var isFirst = true
         var inWord = false
+        if addsSpace && !mergesSpaces && !range.isEmpty { result.append(contentsOf: [0xE2, 0x96, 0x81]) }
         var position = range.lowerBound
         while position < range.upperBound {
             piece.removeAll(keepingCapacity: true)
@@ -127,10 +128,8 @@ struct UnigramModel: Sendable {
                 }
                 if !inWord {
                     inWord = true
-                    if (addsSpace && !hasSpace) || mergesSpaces {
-                        result.append(contentsOf: [0xE2, 0x96, 0x81])
-                        hasSpace = true
-                    }
+                    if mergesSpaces && (!isFirst || addsSpace) { result.append(contentsOf: [0xE2, 0x96, 0x81]) }
+                    isFirst = false
                 }
                 result.append(byte)
             }

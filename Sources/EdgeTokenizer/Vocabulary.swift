@@ -41,7 +41,7 @@ package struct PackedStrings: Sendable {
 
 /// The fields of `tokenizer.ggml.*`, plain; nil means that the file does not say.
 package struct Vocabulary: Sendable {
-    /// Family: `llama`, `gpt2`, `gemma4`, `bert`, `t5`, `rwkv`.
+    /// Family: `llama`, `gpt2`, `gemma4`, `whitespace`, `bert`, `t5`, `rwkv`.
     package var model: String
     /// Pre-tokenizer of the byte-pair families.
     package var pre: String?

@@ -1,16 +1,15 @@
 /// WordPiece as BERT models in GGUF have it: the first piece of a word carries U+2581, and the longest piece goes first.
+///
+/// Text is cleaned as the reference implementation does: decomposed without nonspacing marks where `stripsAccents`, in lower
+/// case where `lowercases`. A word of any length is cut into pieces; the reference gives up beyond a hundred letters.
 struct WordPieceModel: Sendable {
-    private var tokens: StringTable
+    private let pieces: ByteTrie
     private let unknown: Int32
     private let lowercases: Bool
     private let stripsAccents: Bool
 
-    init(tokens texts: PackedStrings, isHidden: [Bool], unknown: Int32, lowercases: Bool, stripsAccents: Bool) {
-        tokens = StringTable(capacity: texts.count)
-        for id in 0..<texts.count {
-            let range = texts.range(id)
-            tokens.append(texts.bytes, range, isHidden: isHidden[id] || range.isEmpty)
-        }
+    init(tokens: PackedStrings, isHidden: [Bool], unknown: Int32, lowercases: Bool, stripsAccents: Bool) {
+        pieces = ByteTrie(tokens, isHidden: isHidden)
         self.unknown = unknown
         self.lowercases = lowercases
         self.stripsAccents = stripsAccents
@@ -20,32 +19,41 @@ struct WordPieceModel: Sendable {
     func encode(_ text: [UInt8], _ range: Range<Int>, _ output: inout [Int32]) {
         let table = CharacterTable.stages
         var word: [UInt8] = []
+        var parts: [UInt32] = []
         var position = range.lowerBound
         while position < range.upperBound {
             let read = CodePoints.read(text, position, range.upperBound)
             position += read.length
-            var scalar = read.scalar
-            if stripsAccents && scalar >= 0xC0 { scalar = CharacterTable.decomposition[scalar] ?? scalar }
-            let block = Int(scalar >> 8)
-            let kind = CharacterClass(
-                rawValue: block < table.first.count
-                    ? table.second[Int(table.first[block]) << 8 | Int(scalar & 0xFF)]
-                    : CharacterClass.unassigned.rawValue)
-            if kind.contains(.space) {
-                finish(&word, &output)
-                continue
+            if stripsAccents {
+                CharacterTable.decompose(read.scalar, into: &parts)
+                for part in parts { add(part, table, &word, &output) }
+            } else {
+                add(read.scalar, table, &word, &output)
             }
-            if scalar == 0 || scalar == 0xFFFD || scalar > 0x10FFFF || kind.contains(.control) { continue }
-            if stripsAccents && kind.contains(.mark) { continue }
-            if lowercases { scalar = CharacterTable.lowercased(scalar) }
-            let standsAlone =
-                kind.contains(.punctuation) || (scalar < 0x7F && kind.contains(.symbol)) || Self.isHan(scalar)
-            if standsAlone { finish(&word, &output) }
-            if word.isEmpty { word.append(contentsOf: [0xE2, 0x96, 0x81]) }
-            CodePoints.append(scalar, to: &word)
-            if standsAlone { finish(&word, &output) }
         }
         finish(&word, &output)
+    }
+
+    @inline(__always)
+    private func add(
+        _ scalar: UInt32, _ table: (first: [UInt16], second: [UInt16]), _ word: inout [UInt8], _ output: inout [Int32]
+    ) {
+        let kind = CharacterTable.kind(of: scalar, table)
+        // Of the control characters only tab and line breaks part words.
+        if kind.contains(.space) && (!kind.contains(.control) || [0x09, 0x0A, 0x0D].contains(scalar)) {
+            finish(&word, &output)
+            return
+        }
+        if scalar == 0 || scalar == 0xFFFD || scalar > 0x10FFFF || kind.contains(.control) { return }
+        if stripsAccents && kind.contains(.mark) && CharacterTable.isNonspacing(mark: scalar) { return }
+        let standsAlone =
+            kind.contains(.punctuation) || (scalar < 0x7F && kind.contains(.symbol)) || Self.isHan(scalar)
+        if standsAlone { finish(&word, &output) }
+        if word.isEmpty { word.append(contentsOf: [0xE2, 0x96, 0x81]) }
+        CodePoints.append(lowercases ? CharacterTable.lowercased(scalar) : scalar, to: &word)
+        // I with a dot above is the one letter whose lower case is two code points.
+        if lowercases && scalar == 0x130 { CodePoints.append(0x307, to: &word) }
+        if standsAlone { finish(&word, &output) }
     }
 
     /// Emits the pieces of a word, or the unknown token where some part of it is in no piece.
@@ -55,19 +63,12 @@ struct WordPieceModel: Sendable {
         let before = output.count
         var start = 0
         while start < word.count {
-            var end = min(word.count, start + tokens.longest)
-            var token: Int32 = -1
-            while end > start {
-                token = tokens.find(word, start..<end)
-                if token >= 0 { break }
-                end -= 1
-            }
-            if token < 0 {
+            guard let piece = pieces.longestMatch(word, start, word.count) else {
                 output.removeSubrange(before...)
                 break
             }
-            output.append(token)
-            start = end
+            output.append(piece.value)
+            start = piece.end
         }
         if output.count == before && unknown >= 0 { output.append(unknown) }
     }

@@ -15,8 +15,7 @@ enum StartFiles {
             }
         }
         for alignment in [1, 8, 128, 4096] as [UInt32] { files.append(try aligned(alignment)) }
-        files.append(try vocabulary())
-        files.append(try smallModel())
+        files += try models()
         files.append(try manyTensors())
         files.append(try GGUFWriter().encoded())
         return files
@@ -74,48 +73,93 @@ enum StartFiles {
         return try writer.encoded()
     }
 
-    private static func vocabulary() throws -> [UInt8] {
-        var writer = GGUFWriter()
-        writer.set("general.architecture", .string("llama"))
-        writer.set("tokenizer.ggml.model", .string("gpt2"))
-        writer.set("tokenizer.ggml.tokens", .array(GGUFArray((0..<300).map { "token\($0)" })))
-        writer.set("tokenizer.ggml.scores", .array(GGUFArray((0..<300).map { -Float($0) })))
-        writer.set("tokenizer.ggml.token_type", .array(GGUFArray([Int32](repeating: 1, count: 300))))
-        writer.set("tokenizer.ggml.merges", .array(GGUFArray((0..<100).map { "to ken\($0)" })))
-        return try writer.encoded()
-    }
-
-    /// A one-layer Llama of a few numbers that a loader can run.
-    private static func smallModel() throws -> [UInt8] {
-        var writer = GGUFWriter()
-        let tokens = ["<unk>", "<s>", "</s>", "<0x0A>", "▁", "a", "b", "c"]
-        writer.set("general.architecture", .string("llama"))
-        for (key, value) in [
-            ("block_count", 1), ("context_length", 32), ("embedding_length", 8), ("feed_forward_length", 16),
-            ("attention.head_count", 2), ("attention.head_count_kv", 1), ("rope.dimension_count", 4),
-        ] as [(String, UInt32)] { writer.set("llama.\(key)", .uint32(value)) }
-        writer.set("llama.attention.layer_norm_rms_epsilon", .float32(1e-5))
-        writer.set("tokenizer.ggml.model", .string("llama"))
-        writer.set("tokenizer.ggml.tokens", .array(GGUFArray(tokens)))
-        writer.set("tokenizer.ggml.scores", .array(GGUFArray(tokens.indices.map { -Float($0) })))
-        writer.set("tokenizer.ggml.token_type", .array(GGUFArray([2, 3, 3, 6, 1, 1, 1, 1] as [Int32])))
-        writer.set("tokenizer.ggml.bos_token_id", .uint32(1))
-        writer.set("tokenizer.ggml.eos_token_id", .uint32(2))
-        var random = SplitMix(seed: 8)
-        func floats(_ count: Int) -> [UInt8] {
-            (0..<count).flatMap { _ in
-                let value = Float(Int32(truncatingIfNeeded: random.next() >> 33)) / Float(Int32.max) - 0.5
-                return (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) }
+    /// A vocabulary of each family, small enough that a changed byte matters; returns the number of its tokens.
+    private static func setVocabulary(_ family: String, in writer: inout GGUFWriter) -> Int {
+        let bytes = (0..<256).map { "<0x" + ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) + ">" }
+        var tokens: [String]
+        var types: [Int32]
+        writer.set("tokenizer.ggml.model", .string(family))
+        switch family {
+        case "gpt2":
+            tokens = [
+                "<s>", "</s>", "Ġ", "a", "b", "c", "t", "o", "k", "e", "n", "1", "2", "to", "ken", "Ġto", "<user>",
+            ]
+            types = [3, 3] + Array(repeating: 1, count: 14) + [4]
+            writer.set("tokenizer.ggml.pre", .string("llama-bpe"))
+            writer.set("tokenizer.ggml.merges", .array(GGUFArray(["t o", "k e", "ke n", "Ġ to"])))
+        case "bert":
+            tokens = ["[PAD]", "[UNK]", "<s>", "</s>", "▁a", "▁cab", "b", "▁to", "ken", "▁12"]
+            types = [3, 2, 3, 3] + Array(repeating: 1, count: 6)
+        case "rwkv":
+            tokens = ["<s>", "</s>", "\\x00", "\\n", "a", "b", "c", " to", "ken", "12"]
+            types = [3, 3] + Array(repeating: 1, count: 8)
+        default:
+            tokens =
+                ["<unk>", "<s>", "</s>"] + (family == "llama" ? bytes : []) + ["▁", "a", "b", "▁to", "ken", "<user>"]
+            types = [2, 3, 3] + Array(repeating: 6, count: family == "llama" ? 256 : 0) + [1, 1, 1, 1, 1, 4]
+            writer.set("tokenizer.ggml.unknown_token_id", .uint32(0))
+            if family == "t5" {
+                // One unit, one rule: "A" becomes "a".
+                var map: [UInt8] = [8, 0, 0, 0]
+                for unit in [0x41 << 10, 0x0041] as [UInt32] {
+                    map += (0..<4).map { UInt8(truncatingIfNeeded: unit >> (8 * $0)) }
+                }
+                writer.set("tokenizer.ggml.precompiled_charsmap", .array(GGUFArray(map + [0x61, 0])))
             }
         }
-        for (name, dimensions) in [
-            ("token_embd", [8, 8]), ("output_norm", [8]), ("output", [8, 8]), ("blk.0.attn_norm", [8]),
-            ("blk.0.attn_q", [8, 8]), ("blk.0.attn_k", [8, 4]), ("blk.0.attn_v", [8, 4]),
-            ("blk.0.attn_output", [8, 8]), ("blk.0.ffn_norm", [8]), ("blk.0.ffn_gate", [8, 16]),
-            ("blk.0.ffn_up", [8, 16]), ("blk.0.ffn_down", [16, 8]),
-        ] {
-            try writer.add(
-                name: "\(name).weight", type: .f32, dimensions: dimensions, bytes: floats(dimensions.reduce(1, *)))
+        writer.set("tokenizer.ggml.tokens", .array(GGUFArray(tokens)))
+        writer.set("tokenizer.ggml.token_type", .array(GGUFArray(types)))
+        writer.set("tokenizer.ggml.scores", .array(GGUFArray(tokens.indices.map { -Float($0) })))
+        writer.set("tokenizer.ggml.bos_token_id", .uint32(1))
+        writer.set("tokenizer.ggml.eos_token_id", .uint32(2))
+        writer.set("tokenizer.ggml.add_space_prefix", .bool(true))
+        return tokens.count
+    }
+
+    /// Llama models of one layer that can be loaded and run: each family of vocabularies, each kind of weights.
+    private static func models() throws -> [[UInt8]] {
+        let types: [GGMLType] = [
+            .f32, .f16, .bf16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2K, .q3K, .q4K, .q5K, .q6K, .iq4NL, .iq4XS, .tq1_0,
+            .tq2_0, .mxfp4,
+        ]
+        let families = ["llama", "gpt2", "bert", "t5", "rwkv"]
+        return try types.enumerated().map { index, type in
+            try model(type, family: families[index % families.count], experts: index % 4 == 3 ? 2 : 0)
+        } + [try model(.f32, family: "llama", experts: 2), try model(.f32, family: "t5", experts: 0)]
+    }
+
+    private static func model(_ type: GGMLType, family: String, experts: Int) throws -> [UInt8] {
+        let width = type.blockLength == 1 ? 8 : type.blockLength
+        var writer = GGUFWriter()
+        writer.set("general.architecture", .string("llama"))
+        for (key, value) in [
+            ("block_count", 1), ("context_length", 32), ("embedding_length", width), ("feed_forward_length", width),
+            ("attention.head_count", 2), ("attention.head_count_kv", 1), ("rope.dimension_count", width / 2),
+            ("expert_count", experts), ("expert_used_count", experts / 2),
+        ] { writer.set("llama.\(key)", .uint32(UInt32(value))) }
+        writer.set("llama.attention.layer_norm_rms_epsilon", .float32(1e-5))
+        writer.set("llama.rope.scaling.type", .string("yarn"))
+        writer.set("llama.rope.scaling.factor", .float32(4))
+        writer.set("llama.rope.scaling.original_context_length", .uint32(16))
+        let count = setVocabulary(family, in: &writer)
+        var random = SplitMix(seed: UInt64(width))
+        func add(_ name: String, _ type: GGMLType, _ dimensions: [Int]) throws {
+            let values = (0..<dimensions.reduce(1, *)).map { _ in
+                Float(Int32(truncatingIfNeeded: random.next() >> 33)) / Float(Int32.max) - 0.5
+            }
+            try writer.add(name: name + ".weight", type: type, dimensions: dimensions, bytes: type.encode(values))
+        }
+        for name in ["output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"] { try add(name, .f32, [width]) }
+        try add("token_embd", type, [width, count])
+        try add("rope_freqs", .f32, [width / 4])
+        for (name, rows) in [("q", width), ("k", width / 2), ("v", width / 2), ("output", width)] {
+            try add("blk.0.attn_\(name)", type, [width, rows])
+        }
+        if experts > 0 { try add("blk.0.ffn_gate_inp", .f32, [width, experts]) }
+        for name in ["ffn_gate", "ffn_up", "ffn_down"] {
+            try add(
+                "blk.0.\(name)\(experts > 0 ? "_exps" : "")", type,
+                experts > 0 ? [width, width, experts] : [width, width])
         }
         return try writer.encoded()
     }

@@ -1,5 +1,7 @@
 import EdgeGGUF
+import EdgeModel
 import EdgePlatform
+import EdgeSampling
 import Foundation
 
 let usage = """
@@ -54,6 +56,15 @@ struct Tally {
     var refusals: [String: Int] = [:]
 }
 
+/// What an error is called in the tally.
+func kind(of error: any Error) -> String {
+    switch error {
+    case let error as ModelError: error.code.rawValue
+    case let error as SamplingError: error.code == .brokenLogit ? "broken logit" : error.message
+    default: "\(error)"
+    }
+}
+
 /// Loads one file as a program would. A `Contradiction` is the only error that gets out.
 func load(_ bytes: [UInt8], _ tally: inout Tally) throws {
     let file: GGUFFile
@@ -70,7 +81,8 @@ func load(_ bytes: [UInt8], _ tally: inout Tally) throws {
         } catch let error as Contradiction {
             throw error
         } catch {
-            tally.refusals["in stage \(stage.name): \(error)", default: 0] += 1
+            tally.sum &+= "\(error)".utf8.count
+            tally.refusals["in stage \(stage.name): \(kind(of: error))", default: 0] += 1
             return
         }
     }

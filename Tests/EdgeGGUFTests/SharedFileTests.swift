@@ -41,21 +41,6 @@ struct SharedFileTests {
     }
 }
 
-/// A file of the malformed corpus with the outcome that its manifest asks for.
-struct MalformedCase: Decodable, Sendable, CustomTestStringConvertible {
-    let file: String
-    let expect: String
-    let why: String
-    var testDescription: String { "\(file): \(why)" }
-
-    static let all: [MalformedCase] = {
-        struct Manifest: Decodable { let files: [MalformedCase] }
-        guard let url = try? SharedData.url("golden/malformed/MANIFEST.json"), let data = try? Data(contentsOf: url)
-        else { return [] }
-        return (try? JSONDecoder().decode(Manifest.self, from: data))?.files ?? []
-    }()
-}
-
 @Suite("Malformed corpus", .enabled(if: SharedData.isPresent, Comment(rawValue: SharedData.reason)))
 struct MalformedCorpusTests {
     @Test("the corpus is there") func isPresent() { #expect(MalformedCase.all.count > 100) }

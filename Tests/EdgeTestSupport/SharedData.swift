@@ -27,7 +27,12 @@ public enum SharedData {
 
     /// The little-endian f32 values of a file below the shared data.
     public static func floats(_ path: String) throws -> [Float] {
-        let data = try Data(contentsOf: url(path))
+        try floats(at: url(path))
+    }
+
+    /// The little-endian f32 values of any file.
+    public static func floats(at url: URL) throws -> [Float] {
+        let data = try Data(contentsOf: url)
         return data.withUnsafeBytes { bytes in
             (0..<bytes.count / 4).map {
                 Float(bitPattern: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self))

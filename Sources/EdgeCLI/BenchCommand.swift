@@ -1,0 +1,213 @@
+import ArgumentParser
+import EdgeEngine
+import EdgeGGUF
+import EdgeKernels
+import EdgeLLM
+import EdgeModel
+import EdgePlatform
+import EdgeSynthesis
+import Foundation
+
+/// `edge-llm bench`: tokens per second, and how much of the machine they use.
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure tokens per second, as llama-bench does.",
+        discussion: """
+            ppN is a prompt of N tokens, tgN are N tokens generated one by one, @ dD after a context of D tokens. Beside a prompt's \
+            speed stands its share of this machine's int8 peak, beside generation's its share of the read bandwidth; both \
+            ceilings are measured first. Speeds are medians, with the lowest and the highest.
+            """)
+
+    @Option(name: [.customShort("m"), .long], help: "The GGUF file; of a split model, any part.")
+    var model: String?
+
+    @Option(help: "Random weights instead, such as llama-3.2-1b:Q4_K_M; see 'edge-llm synth --help'.")
+    var synthetic: SyntheticModel?
+
+    @Option(name: [.customShort("p"), .customLong("n-prompt")], help: "Tokens of the prompt; 0 measures none.")
+    var promptTokens: Counts = [512]
+
+    @Option(name: [.customShort("n"), .customLong("n-gen")], help: "Tokens to generate; 0 measures none.")
+    var generatedTokens: Counts = [128]
+
+    @Option(name: [.customShort("d"), .customLong("n-depth")], help: "Tokens of context before.")
+    var depths: Counts = [0]
+
+    @Option(name: [.customShort("t"), .long], help: "Threads that compute. (default: the physical cores)")
+    var threads: Counts?
+
+    @Option(name: [.customShort("b"), .customLong("batch-size")], help: "Tokens computed together at most.")
+    var batchSize = 512
+
+    @Option(name: [.customShort("r"), .long], help: "Repetitions.")
+    var repetitions = 5
+
+    @Option(name: .customLong("cache-type"), help: "How keys and values are stored: f16 or f32.")
+    var cacheType: GGUFLanguageModel.CachePrecision = .f16
+
+    @Option(name: [.customShort("o"), .long], help: "table, json, csv or md.")
+    var output: Format = .table
+
+    enum Format: String, ExpressibleByArgument, CaseIterable { case table, json, csv, md }
+
+    func validate() throws {
+        if (model == nil) == (synthetic == nil) { throw ValidationError("Give --model or --synthetic.") }
+        if !(1...1000).contains(repetitions) { throw ValidationError("--repetitions must be 1 to 1000.") }
+        if !(1...1 << 16).contains(batchSize) { throw ValidationError("--batch-size must be 1 to 65536.") }
+        if let threads, !threads.values.allSatisfy((1...256).contains) {
+            throw ValidationError("--threads must be 1 to 256.")
+        }
+    }
+
+    func run() throws {
+        if let warning = Kernels.warning { Terminal.note("edge-llm: \(warning)") }
+        guard let synthetic else { return try measure(model ?? "", name: nil) }
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("edge-bench-\(UUID()).gguf").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        Terminal.note("edge-llm: writing \(synthetic.name)")
+        try synthetic.write(to: path)
+        try measure(path, name: synthetic.name)
+    }
+
+    private func measure(_ path: String, name: String?) throws {
+        let loading = Clock.nanoseconds
+        let model = try Model(GGUFFile(path: path))
+        let loadSeconds = Clock.seconds(from: loading)
+        let contextSize = try largestContext()
+        var rows: [Row] = []
+        for threadCount in threads?.values.map(Optional.some) ?? [nil] {
+            let starting = Clock.nanoseconds
+            let throughput = try Throughput(
+                model, threadCount: threadCount, contextSize: contextSize, batchCapacity: batchSize,
+                precision: cacheType.stored)
+            _ = throughput.seconds(.prompt(1), depth: 0)
+            let firstToken = loadSeconds + Clock.seconds(from: starting)
+            let ceilings = try Ceilings(threadCount: throughput.threadCount)
+            for depth in depths.values {
+                let tests =
+                    promptTokens.values.filter { $0 > 0 }.map(Throughput.Test.prompt)
+                    + generatedTokens.values.filter { $0 > 0 }.map(Throughput.Test.generation)
+                for test in tests {
+                    // Once before, so that pages and caches are as they will be.
+                    _ = throughput.seconds(test, depth: depth)
+                    let seconds = (0..<repetitions).map { _ in throughput.seconds(test, depth: depth) }
+                    rows.append(
+                        Row(
+                            name: name ?? (path as NSString).lastPathComponent, throughput, ceilings, test,
+                            depth: depth, seconds: seconds, loadSeconds: loadSeconds, firstTokenSeconds: firstToken))
+                }
+            }
+        }
+        Terminal.write(try text(rows))
+    }
+
+    private func largestContext() throws -> Int {
+        let longest = max(1, (promptTokens.values + generatedTokens.values).max() ?? 1)
+        let (size, overflow) = longest.addingReportingOverflow(depths.values.max() ?? 0)
+        guard !overflow, size <= 1 << 24 else { throw ValidationError("A context of more than \(1 << 24) tokens.") }
+        return size
+    }
+
+    /// One measurement.
+    struct Row: Encodable {
+        let model: String
+        let isa: String
+        let threads: Int
+        let test: String
+        let depth: Int
+        let tokensPerSecond: Double
+        let lowest: Double
+        let highest: Double
+        let repetitions: Int
+        /// What the memory or the arithmetic did per second, and the machine's own ceiling for it.
+        let bound: String
+        let rate: Double
+        let ceiling: Double
+        let share: Double
+        let loadSeconds: Double
+        let firstTokenSeconds: Double
+        let peakMemoryBytes: Int?
+
+        init(
+            name: String, _ throughput: Throughput, _ ceilings: Ceilings, _ test: Throughput.Test, depth: Int,
+            seconds: [Double], loadSeconds: Double, firstTokenSeconds: Double
+        ) {
+            model = name
+            isa = Kernels.chosen.name
+            threads = throughput.threadCount
+            self.test = test.name
+            self.depth = depth
+            let speeds = seconds.map { Double(test.tokenCount) / max($0, 1e-9) }.sorted()
+            let middle = speeds.count / 2
+            tokensPerSecond =
+                speeds.count % 2 == 1 ? speeds[middle] : (speeds[middle - 1] + speeds[middle]) / 2
+            lowest = speeds.first ?? 0
+            highest = speeds.last ?? 0
+            repetitions = seconds.count
+            switch test {
+            case .prompt:
+                bound = "int8"
+                rate = tokensPerSecond * Double(throughput.operationsPerToken)
+                ceiling = ceilings.int8OperationsPerSecond
+            case .generation(let count):
+                bound = "read"
+                let bytes =
+                    throughput.weightByteCountPerToken + throughput.cacheByteCount(depth: depth + (count + 1) / 2)
+                rate = tokensPerSecond * Double(bytes)
+                ceiling = ceilings.readBytesPerSecond
+            }
+            share = ceiling > 0 ? rate / ceiling : 0
+            self.loadSeconds = loadSeconds
+            self.firstTokenSeconds = firstTokenSeconds
+            peakMemoryBytes = ProcessMemory.peakByteCount
+        }
+
+        var cells: [String] {
+            [
+                model, isa, String(threads), depth > 0 ? "\(test) @ d\(depth)" : test,
+                String(format: "%.2f", tokensPerSecond), String(format: "%.2f..%.2f", lowest, highest),
+                bound == "int8"
+                    ? String(format: "%.0f of %.0f GOP/s", rate / 1e9, ceiling / 1e9)
+                    : String(format: "%.1f of %.1f GB/s", rate / 1e9, ceiling / 1e9),
+                String(format: "%.0f %%", 100 * share), String(format: "%.0f", 1000 * loadSeconds),
+                String(format: "%.0f", 1000 * firstTokenSeconds), peakMemoryBytes.map(Terminal.size) ?? "",
+            ]
+        }
+
+        static let header = [
+            "model", "isa", "threads", "test", "tok/s", "range", "rate", "share", "load ms", "first token ms",
+            "peak memory",
+        ]
+    }
+
+    private func text(_ rows: [Row]) throws -> String {
+        switch output {
+        case .json: return try Terminal.json(rows, pretty: true)
+        case .csv:
+            let lines = [Row.header] + rows.map(\.cells)
+            return lines.map { $0.map { "\"\($0)\"" }.joined(separator: ",") + "\n" }.joined()
+        case .md:
+            let rule = Row.header.map { _ in "---" }
+            let lines = [Row.header, rule] + rows.map(\.cells)
+            return lines.map { "| " + $0.joined(separator: " | ") + " |\n" }.joined()
+        case .table: return Terminal.columns([Row.header] + rows.map(\.cells))
+        }
+    }
+}
+
+/// Whole numbers with commas between them.
+struct Counts: ExpressibleByArgument, ExpressibleByArrayLiteral {
+    let values: [Int]
+
+    init(arrayLiteral elements: Int...) { values = elements }
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+        let numbers = parts.compactMap(\.self)
+        guard !parts.isEmpty, numbers.count == parts.count, numbers.allSatisfy({ (0...1 << 24).contains($0) })
+        else { return nil }
+        values = numbers
+    }
+
+    var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
+}

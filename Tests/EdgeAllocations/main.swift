@@ -1,0 +1,89 @@
+import EdgeCache
+import EdgeGGUF
+import EdgeKernels
+import EdgeModel
+import EdgePlatform
+import EdgeSampling
+import Foundation
+import Synchronization
+
+// Shows, on Linux with glibc, that a token allocates nothing: counts every call of the allocator, on all threads, while tokens are computed and
+// chosen. One argument: a GGUF file. Exit code 1 and a line for each step that allocated.
+
+#if canImport(Glibc)
+    /// Allocations while the closure runs.
+    func allocations(_ body: () -> Void) -> Int {
+        let before = allocationCount.load(ordering: .sequentiallyConsistent)
+        body()
+        return allocationCount.load(ordering: .sequentiallyConsistent) - before
+    }
+
+    /// Keeps an allocation from being optimised away.
+    nonisolated(unsafe) var kept: [Int64] = []
+
+    func measure(_ path: String) throws -> Bool {
+        let model = try Model(GGUFFile(path: path))
+        let pass = try ForwardPass(model, team: ThreadTeam(threadCount: 2), batchCapacity: 64)
+        let cache = try model.makeCache(capacity: 256, precision: .f16)
+        let ids = (0..<256).map { Int32($0 % model.vocabularySize) }
+        var samplers: [(name: String, sampler: Sampler)] = []
+        for (name, change) in [
+            ("greedy", { $0 = .greedy }), ("default chain", { _ in }),
+            (
+                "every stage",
+                {
+                    $0.typicalP = 0.9
+                    $0.topNSigma = 2
+                    $0.repetitionPenalty = 1.1
+                    $0.frequencyPenalty = 0.1
+                    $0.dry.multiplier = 0.5
+                    $0.xtc.probability = 0.5
+                }
+            ), ("mirostat", { $0.mirostat = .init() }),
+        ] as [(String, (inout SamplingParameters) -> Void)] {
+            var parameters = SamplingParameters()
+            change(&parameters)
+            samplers.append((name, try Sampler(parameters, vocabularySize: model.vocabularySize)))
+        }
+
+        // Once before counting, so that what is set up on first use is.
+        var counts: [(name: String, count: Int)] = []
+        for _ in 0..<2 {
+            counts.removeAll(keepingCapacity: true)
+            cache.truncate(to: 0)
+            let prompt = allocations { pass.run(ids[0..<64], cache: cache, logits: 63..<64) }
+            let tokens = allocations { for i in 64..<96 { pass.run(ids[i..<i + 1], cache: cache, logits: 0..<1) } }
+            counts.append(("a prompt of 64 tokens", prompt))
+            counts.append(("32 tokens", tokens))
+            for index in samplers.indices {
+                let chosen = allocations {
+                    for _ in 0..<32 {
+                        pass.logits.withSpan(row: 0) { logits in
+                            if let id = try? samplers[index].sampler.sample(logits) {
+                                samplers[index].sampler.accept(id)
+                            }
+                        }
+                    }
+                }
+                counts.append(("32 choices, \(samplers[index].name)", chosen))
+            }
+        }
+        // The counter does count.
+        let control = allocations { kept = ids.map { Int64($0) } }
+        counts.forEach { print("\($0.count) allocations: \($0.name)") }
+        return control > 0 && counts.allSatisfy { $0.count == 0 }
+    }
+
+    guard CommandLine.arguments.count == 2 else {
+        print("usage: edge-allocations FILE.gguf")
+        exit(64)
+    }
+    do {
+        exit(try measure(CommandLine.arguments[1]) ? 0 : 1)
+    } catch {
+        print("FAILED: \(error)")
+        exit(1)
+    }
+#else
+    print("allocations can only be counted on Linux with glibc")
+#endif

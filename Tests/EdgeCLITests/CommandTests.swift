@@ -1,0 +1,171 @@
+import EdgeTestSupport
+import Foundation
+import Testing
+
+/// The built `edge-llm`, run as a user runs it.
+struct EdgeLLMCommand {
+    struct Outcome {
+        var code: Int32
+        var output: String
+        var errors: String
+    }
+
+    /// The executable lies beside the test bundle.
+    static let url: URL = {
+        let folder = Bundle.allBundles.lazy.map(\.bundleURL).first { $0.pathExtension == "xctest" }
+            .map { $0.deletingLastPathComponent() }
+        let arguments = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        return (folder ?? arguments).appendingPathComponent("edge-llm")
+    }()
+
+    static func process(_ arguments: [String]) -> (Process, input: Pipe, output: Pipe, errors: Pipe) {
+        let process = Process()
+        process.executableURL = url
+        process.arguments = arguments
+        let pipes = (Pipe(), Pipe(), Pipe())
+        process.standardInput = pipes.0
+        process.standardOutput = pipes.1
+        process.standardError = pipes.2
+        return (process, pipes.0, pipes.1, pipes.2)
+    }
+
+    static func run(_ arguments: String..., input: String = "") throws -> Outcome {
+        let (process, stdin, stdout, stderr) = process(arguments)
+        try process.run()
+        try stdin.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+        try stdin.fileHandleForWriting.close()
+        let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
+        let errors = try stderr.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return Outcome(
+            code: process.terminationReason == .exit ? process.terminationStatus : -1,
+            output: String(decoding: output, as: UTF8.self), errors: String(decoding: errors, as: UTF8.self))
+    }
+}
+
+@Suite("The command", .enabled(if: FileManager.default.isExecutableFile(atPath: EdgeLLMCommand.url.path)))
+struct CommandTests {
+    private let model = fixtures.appendingPathComponent("edge-car-1m.gguf").path
+
+    @Test("run writes the text to standard output and one summary line to standard error")
+    func run() throws {
+        let outcome = try EdgeLLMCommand.run("run", "-m", model, "-p", "The engine light is", "--temp", "0", "-n", "12")
+        #expect(outcome.code == 0)
+        #expect(outcome.output.hasPrefix(" ") && outcome.output.hasSuffix("\n") && outcome.output.count > 12)
+        #expect(outcome.errors.split(separator: "\n").count == 1)
+        for part in ["first token after", "prefill", "decode", "tok/s", "peak memory"] {
+            #expect(outcome.errors.contains(part))
+        }
+        let piped = try EdgeLLMCommand.run(
+            "run", "-m", model, "--temp", "0", "-n", "12", "-q", input: "The engine light is")
+        #expect(piped.output == outcome.output && piped.errors.isEmpty)
+    }
+
+    @Test("run --json is one object with the text and the figures")
+    func json() throws {
+        let outcome = try EdgeLLMCommand.run(
+            "run", "-m", model, "-p", "The engine light is", "--seed", "3", "-n", "8", "--json")
+        #expect(outcome.code == 0 && outcome.errors.isEmpty)
+        let object = try #require(
+            JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+        #expect(object["generatedTokens"] as? Int == 8)
+        #expect(object["seed"] as? Int == 3)
+        #expect((object["text"] as? String)?.isEmpty == false)
+        #expect(object["finishReason"] as? String == "maximumTokens")
+        #expect(object["peakMemoryBytes"] as? Int ?? 0 > 1_000_000)
+    }
+
+    @Test("Wrong usage is one line and code 64; a bad file one line and code 65")
+    func codes() throws {
+        let missing = NSTemporaryDirectory() + "edge-\(UUID()).gguf"
+        let readme = packageRoot.appendingPathComponent("README.md").path
+        for (arguments, code) in [
+            (["run"], 64), (["run", "-m", model, "-p", "a", "--temp", "warm"], 64),
+            (["run", "-m", model, "-p", "a", "--temp", "-1"], 64),
+            (["run", "-m", model, "-p", "a", "-t", "0"], 64), (["run", "-m", model, "-p", "a", "-n", "-1"], 64),
+            (["run", "-m", model, "-p", "a", "-f", "b"], 64), (["run", "-m", model, "-p", "a", "-c", "1"], 64),
+            (["frobnicate"], 64), (["run", "-m", missing, "-p", "a"], 65), (["run", "-m", readme, "-p", "a"], 65),
+            (["inspect", readme], 65), (["tokenize", "-m", missing, "-p", "a"], 65),
+            (["perplexity", "-m", model, "-f", missing], 65), (["perplexity", "-m", model, "-p", "too short"], 64),
+        ] as [([String], Int32)] {
+            let (process, stdin, stdout, stderr) = EdgeLLMCommand.process(arguments)
+            try process.run()
+            try stdin.fileHandleForWriting.close()
+            let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
+            let errors = String(decoding: try stderr.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+            process.waitUntilExit()
+            #expect(process.terminationReason == .exit && process.terminationStatus == code, "\(arguments): \(errors)")
+            #expect(output.isEmpty)
+            #expect(
+                errors.split(separator: "\n").count == 1 && errors.hasPrefix("edge-llm: "), "\(arguments): \(errors)")
+        }
+    }
+
+    @Test("An interrupt ends a run with code 130 and leaves what was written whole")
+    func interrupt() throws {
+        let (process, stdin, stdout, stderr) = EdgeLLMCommand.process([
+            "run", "-m", model, "-p", "The engine light is", "--temp", "0", "-c", "1000000", "--ignore-eos",
+        ])
+        try process.run()
+        try stdin.fileHandleForWriting.close()
+        var text = Data()
+        while text.count < 40 {
+            let part = stdout.fileHandleForReading.availableData
+            if part.isEmpty { break }
+            text += part
+        }
+        process.interrupt()
+        text += try stdout.fileHandleForReading.readToEnd() ?? Data()
+        let errors = String(decoding: try stderr.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+        #expect(errors.contains("interrupted"))
+        #expect(String(validating: text, as: UTF8.self)?.hasSuffix("\n") == true)
+    }
+
+    @Test("tokenize shows ids and pieces; the pieces are the text")
+    func tokenize() throws {
+        let text = "Brake fluid: 12 months\n"
+        let ids = try EdgeLLMCommand.run("tokenize", "-m", model, "-p", text, "--ids").output
+        let outcome = try EdgeLLMCommand.run("tokenize", "-m", model, "--json", input: text)
+        #expect(outcome.code == 0)
+        struct Report: Decodable {
+            struct Token: Decodable {
+                let id: Int
+                let text: String
+            }
+            let count: Int
+            let tokens: [Token]
+        }
+        let report = try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8))
+        #expect(report.count == report.tokens.count)
+        #expect(report.tokens.map { "\($0.id)" }.joined(separator: " ") + "\n" == ids)
+        #expect(report.tokens.dropFirst().map(\.text).joined() == text)
+    }
+
+    @Test("perplexity of a text like the training texts is low, and JSON and text agree")
+    func perplexity() throws {
+        let text = try EdgeLLMCommand.run(
+            "run", "-m", model, "-p", "The engine light is", "--seed", "1", "-n", "120", "--ignore-eos", "-q"
+        ).output
+        let outcome = try EdgeLLMCommand.run("perplexity", "-m", model, "-c", "64", "--json", input: text)
+        #expect(outcome.code == 0)
+        let object = try #require(JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+        let value = try #require(object["perplexity"] as? Double)
+        #expect(value > 1 && value < 20)
+        let plain = try EdgeLLMCommand.run("perplexity", "-m", model, "-c", "64", input: text)
+        #expect(plain.output.hasPrefix(String(format: "perplexity %.4f ", value)))
+    }
+
+    @Test("inspect prints a table, or one JSON object")
+    func inspect() throws {
+        let table = try EdgeLLMCommand.run("inspect", model)
+        #expect(table.code == 0)
+        for part in ["general.architecture", "token_embd.weight", "bits per weight"] {
+            #expect(table.output.contains(part))
+        }
+        let json = try EdgeLLMCommand.run("inspect", model, "--json")
+        let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+        #expect((object["tensors"] as? [Any])?.isEmpty == false)
+    }
+}
