@@ -99,18 +99,37 @@ package struct KernelSet: Sendable {
             _ sums: UnsafeMutablePointer<Int16>
         ) -> Void
 
+    /// scores[j] = query · keys[j] for lower <= j < upper; keys are [positions, headSize].
+    package typealias KeyScores =
+        @Sendable (
+            _ query: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, _ headSize: Int, _ lower: Int, _ upper: Int,
+            _ scores: UnsafeMutablePointer<Float>
+        ) -> Void
+    /// output = output * factor + the sum of weights[j] * values[j] for lower <= j < upper, added in order.
+    package typealias AddValues =
+        @Sendable (
+            _ values: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ headSize: Int, _ lower: Int,
+            _ upper: Int, _ output: UnsafeMutablePointer<Float>, _ factor: Float
+        ) -> Void
+    package typealias DecodeHalves =
+        @Sendable (UnsafePointer<UInt16>, _ count: Int, UnsafeMutablePointer<Float>) -> Void
+
     package let name: String
     package let quantize32: Quantize
     package let quantize256: Quantize
     /// The product for a type by its ggml number, or nil where there is none.
     package let product: @Sendable (UInt32) -> Product?
     package let floatProduct: @Sendable (UInt32) -> FloatProduct?
+    package let keyScores: KeyScores
+    package let addValues: AddValues
+    package let decodeHalves: DecodeHalves
     /// Runs int8 arithmetic in registers so many times; for zero, the operations of one time.
     package let peak: @Sendable (Int) -> Double
 
     package init(
         name: String, quantize32: @escaping Quantize, quantize256: @escaping Quantize,
         product: @escaping @Sendable (UInt32) -> Product?, floatProduct: @escaping @Sendable (UInt32) -> FloatProduct?,
+        keyScores: @escaping KeyScores, addValues: @escaping AddValues, decodeHalves: @escaping DecodeHalves,
         peak: @escaping @Sendable (Int) -> Double
     ) {
         self.name = name
@@ -118,6 +137,9 @@ package struct KernelSet: Sendable {
         self.quantize256 = quantize256
         self.product = product
         self.floatProduct = floatProduct
+        self.keyScores = keyScores
+        self.addValues = addValues
+        self.decodeHalves = decodeHalves
         self.peak = peak
     }
 }

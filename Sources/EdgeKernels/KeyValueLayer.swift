@@ -1,3 +1,4 @@
+internal import EdgeKernelJobs
 package import EdgePlatform
 internal import EdgeQuant
 
@@ -78,7 +79,8 @@ package final class KeyValueLayer: @unchecked Sendable {
 
     /// `count` positions of one head as f32: in place, or decoded into the scratch.
     fileprivate func block(
-        _ buffer: AlignedBuffer<UInt8>, head: Int, first: Int, count: Int, scratch: UnsafeMutablePointer<Float>
+        _ buffer: AlignedBuffer<UInt8>, head: Int, first: Int, count: Int, scratch: UnsafeMutablePointer<Float>,
+        kernels: Kernels
     ) -> UnsafePointer<Float> {
         let source = address(buffer, head: head, position: first)
         switch precision {
@@ -86,7 +88,7 @@ package final class KeyValueLayer: @unchecked Sendable {
             return UnsafePointer(source.assumingMemoryBound(to: Float.self))
         case .f16:
             let halves = source.assumingMemoryBound(to: UInt16.self)
-            for i in 0..<count &* headSize { scratch[i] = Half.decode(halves[i]) }
+            kernels.functions.decodeHalves(halves, count &* headSize, scratch)
             return UnsafePointer(scratch)
         }
     }
@@ -127,7 +129,7 @@ extension KeyValueLayer {
     /// depend on the tile.
     package func attend(
         head: Int, queries: Rows, output: Rows, tokens: Range<Int>, firstPosition: Int, shape: AttentionShape,
-        scratch: Rows, worker: Int
+        scratch: Rows, worker: Int, kernels: Kernels = .chosen
     ) {
         guard !tokens.isEmpty else { return }
         let group = shape.groupSize
@@ -158,8 +160,9 @@ extension KeyValueLayer {
         var start = earliest / blockLength * blockLength
         while start <= last {
             let count = min(blockLength, last + 1 - start)
-            let keyBlock = block(keys, head: head, first: start, count: count, scratch: keyScratch)
-            let valueBlock = block(values, head: head, first: start, count: count, scratch: valueScratch)
+            let keyBlock = block(keys, head: head, first: start, count: count, scratch: keyScratch, kernels: kernels)
+            let valueBlock = block(
+                values, head: head, first: start, count: count, scratch: valueScratch, kernels: kernels)
             for token in tokens {
                 let position = firstPosition + token
                 let upper = min(count, position + 1 - start)
@@ -170,8 +173,8 @@ extension KeyValueLayer {
                     let state = (token - tokens.lowerBound) * group + member
                     fold(
                         query: queries.pointer(row: token, column: column), keys: keyBlock, values: valueBlock,
-                        range: lower..<upper, scores: scores, shape: shape,
-                        maximum: maxima + state, sum: sums + state, output: output.pointer(row: token, column: column))
+                        range: lower..<upper, scores: scores, shape: shape, maximum: maxima + state,
+                        sum: sums + state, output: output.pointer(row: token, column: column), kernels: kernels)
                 }
             }
             start += blockLength
@@ -188,13 +191,14 @@ extension KeyValueLayer {
     private func fold(
         query: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, range: Range<Int>,
         scores: UnsafeMutablePointer<Float>, shape: AttentionShape, maximum: UnsafeMutablePointer<Float>,
-        sum: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>
+        sum: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>, kernels: Kernels
     ) {
         let size = headSize
+        kernels.functions.keyScores(query, keys, size, range.lowerBound, range.upperBound, scores)
         for j in 0..<Self.blockLength {
             var score = -Float.infinity
             if range.contains(j) {
-                score = dot(query, keys + j &* size, size) * shape.scale
+                score = scores[j] * shape.scale
                 if shape.softcap > 0 { score = shape.softcap * hyperbolicTangent(score / shape.softcap) }
             }
             scores[j] = score
@@ -210,7 +214,6 @@ extension KeyValueLayer {
         weightsHigh.store(to: scores + 16)
         sum.pointee = sum.pointee * correction + (weightsLow + weightsHigh).tree
         maximum.pointee = newMaximum
-        scale(output, by: correction, size)
-        for j in range { addScaled(values + j &* size, by: scores[j], to: output, size) }
+        kernels.functions.addValues(values, scores, size, range.lowerBound, range.upperBound, output, correction)
     }
 }

@@ -111,21 +111,27 @@ private func sixDots<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob, r
     put(finish(F.self, b20, b21, w1, x2, from: i, count: count), job, row: row &+ 1, token: token &+ 2)
 }
 
-/// One row by one token.
+/// The dot product of one row.
 @inline(__always)
-private func oneDot<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob, row: Int, token: Int) {
-    let w = job.weights + row &* job.rowByteCount
-    let x = job.input + token &* job.inputStride
+func dot<F: FloatFormat>(_ format: F.Type, _ w: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ count: Int) -> Float {
     var low = Floats()
     var high = Floats()
     var i = 0
-    while i &+ 16 <= job.columnCount {
+    while i &+ 16 <= count {
         low += F.load(w + i &* F.byteCount) * load(x + i)
         high += F.load(w + (i &+ 8) &* F.byteCount) * load(x + (i &+ 8))
         i &+= 16
     }
+    return finish(F.self, low, high, w, x, from: i, count: count)
+}
+
+/// One row by one token.
+@inline(__always)
+private func oneDot<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob, row: Int, token: Int) {
     put(
-        finish(F.self, low, high, w, x, from: i, count: job.columnCount), job, row: row, token: token)
+        dot(
+            F.self, job.weights + row &* job.rowByteCount, job.input + token &* job.inputStride, job.columnCount),
+        job, row: row, token: token)
 }
 
 /// All rows of the job by all its tokens.

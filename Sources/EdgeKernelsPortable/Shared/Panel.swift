@@ -111,20 +111,20 @@ private func packEight<F: BlockFormat>(
     }
 }
 
-/// Four tokens' activations.
-private typealias Four<T> = (T, T, T, T)
-
-/// A panel of 16 rows by four tokens; `sums` is room for [4 tokens][16 rows] running sums.
+/// A panel of 16 rows by four tokens that follow one another; `acc` is room for [4 tokens][16 rows] running sums.
 @inline(__always)
 private func tile<F: BlockFormat>(
-    _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, codes: Four<UnsafeRawPointer>,
-    scales: Four<UnsafePointer<Float>>, sums: Four<UnsafeRawPointer>, acc: UnsafeMutableRawPointer
+    _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, token: Int, acc: UnsafeMutableRawPointer
 ) {
+    let stride = j.codeStride
+    var c = j.codes + token &* stride
+    var scales = UnsafeRawPointer(j.scales + token &* j.scaleStride)
+    let scaleStride = 4 &* j.scaleStride
+    var sums = UnsafeRawPointer(j.sums + token &* j.sumStride)
+    let sumStride = 2 &* j.sumStride
     for i in 0..<8 { acc.storeBytes(of: Floats(), toByteOffset: 32 &* i, as: Floats.self) }
     var p = panel
-    var q = 0
-    var s = 0
-    for block in 0..<blocks {
+    for _ in 0..<blocks {
         var i00 = Words(), i01 = Words(), i10 = Words(), i11 = Words()
         var i20 = Words(), i21 = Words(), i30 = Words(), i31 = Words()
         var w = p
@@ -134,20 +134,20 @@ private func tile<F: BlockFormat>(
             for _ in 0..<F.unit {
                 let low = w.load(as: Bytes.self)
                 let high = w.load(fromByteOffset: 32, as: Bytes.self)
-                let a0 = repeated(codes.0 + q)
+                let a0 = repeated(c)
                 s00 &+= F.products(low, a0)
                 s01 &+= F.products(high, a0)
-                let a1 = repeated(codes.1 + q)
+                let a1 = repeated(c + stride)
                 s10 &+= F.products(low, a1)
                 s11 &+= F.products(high, a1)
-                let a2 = repeated(codes.2 + q)
+                let a2 = repeated(c + 2 &* stride)
                 s20 &+= F.products(low, a2)
                 s21 &+= F.products(high, a2)
-                let a3 = repeated(codes.3 + q)
+                let a3 = repeated(c + 3 &* stride)
                 s30 &+= F.products(low, a3)
                 s31 &+= F.products(high, a3)
                 w += 64
-                q &+= 4
+                c += 4
             }
             var low = Shorts(repeating: 1)
             var high = Shorts(repeating: 1)
@@ -165,11 +165,12 @@ private func tile<F: BlockFormat>(
             i30 &+= widen(s30, low)
             i31 &+= widen(s31, high)
         }
-        finish(F.self, p, sums.0 + s, scales.0[block], i00, i01, acc)
-        finish(F.self, p, sums.1 + s, scales.1[block], i10, i11, acc + 64)
-        finish(F.self, p, sums.2 + s, scales.2[block], i20, i21, acc + 128)
-        finish(F.self, p, sums.3 + s, scales.3[block], i30, i31, acc + 192)
-        s &+= 4 &* F.groupCount
+        finish(F.self, p, sums, scales, i00, i01, acc)
+        finish(F.self, p, sums + sumStride, scales + scaleStride, i10, i11, acc + 64)
+        finish(F.self, p, sums + 2 &* sumStride, scales + 2 &* scaleStride, i20, i21, acc + 128)
+        finish(F.self, p, sums + 3 &* sumStride, scales + 3 &* scaleStride, i30, i31, acc + 192)
+        sums += 4 &* F.groupCount
+        scales += 4
         p += F.panelBlockBytes
     }
 }
@@ -177,7 +178,8 @@ private func tile<F: BlockFormat>(
 /// The float step of one block for one token: correction by the offset, conversion, scales, minimum.
 @inline(__always)
 private func finish<F: BlockFormat>(
-    _ format: F.Type, _ p: UnsafeRawPointer, _ sums: UnsafeRawPointer, _ scale: Float, _ low: Words, _ high: Words,
+    _ format: F.Type, _ p: UnsafeRawPointer, _ sums: UnsafeRawPointer, _ scale: UnsafeRawPointer, _ low: Words,
+    _ high: Words,
     _ acc: UnsafeMutableRawPointer
 ) {
     var low = low
@@ -199,6 +201,7 @@ private func finish<F: BlockFormat>(
             }
         }
     }
+    let scale = scale.load(as: Float.self)
     let d0 = p.load(fromByteOffset: F.codeBytes, as: Floats.self)
     let d1 = p.load(fromByteOffset: F.codeBytes &+ 32, as: Floats.self)
     var x = acc.load(as: Floats.self) + floats(low) * (d0 * scale)
@@ -239,26 +242,12 @@ func panelProducts<F: BlockFormat>(_ format: F.Type, _ job: UnsafePointer<Produc
             let rows = rowPointers(j.weights, j.rowByteCount, first: first &+ 8 &* half, count: j.rowCount)
             packEight(F.self, rows, blocks: blocks, panel + 32 &* half)
         }
-        var token = 0
-        while token < j.tokenCount {
-            // Past the last token its activations stand in, and the outputs are not stored.
-            let last = j.tokenCount &- 1
-            let t = (token, min(token &+ 1, last), min(token &+ 2, last), min(token &+ 3, last))
-            tile(
-                F.self, panel: UnsafeRawPointer(panel), blocks: blocks,
-                codes: (
-                    j.codes + t.0 &* j.codeStride, j.codes + t.1 &* j.codeStride, j.codes + t.2 &* j.codeStride,
-                    j.codes + t.3 &* j.codeStride
-                ),
-                scales: (
-                    j.scales + t.0 &* j.scaleStride, j.scales + t.1 &* j.scaleStride, j.scales + t.2 &* j.scaleStride,
-                    j.scales + t.3 &* j.scaleStride
-                ),
-                sums: (
-                    UnsafeRawPointer(j.sums + t.0 &* j.sumStride), UnsafeRawPointer(j.sums + t.1 &* j.sumStride),
-                    UnsafeRawPointer(j.sums + t.2 &* j.sumStride), UnsafeRawPointer(j.sums + t.3 &* j.sumStride)
-                ), acc: acc)
-            for i in 0..<min(4, j.tokenCount &- token) {
+        var done = 0
+        while done < j.tokenCount {
+            // There are at least four tokens: the last tile reaches back over some that are done, and stores only the others.
+            let token = min(done, j.tokenCount &- 4)
+            tile(F.self, panel: UnsafeRawPointer(panel), blocks: blocks, j, token: token, acc: acc)
+            for i in done &- token..<4 {
                 let output = j.output + ((token &+ i) &* j.outputStride &+ first)
                 store(
                     acc.load(fromByteOffset: 64 &* i, as: Floats.self), output, count: j.rowCount &- first,
@@ -267,7 +256,7 @@ func panelProducts<F: BlockFormat>(_ format: F.Type, _ job: UnsafePointer<Produc
                     acc.load(fromByteOffset: 64 &* i &+ 32, as: Floats.self), output + 8,
                     count: j.rowCount &- first &- 8, isAccumulating: j.isAccumulating)
             }
-            token &+= 4
+            done = token &+ 4
         }
         first &+= 16
     }
