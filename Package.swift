@@ -164,7 +164,7 @@ let package = Package(
                 .unsafeFlags(
                     ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"].flatMap {
                         ["-Xlinker", "--defsym=\($0)=edge_counted_\($0)"]
-                    }, .when(platforms: [.linux]))
+                    } + ["-Xlinker", "--export-dynamic"], .when(platforms: [.linux]))
             ]),
     ]
         + tests.map { test in

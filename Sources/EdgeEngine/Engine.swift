@@ -78,9 +78,10 @@ package actor Engine {
         statistics.cachedTokenCount = context.reusePrefix(of: request.prompt)
         try await prefill(request.prompt[statistics.cachedTokenCount...], context)
         statistics.prefillSeconds = Clock.seconds(from: start)
+        let limit = min(request.maximumTokens ?? .max, contextSize - request.prompt.count)
+        sampler.reserve(request.prompt.count + limit)
         for id in request.prompt { sampler.accept(id) }
 
-        let limit = min(request.maximumTokens ?? .max, contextSize - request.prompt.count)
         // Only at the very start of a text does the space that the vocabulary puts there not count.
         let continuesText = request.prompt.contains { !tokenizer.isControl($0) }
         var decoder = StreamingDecoder(tokenizer, continuesText: continuesText)

@@ -24,7 +24,15 @@ struct Repetition {
     /// Tokens of history that can matter, or nil for all.
     static func reach(_ parameters: SamplingParameters) -> Int? {
         let dry = parameters.dry.multiplier == 0 ? 0 : parameters.dry.window
-        return parameters.penaltyWindow < 0 || dry < 0 ? nil : max(parameters.penaltyWindow, dry)
+        let penalises =
+            parameters.repetitionPenalty != 1 || parameters.frequencyPenalty != 0 || parameters.presencePenalty != 0
+        let window = penalises ? parameters.penaltyWindow : 0
+        return window < 0 || dry < 0 ? nil : max(window, dry)
+    }
+
+    /// Makes room for that many tokens of history.
+    mutating func reserve(_ count: Int) {
+        if parameters.dry.multiplier != 0, matches.count < count { matches = Array(repeating: 0, count: count) }
     }
 
     /// logit: times or over the repetition penalty by its sign; minus count times frequency; minus presence.

@@ -78,6 +78,14 @@ package struct Sampler {
         }
     }
 
+    /// Makes room for a text of that many tokens, up to a million, so that no token of it has to.
+    package mutating func reserve(_ tokenCount: Int) {
+        guard reach != 0 else { return }
+        let kept = min(max(0, tokenCount), 1 << 20, reach.map { 2 * $0 + 64 } ?? .max)
+        history.reserveCapacity(kept)
+        repetition.reserve(kept)
+    }
+
     /// Tells of a token of the text: of the prompt, or chosen. `sample` does not do this by itself.
     package mutating func accept(_ id: Int32) {
         guard id >= 0, Int(id) < vocabularySize, reach != 0 else { return }

@@ -14,24 +14,24 @@
     /// Allocations of all threads so far. Plain memory without a lazy initializer, for it is used before anything is set up.
     let allocationCount = Atomic<Int>(0)
 
-    @_cdecl("edge_counted_malloc") func countedMalloc(_ size: Int) -> UnsafeMutableRawPointer? {
+    @_cdecl("edge_counted_malloc") public func countedMalloc(_ size: Int) -> UnsafeMutableRawPointer? {
         allocationCount.add(1, ordering: .relaxed)
         return libcAllocate(size)
     }
 
-    @_cdecl("edge_counted_calloc") func countedCalloc(_ count: Int, _ size: Int) -> UnsafeMutableRawPointer? {
+    @_cdecl("edge_counted_calloc") public func countedCalloc(_ count: Int, _ size: Int) -> UnsafeMutableRawPointer? {
         allocationCount.add(1, ordering: .relaxed)
         return libcAllocate(count, size)
     }
 
-    @_cdecl("edge_counted_realloc") func countedRealloc(
+    @_cdecl("edge_counted_realloc") public func countedRealloc(
         _ pointer: UnsafeMutableRawPointer?, _ size: Int
     ) -> UnsafeMutableRawPointer? {
         allocationCount.add(1, ordering: .relaxed)
         return libcReallocate(pointer, size)
     }
 
-    @_cdecl("edge_counted_posix_memalign") func countedPosixMemalign(
+    @_cdecl("edge_counted_posix_memalign") public func countedPosixMemalign(
         _ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ alignment: Int, _ size: Int
     ) -> Int32 {
         allocationCount.add(1, ordering: .relaxed)
@@ -39,7 +39,7 @@
         return result.pointee == nil ? 12 : 0
     }
 
-    @_cdecl("edge_counted_aligned_alloc") func countedAlignedAllocate(_ alignment: Int, _ size: Int)
+    @_cdecl("edge_counted_aligned_alloc") public func countedAlignedAllocate(_ alignment: Int, _ size: Int)
         -> UnsafeMutableRawPointer?
     {
         allocationCount.add(1, ordering: .relaxed)

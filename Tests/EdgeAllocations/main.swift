@@ -18,6 +18,24 @@ import Synchronization
         return allocationCount.load(ordering: .sequentiallyConsistent) - before
     }
 
+    /// A sampler that chooses and is told of its choice, as in a generation.
+    final class Chooser {
+        let name: String
+        private var sampler: Sampler
+
+        init(name: String, sampler: Sampler) {
+            self.name = name
+            self.sampler = sampler
+            self.sampler.reserve(256)
+        }
+
+        func choose(_ logits: Rows) {
+            logits.withSpan(row: 0) { logits in
+                if let id = try? sampler.sample(logits) { sampler.accept(id) }
+            }
+        }
+    }
+
     /// Keeps an allocation from being optimised away.
     nonisolated(unsafe) var kept: [Int64] = []
 
@@ -26,7 +44,7 @@ import Synchronization
         let pass = try ForwardPass(model, team: ThreadTeam(threadCount: 2), batchCapacity: 64)
         let cache = try model.makeCache(capacity: 256, precision: .f16)
         let ids = (0..<256).map { Int32($0 % model.vocabularySize) }
-        var samplers: [(name: String, sampler: Sampler)] = []
+        var choosers: [Chooser] = []
         for (name, change) in [
             ("greedy", { $0 = .greedy }), ("default chain", { _ in }),
             (
@@ -43,7 +61,8 @@ import Synchronization
         ] as [(String, (inout SamplingParameters) -> Void)] {
             var parameters = SamplingParameters()
             change(&parameters)
-            samplers.append((name, try Sampler(parameters, vocabularySize: model.vocabularySize)))
+            choosers.append(
+                Chooser(name: name, sampler: try Sampler(parameters, vocabularySize: model.vocabularySize)))
         }
 
         // Once before counting, so that what is set up on first use is.
@@ -55,22 +74,15 @@ import Synchronization
             let tokens = allocations { for i in 64..<96 { pass.run(ids[i..<i + 1], cache: cache, logits: 0..<1) } }
             counts.append(("a prompt of 64 tokens", prompt))
             counts.append(("32 tokens", tokens))
-            for index in samplers.indices {
-                let chosen = allocations {
-                    for _ in 0..<32 {
-                        pass.logits.withSpan(row: 0) { logits in
-                            if let id = try? samplers[index].sampler.sample(logits) {
-                                samplers[index].sampler.accept(id)
-                            }
-                        }
-                    }
-                }
-                counts.append(("32 choices, \(samplers[index].name)", chosen))
+            for chooser in choosers {
+                let chosen = allocations { for _ in 0..<32 { chooser.choose(pass.logits) } }
+                counts.append(("32 choices, \(chooser.name)", chosen))
             }
         }
         // The counter does count.
         let control = allocations { kept = ids.map { Int64($0) } }
         counts.forEach { print("\($0.count) allocations: \($0.name)") }
+        if control == 0 { print("the counter does not count") }
         return control > 0 && counts.allSatisfy { $0.count == 0 }
     }
 
