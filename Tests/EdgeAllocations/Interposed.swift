@@ -14,16 +14,19 @@
     /// Allocations of all threads so far. Plain memory without a lazy initializer, for it is used before anything is set up.
     let allocationCount = Atomic<Int>(0)
 
+    /// `malloc`, counted.
     @_cdecl("edge_counted_malloc") public func countedMalloc(_ size: Int) -> UnsafeMutableRawPointer? {
         allocationCount.add(1, ordering: .relaxed)
         return libcAllocate(size)
     }
 
+    /// `calloc`, counted.
     @_cdecl("edge_counted_calloc") public func countedCalloc(_ count: Int, _ size: Int) -> UnsafeMutableRawPointer? {
         allocationCount.add(1, ordering: .relaxed)
         return libcAllocate(count, size)
     }
 
+    /// `realloc`, counted.
     @_cdecl("edge_counted_realloc") public func countedRealloc(
         _ pointer: UnsafeMutableRawPointer?, _ size: Int
     ) -> UnsafeMutableRawPointer? {
@@ -31,6 +34,7 @@
         return libcReallocate(pointer, size)
     }
 
+    /// `posix_memalign`, counted.
     @_cdecl("edge_counted_posix_memalign") public func countedPosixMemalign(
         _ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ alignment: Int, _ size: Int
     ) -> Int32 {
@@ -39,6 +43,7 @@
         return result.pointee == nil ? 12 : 0
     }
 
+    /// `aligned_alloc`, counted.
     @_cdecl("edge_counted_aligned_alloc") public func countedAlignedAllocate(_ alignment: Int, _ size: Int)
         -> UnsafeMutableRawPointer?
     {
