@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release allocations bits consumer bench fuzz lint soak format clean packages test-packages
+.PHONY: demo build test test-debug test-release allocations bits neon consumer bench fuzz lint soak format clean packages test-packages
 
 packages:
 	@.ci/packages
@@ -18,7 +18,7 @@ demo: build
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" run -m Fixtures/edge-car-1m.gguf -p "The engine light is" \
 		--seed 1
 
-test: packages lint test-debug allocations bits fuzz consumer
+test: packages lint test-debug allocations bits neon fuzz consumer
 	@echo "all tests passed"
 
 test-debug: packages
@@ -42,6 +42,11 @@ allocations: packages
 bits: test-packages
 	$(SWIFT) build -c release --product edge-bits
 	Tests/EdgeBits/check "$$($(SWIFT) build -c release --show-bin-path)/edge-bits"
+
+# The same bits on the kernels' Arm side, emulated, as on this processor.
+neon: test-packages
+	$(SWIFT) build -c release --product edge-kernels
+	Tests/EdgeKernelsNEON/check "$$($(SWIFT) build -c release --show-bin-path)/edge-kernels"
 
 # Another package that depends on this one by URL, in debug and in release.
 consumer: packages

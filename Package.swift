@@ -19,7 +19,7 @@ let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wm
 
 /// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
 let unsafeRooms: Set<String> = [
-    "EdgePlatform", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable", "EdgeKernelsAVX2",
+    "EdgePlatform", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsNEON",
 ]
 
 /// Kernels work on pointers that `EdgeKernels` has checked, so they run without overflow checks of their own.
@@ -30,11 +30,15 @@ let kernelFlags = ["-Ounchecked", "-disable-batch-mode", "-wmo", "-num-threads",
 let instructionSets: [String: [String]] = [
     "EdgeKernelsPortable": [],
     "EdgeKernelsAVX2": ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2"],
+    // Dot products and nothing else beyond the first Arm of 64 bits, so that there is one feature to ask the processor for.
+    "EdgeKernelsNEON": ["-march=armv8-a+dotprod"],
 ]
 
 /// The rooms for this processor's family, which `EdgeKernels` chooses from when the program starts.
 #if arch(x86_64)
     let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsAVX2"]
+#elseif arch(arm64)
+    let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsNEON"]
 #else
     let kernelRooms = ["EdgeKernelsPortable"]
 #endif
@@ -108,6 +112,7 @@ let package = Package(
         .executable(name: "edge-fuzz", targets: ["EdgeFuzz"]),
         .executable(name: "edge-allocations", targets: ["EdgeAllocations"]),
         .executable(name: "edge-bits", targets: ["EdgeBits"]),
+        .executable(name: "edge-kernels", targets: ["EdgeKernelsNEONCheck"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -152,6 +157,12 @@ let package = Package(
                 "EdgeGGUF", "EdgeQuant", "EdgePlatform", "EdgeKernels", "EdgeCache", "EdgeModel", "EdgeTestSupport",
             ],
             path: "Tests/EdgeBits",
+            exclude: ["README.md", "check"],
+            swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeKernelsNEONCheck",
+            dependencies: ["EdgeKernelJobs"] + kernelRooms.map { .target(name: $0) },
+            path: "Tests/EdgeKernelsNEON",
             exclude: ["README.md", "check"],
             swiftSettings: language + optimised),
         .executableTarget(

@@ -5,13 +5,15 @@ internal import EdgeQuant
 
 #if arch(x86_64)
     internal import EdgeKernelsAVX2
+#elseif arch(arm64)
+    internal import EdgeKernelsNEON
 #endif
 
 /// The kernels of one instruction set. All sets give the same bits; they differ in speed alone.
 package struct Kernels: Sendable {
     let functions: KernelSet
 
-    /// `portable` or `avx2`.
+    /// `portable`, `avx2` or `neon`.
     package var name: String { functions.name }
 
     /// Every set that this processor can run, the fastest last.
@@ -19,6 +21,8 @@ package struct Kernels: Sendable {
         var sets = [Kernels(functions: .portable())]
         #if arch(x86_64)
             if ProcessorFeatures.hasAVX2 { sets.append(Kernels(functions: .avx2())) }
+        #elseif arch(arm64)
+            if ProcessorFeatures.hasDotProducts { sets.append(Kernels(functions: .neon())) }
         #endif
         return sets
     }()

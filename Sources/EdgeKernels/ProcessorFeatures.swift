@@ -32,4 +32,31 @@
             return (a, b, c, d)
         }
     }
+#elseif arch(arm64)
+    #if canImport(Glibc)
+        internal import Glibc
+    #elseif canImport(Musl)
+        internal import Musl
+    #elseif canImport(Darwin)
+        internal import Darwin
+    #endif
+
+    /// What this processor can run.
+    enum ProcessorFeatures {
+        /// `sdot` and its kin: Apple's since A13 and M1, Arm's own since Cortex-A76 and, among the small ones, A55.
+        static let hasDotProducts: Bool = {
+            #if os(Linux)
+                // HWCAP_ASIMDDP; the constants are macros of a header that Swift does not see.
+                return getauxval(16) & 1 << 20 != 0
+            #elseif os(macOS)
+                return true
+            #elseif canImport(Darwin)
+                var value: Int32 = 0
+                var byteCount = MemoryLayout<Int32>.size
+                return sysctlbyname("hw.optional.arm.FEAT_DotProd", &value, &byteCount, nil, 0) == 0 && value != 0
+            #else
+                return false
+            #endif
+        }()
+    }
 #endif

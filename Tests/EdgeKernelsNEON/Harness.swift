@@ -3,7 +3,7 @@ import EdgeKernelsPortable
 
 #if arch(arm64)
     import EdgeKernelsNEON
-#else
+#elseif arch(x86_64)
     import EdgeKernelsAVX2
 #endif
 
@@ -430,8 +430,12 @@ struct Harness {
     static func main() {
         #if arch(arm64)
             let sets = [KernelSet.portable(), KernelSet.neon()]
+        #elseif arch(x86_64)
+            // An older processor can still say what the portable room computes.
+            let isOld = CommandLine.arguments.contains("--portable")
+            let sets = [KernelSet.portable(), isOld ? KernelSet.portable() : KernelSet.avx2()]
         #else
-            let sets = [KernelSet.portable(), KernelSet.avx2()]
+            let sets = [KernelSet.portable(), KernelSet.portable()]
         #endif
         let place = Workplace()
         let good = [
