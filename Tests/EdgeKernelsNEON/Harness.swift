@@ -1,10 +1,18 @@
 import EdgeKernelJobs
-import EdgeKernelsPortable
 
-#if arch(arm64)
-    import EdgeKernelsNEON
-#elseif arch(x86_64)
-    import EdgeKernelsAVX2
+#if hasFeature(Embedded)
+    // Embedded Swift compiles what it imports once more, into the module that imports it, with that module's flags. The rooms
+    // shall be tried as they were compiled, so they are not imported: `check` tells the linker what these names stand for.
+    @_silgen_name("edge_portable") func portableKernels() -> KernelSet
+    @_silgen_name("edge_neon") func neonKernels() -> KernelSet
+#else
+    import EdgeKernelsPortable
+
+    #if arch(arm64)
+        import EdgeKernelsNEON
+    #elseif arch(x86_64)
+        import EdgeKernelsAVX2
+    #endif
 #endif
 
 // Runs every kernel of two rooms on the same data, compares them bit for bit, and prints a checksum a kernel. `check` compiles
@@ -428,7 +436,9 @@ func checkAttention(_ sets: [KernelSet]) -> Bool {
 @main
 struct Harness {
     static func main() {
-        #if arch(arm64)
+        #if hasFeature(Embedded)
+            let sets = [portableKernels(), neonKernels()]
+        #elseif arch(arm64)
             let sets = [KernelSet.portable(), KernelSet.neon()]
         #elseif arch(x86_64)
             // An older processor can still say what the portable room computes.
