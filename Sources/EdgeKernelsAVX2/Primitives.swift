@@ -35,6 +35,9 @@
         unsafeBitCast(_mm256_or_si256(raw(x), raw(y)), to: Bytes.self)
     }
 
+    /// What a product of bytes gives: sums of two, or of the four of a word where the processor adds so many at once.
+    typealias Products = Shorts
+
     /// u8 times s8, neighbours added: 16 sums. The caller keeps them within 16 bits.
     @inline(__always) func pairs(_ codes: Bytes, _ activations: Bytes) -> Shorts {
         unsafeBitCast(_mm256_maddubs_epi16(raw(codes), raw(activations)), to: Shorts.self)

@@ -58,17 +58,26 @@
         return joined(vorrq_u8(x.low, y.low), vorrq_u8(x.high, y.high))
     }
 
-    /// u8 times s8, neighbours added: 16 sums. Codes are below 128, so they may be taken as signed too.
-    @inline(__always) func pairs(_ codes: Bytes, _ activations: Bytes) -> Shorts { signedPairs(codes, activations) }
+    /// What a product of bytes gives: sums of two, or of the four of a word where the processor adds so many at once.
+    typealias Products = Words
 
-    /// s8 times s8, neighbours added.
-    @inline(__always) func signedPairs(_ codes: Bytes, _ activations: Bytes) -> Shorts {
-        @inline(__always) func eight(_ c: int8x16_t, _ a: int8x16_t) -> int16x8_t {
-            vpaddq_s16(vmull_s8(vget_low_s8(c), vget_low_s8(a)), vmull_high_s8(c, a))
-        }
+    /// u8 times s8, the four of each word added. Codes are below 128, so they may be taken as signed too.
+    @inline(__always) func pairs(_ codes: Bytes, _ activations: Bytes) -> Products { signedPairs(codes, activations) }
+
+    /// s8 times s8, the four of each word added; added to another sum this is one instruction.
+    @inline(__always) func signedPairs(_ codes: Bytes, _ activations: Bytes) -> Products {
         let c = halves(codes)
         let a = halves(activations)
-        return joined(eight(signed(c.low), signed(a.low)), eight(signed(c.high), signed(a.high)))
+        let zero = vdupq_n_s32(0)
+        return joined(
+            vdotq_s32(zero, signed(c.low), signed(a.low)), vdotq_s32(zero, signed(c.high), signed(a.high)))
+    }
+
+    /// Words times scales, which come twice in each word.
+    @inline(__always) func widen(_ x: Words, _ scales: Shorts) -> Words {
+        let x = halves(x)
+        let scales = halves((unsafeBitCast(scales, to: Words.self) &<< 16) &>> 16)
+        return joined(vmulq_s32(x.low, scales.low), vmulq_s32(x.high, scales.high))
     }
 
     /// s16 times s16, neighbours added: 8 sums.
@@ -189,17 +198,6 @@
         let low = vpaddq_s32(vpaddq_s32(half(r.0), half(r.1)), vpaddq_s32(half(r.2), half(r.3)))
         let high = vpaddq_s32(vpaddq_s32(half(r.4), half(r.5)), vpaddq_s32(half(r.6), half(r.7)))
         return joined(low, high)
-    }
-
-    /// The same for shorts of which any half of a row fits 16 bits.
-    @inline(__always) func sums(_ r: EightShorts) -> Words {
-        @inline(__always) func half(_ x: Shorts) -> int16x8_t {
-            let x = halves(x)
-            return vaddq_s16(x.low, x.high)
-        }
-        let low = vpaddq_s16(vpaddq_s16(half(r.0), half(r.1)), vpaddq_s16(half(r.2), half(r.3)))
-        let high = vpaddq_s16(vpaddq_s16(half(r.4), half(r.5)), vpaddq_s16(half(r.6), half(r.7)))
-        return joined(vpaddlq_s16(low), vpaddlq_s16(high))
     }
 
     /// Turns eight rows of eight words into eight columns.

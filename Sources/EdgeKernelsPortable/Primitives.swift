@@ -26,6 +26,9 @@
 
 @inline(__always) func union(_ x: Bytes, _ y: Bytes) -> Bytes { unsafeBitCast(quads(x) | quads(y), to: Bytes.self) }
 
+/// What a product of bytes gives: sums of two, or of the four of a word where the processor adds so many at once.
+typealias Products = Shorts
+
 /// u8 times s8, neighbours added: 16 sums. The caller keeps them within 16 bits.
 @inline(__always) func pairs(_ codes: Bytes, _ activations: Bytes) -> Shorts {
     let c = unsafeBitCast(codes, to: SIMD16<UInt16>.self)

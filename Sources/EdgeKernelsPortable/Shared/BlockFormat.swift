@@ -23,7 +23,8 @@ protocol BlockFormat {
     static var byteCount: Int { get }
     /// Groups of 32 values in a block: 1 or 8.
     static var groupCount: Int { get }
-    /// How many products of four codes and activations can be added in 16 bits: 1 (signed codes), 2, 4, 8 or 32.
+    /// How many products of four codes and activations can be added in 16 bits: 1 (signed codes), 2, 4, 8 or 32. Rooms whose
+    /// `Products` have 32 bits keep to it too.
     static var unit: Int { get }
     /// Whether codes are signed bytes.
     static var isSigned: Bool { get }
@@ -55,7 +56,7 @@ extension BlockFormat {
     @inline(__always) static func minimums(_ block: UnsafeRawPointer) -> Shorts { Shorts(repeating: 1) }
     @inline(__always) static func minimumFactors(_ rows: EightPointers) -> Floats { Floats() }
 
-    @inline(__always) static func products(_ codes: Bytes, _ activations: Bytes) -> Shorts {
+    @inline(__always) static func products(_ codes: Bytes, _ activations: Bytes) -> Products {
         isSigned ? signedPairs(codes, activations) : pairs(codes, activations)
     }
 }

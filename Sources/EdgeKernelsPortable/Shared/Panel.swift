@@ -129,8 +129,8 @@ private func tile<F: BlockFormat>(
         var i20 = Words(), i21 = Words(), i30 = Words(), i31 = Words()
         var w = p
         for unit in 0..<8 &* F.groupCount / F.unit {
-            var s00 = Shorts(), s01 = Shorts(), s10 = Shorts(), s11 = Shorts()
-            var s20 = Shorts(), s21 = Shorts(), s30 = Shorts(), s31 = Shorts()
+            var s00 = Products(), s01 = Products(), s10 = Products(), s11 = Products()
+            var s20 = Products(), s21 = Products(), s30 = Products(), s31 = Products()
             for _ in 0..<F.unit {
                 let low = w.load(as: Bytes.self)
                 let high = w.load(fromByteOffset: 32, as: Bytes.self)

@@ -26,7 +26,7 @@ private func partialSums<F: BlockFormat>(
     } else {
         for half in 0..<2 {
             // Ternary codes: four groups' products add up within 16 bits.
-            var sum = Shorts()
+            var sum = Products()
             for group in 4 &* half..<4 &* half &+ 4 {
                 let q = activations.loadUnaligned(fromByteOffset: 32 &* group, as: Bytes.self)
                 sum &+= F.products(F.codes(block, group: group), q)
@@ -45,13 +45,13 @@ private func blockSums<F: BlockFormat>(
     isFull: Bool, _ parts: UnsafeMutableRawPointer
 ) -> Words {
     if F.groupCount == 1, isFull {
-        @inline(__always) func part(_ k: Int) -> Shorts {
+        @inline(__always) func part(_ k: Int) -> Products {
             F.products(
                 F.codes(p + k &* F.byteCount, group: 0), q.loadUnaligned(fromByteOffset: 32 &* k, as: Bytes.self))
         }
         // Codes to 15 keep the sum of a whole block within 16 bits.
         if F.unit == 8 {
-            return sums((part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)) as EightShorts)
+            return sums((part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)))
         }
         let ones = Shorts(repeating: 1)
         return sums(
