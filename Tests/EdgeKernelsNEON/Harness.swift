@@ -449,7 +449,8 @@ struct Harness {
         #endif
         let place = Workplace()
         let good = [
-            checkQuantizers(sets), checkAttention(sets), checkFloatProducts(sets, place), checkQuantizedProducts(sets, place),
+            checkQuantizers(sets), checkAttention(sets), checkFloatProducts(sets, place),
+            checkQuantizedProducts(sets, place),
         ]
         print(good[0] && good[1] && good[2] && good[3] ? "all the same" : "FAILED")
     }

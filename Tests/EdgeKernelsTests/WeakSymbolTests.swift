@@ -7,7 +7,7 @@ import Testing
 /// instructions it does not have, in code that never asked for them.
 @Suite("Rooms of special instruction sets")
 struct WeakSymbolTests {
-    #if os(Linux) && arch(x86_64)
+    #if os(Linux) && (arch(x86_64) || arch(arm64))
         @Test("define no function that could stand in for somebody else's")
         func noForeignWeakFunctions() throws {
             let folder = try #require(objectFolder(), "the built objects are not beside the test program")
@@ -17,7 +17,7 @@ struct WeakSymbolTests {
                 for symbol in try weakFunctions(in: Data(contentsOf: file)) {
                     // The mangled name of what belongs to the room holds the room's name; a word that was already spelled
                     // in it is abbreviated, `EdgeKernelJobs` before `EdgeKernelsAVX2` leaving `A11KernelsAVX2`.
-                    #expect(symbol.contains("KernelsAVX2"), "\(file.lastPathComponent): \(symbol)")
+                    #expect(symbol.contains(room.dropFirst(4)), "\(file.lastPathComponent): \(symbol)")
                     functions += 1
                 }
             }
@@ -26,13 +26,19 @@ struct WeakSymbolTests {
         }
     #endif
 
-    /// `EdgeKernelsAVX2.build`, in the folder of products where the test program lies.
+    #if arch(x86_64)
+        private let room = "EdgeKernelsAVX2"
+    #else
+        private let room = "EdgeKernelsNEON"
+    #endif
+
+    /// The room's folder of objects, in the folder of products where the test program lies.
     private func objectFolder() -> URL? {
         let programs = CommandLine.arguments.prefix(1) + CommandLine.arguments.filter { $0.hasSuffix(".xctest") }
         for program in programs {
             var folder = URL(fileURLWithPath: program).deletingLastPathComponent()
             for _ in 0..<4 {
-                let candidate = folder.appendingPathComponent("EdgeKernelsAVX2.build", isDirectory: true)
+                let candidate = folder.appendingPathComponent("\(room).build", isDirectory: true)
                 if FileManager.default.fileExists(atPath: candidate.path) { return candidate }
                 folder = folder.deletingLastPathComponent()
             }
