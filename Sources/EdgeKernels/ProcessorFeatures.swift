@@ -46,8 +46,17 @@
         /// `sdot` and its kin: Apple's since A13 and M1, Arm's own since Cortex-A76 and, among the small ones, A55.
         static let hasDotProducts: Bool = {
             #if os(Linux)
-                // HWCAP_ASIMDDP; the constants are macros of a header that Swift does not see.
-                return getauxval(16) & 1 << 20 != 0
+                // What `getauxval` reads, from its source: Swift does not see that function's header.
+                let file = open("/proc/self/auxv", O_RDONLY)
+                guard file >= 0 else { return false }
+                defer { close(file) }
+                let hardwareCapabilities: UInt = 16
+                let dotProducts: UInt = 1 << 20
+                var entry: (key: UInt, value: UInt) = (0, 0)
+                while read(file, &entry, 16) == 16, entry.key != 0 {
+                    if entry.key == hardwareCapabilities { return entry.value & dotProducts != 0 }
+                }
+                return false
             #elseif os(macOS)
                 return true
             #elseif canImport(Darwin)
