@@ -60,7 +60,6 @@ struct BenchCommand: ParsableCommand {
     }
 
     func run() throws {
-        if let warning = Kernels.warning { Terminal.note("edge-llm: \(warning)") }
         guard let synthetic else { return try measure(model ?? "", name: nil) }
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("edge-bench-\(UUID()).gguf").path
         defer { try? FileManager.default.removeItem(atPath: path) }
