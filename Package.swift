@@ -134,7 +134,10 @@ let package = Package(
             swiftSettings: settings(of: "EdgeCLI")),
         .target(
             name: "EdgeWorkloads",
-            dependencies: ["EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeModel"],
+            dependencies: [
+                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeKernels", "EdgeModel",
+                "EdgeTestSupport",
+            ],
             path: "Benchmarks/Workloads",
             swiftSettings: language + optimised),
         .target(

@@ -12,6 +12,6 @@ public struct Workload: Sendable {
 
     /// All that can be run here: some need `../shared/data` beside the checkout.
     public static func all() -> [Workload] {
-        tokenizing() + sampling() + decoding()
+        tokenizing() + sampling() + decoding() + multiplying()
     }
 }

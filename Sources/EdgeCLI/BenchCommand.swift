@@ -60,21 +60,22 @@ struct BenchCommand: ParsableCommand {
     }
 
     func run() throws {
-        if let warning = Kernels.warning { Terminal.note("edge-llm: \(warning)") }
         guard let synthetic else { return try measure(model ?? "", name: nil) }
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("edge-bench-\(UUID()).gguf").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
         Terminal.note("edge-llm: writing \(synthetic.name)")
         try synthetic.write(to: path)
-        try measure(path, name: synthetic.name)
+        try measure(path, name: synthetic.name, isTemporary: true)
     }
 
-    private func measure(_ path: String, name: String?) throws {
+    private func measure(_ path: String, name: String?, isTemporary: Bool = false) throws {
         let loading = Clock.nanoseconds
+        // Mapped, it needs no name any more: whatever ends the command, nothing stays behind.
+        defer { if isTemporary { try? FileManager.default.removeItem(atPath: path) } }
         let model = try Model(GGUFFile(path: path))
+        if isTemporary { try? FileManager.default.removeItem(atPath: path) }
         let loadSeconds = Clock.seconds(from: loading)
         let contextSize = try largestContext()
-        var rows: [Row] = []
+        var measurements: [Measurement] = []
         for threadCount in threads?.values.map(Optional.some) ?? [nil] {
             let starting = Clock.nanoseconds
             let throughput = try Throughput(
@@ -82,7 +83,6 @@ struct BenchCommand: ParsableCommand {
                 precision: cacheType.stored)
             _ = throughput.seconds(.prompt(1), depth: 0)
             let firstToken = loadSeconds + Clock.seconds(from: starting)
-            let ceilings = try Ceilings(threadCount: throughput.threadCount)
             for depth in depths.values {
                 let tests =
                     promptTokens.values.filter { $0 > 0 }.map(Throughput.Test.prompt)
@@ -91,12 +91,20 @@ struct BenchCommand: ParsableCommand {
                     // Once before, so that pages and caches are as they will be.
                     _ = throughput.seconds(test, depth: depth)
                     let seconds = (0..<repetitions).map { _ in throughput.seconds(test, depth: depth) }
-                    rows.append(
-                        Row(
-                            name: name ?? (path as NSString).lastPathComponent, throughput, ceilings, test,
-                            depth: depth, seconds: seconds, loadSeconds: loadSeconds, firstTokenSeconds: firstToken))
+                    measurements.append(
+                        Measurement(
+                            throughput, test, depth: depth, seconds: seconds, firstTokenSeconds: firstToken))
                 }
             }
+        }
+        // The ceilings last: they need memory of their own, which is not the model's.
+        var ceilings: [Int: Ceilings] = [:]
+        let rows = try measurements.map { measurement in
+            let threadCount = measurement.threadCount
+            let ceiling = try ceilings[threadCount] ?? Ceilings(threadCount: threadCount)
+            ceilings[threadCount] = ceiling
+            return Row(
+                name: name ?? (path as NSString).lastPathComponent, measurement, ceiling, loadSeconds: loadSeconds)
         }
         Terminal.write(try text(rows))
     }
@@ -108,7 +116,36 @@ struct BenchCommand: ParsableCommand {
         return size
     }
 
-    /// One measurement.
+    /// What was seen of one test.
+    struct Measurement {
+        let threadCount: Int
+        let test: Throughput.Test
+        let depth: Int
+        let seconds: [Double]
+        /// Operations of a prompt's token, or bytes that a generated one reads.
+        let work: Int
+        let firstTokenSeconds: Double
+        let peakMemoryBytes: Int?
+
+        init(
+            _ throughput: Throughput, _ test: Throughput.Test, depth: Int, seconds: [Double], firstTokenSeconds: Double
+        ) {
+            threadCount = throughput.threadCount
+            self.test = test
+            self.depth = depth
+            self.seconds = seconds
+            work =
+                switch test {
+                case .prompt: throughput.operationsPerToken
+                case .generation(let count):
+                    throughput.weightByteCountPerToken + throughput.cacheByteCount(depth: depth + (count + 1) / 2)
+                }
+            self.firstTokenSeconds = firstTokenSeconds
+            peakMemoryBytes = ProcessMemory.peakByteCount
+        }
+    }
+
+    /// A measurement beside what the machine could do.
     struct Row: Encodable {
         let model: String
         let isa: String
@@ -128,38 +165,33 @@ struct BenchCommand: ParsableCommand {
         let firstTokenSeconds: Double
         let peakMemoryBytes: Int?
 
-        init(
-            name: String, _ throughput: Throughput, _ ceilings: Ceilings, _ test: Throughput.Test, depth: Int,
-            seconds: [Double], loadSeconds: Double, firstTokenSeconds: Double
-        ) {
+        init(name: String, _ measurement: Measurement, _ ceilings: Ceilings, loadSeconds: Double) {
+            let test = measurement.test
             model = name
             isa = Kernels.chosen.name
-            threads = throughput.threadCount
+            threads = measurement.threadCount
             self.test = test.name
-            self.depth = depth
-            let speeds = seconds.map { Double(test.tokenCount) / max($0, 1e-9) }.sorted()
+            depth = measurement.depth
+            let speeds = measurement.seconds.map { Double(test.tokenCount) / max($0, 1e-9) }.sorted()
             let middle = speeds.count / 2
             tokensPerSecond =
                 speeds.count % 2 == 1 ? speeds[middle] : (speeds[middle - 1] + speeds[middle]) / 2
             lowest = speeds.first ?? 0
             highest = speeds.last ?? 0
-            repetitions = seconds.count
+            repetitions = speeds.count
+            rate = tokensPerSecond * Double(measurement.work)
             switch test {
             case .prompt:
                 bound = "int8"
-                rate = tokensPerSecond * Double(throughput.operationsPerToken)
                 ceiling = ceilings.int8OperationsPerSecond
-            case .generation(let count):
+            case .generation:
                 bound = "read"
-                let bytes =
-                    throughput.weightByteCountPerToken + throughput.cacheByteCount(depth: depth + (count + 1) / 2)
-                rate = tokensPerSecond * Double(bytes)
                 ceiling = ceilings.readBytesPerSecond
             }
             share = ceiling > 0 ? rate / ceiling : 0
             self.loadSeconds = loadSeconds
-            self.firstTokenSeconds = firstTokenSeconds
-            peakMemoryBytes = ProcessMemory.peakByteCount
+            firstTokenSeconds = measurement.firstTokenSeconds
+            peakMemoryBytes = measurement.peakMemoryBytes
         }
 
         var cells: [String] {

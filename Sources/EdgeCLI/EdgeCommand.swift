@@ -1,4 +1,5 @@
 import ArgumentParser
+import EdgeKernels
 
 /// The command `edge-llm`.
 @main
@@ -16,6 +17,7 @@ struct EdgeCommand: AsyncParsableCommand {
         ])
 
     static func main() async {
+        if let warning = Kernels.warning { Terminal.note("edge-llm: \(warning)") }
         do {
             var command = try parseAsRoot()
             if var asyncCommand = command as? any AsyncParsableCommand {

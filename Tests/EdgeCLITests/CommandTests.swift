@@ -168,4 +168,24 @@ struct CommandTests {
         let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
         #expect((object["tensors"] as? [Any])?.isEmpty == false)
     }
+
+    @Test("bench gives a row for each test, with its share of the machine")
+    func bench() throws {
+        let outcome = try EdgeLLMCommand.run(
+            "bench", "-m", model, "-p", "16,0", "-n", "4", "-d", "0,20", "-r", "2", "-t", "1", "-o", "json")
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let rows = try #require(JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]])
+        #expect(rows.compactMap { $0["test"] as? String } == ["pp16", "tg4", "pp16", "tg4"])
+        #expect(rows.compactMap { $0["depth"] as? Int } == [0, 0, 20, 20])
+        for row in rows {
+            let speed = try #require(row["tokensPerSecond"] as? Double)
+            let lowest = try #require(row["lowest"] as? Double)
+            let highest = try #require(row["highest"] as? Double)
+            #expect(lowest > 0 && lowest <= speed && speed <= highest)
+            #expect(row["share"] as? Double ?? 0 > 0)
+        }
+        #expect(try EdgeLLMCommand.run("bench", "-p", "4").code == 64)
+        #expect(try EdgeLLMCommand.run("bench", "--synthetic", "gpt-9:Q4_0").code == 64)
+        #expect(try EdgeLLMCommand.run("synth", "smollm2-135m:Q4_0", "-o", "/nowhere/at/all.gguf").code == 65)
+    }
 }

@@ -89,10 +89,7 @@ struct StoriesTests {
         #expect(abs(value / recorded - 1) <= tolerance, "\(type): \(value)")
     }
 
-    @Test(
-        "The perplexity of an encyclopedia is llama.cpp's",
-        .enabled(if: ProcessInfo.processInfo.environment["EDGE_LONG_TESTS"] != nil, "takes minutes: make soak"),
-        arguments: perplexities.indices)
+    @Test("The perplexity of an encyclopedia is llama.cpp's", arguments: perplexities.indices)
     func encyclopedia(_ index: Int) throws {
         let (type, _, recorded, tolerance) = Self.perplexities[index]
         let text = try Data(contentsOf: SharedData.url("perplexity/wikitext-2-raw/wiki.test.raw")).prefix(100_000)

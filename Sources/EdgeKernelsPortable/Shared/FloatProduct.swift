@@ -137,10 +137,11 @@ private func oneDot<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob, ro
 /// All rows of the job by all its tokens.
 @inline(__always)
 func floatProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob) {
-    // Some rows at a time, which stay in the first cache while all tokens pass.
+    // Three tokens stay in the first cache while the rows of a block pass, and the block stays in the second while all tokens do.
+    let blockRows = max(2, (1 << 17) / max(1, job.rowByteCount) & ~1)
     var first = 0
     while first < job.rowCount {
-        let end = min(job.rowCount, first &+ 4)
+        let end = min(job.rowCount, first &+ blockRows)
         var token = 0
         while token &+ 3 <= job.tokenCount {
             var row = first

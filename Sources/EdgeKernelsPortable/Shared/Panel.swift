@@ -122,7 +122,8 @@ private func tile<F: BlockFormat>(
     let scaleStride = 4 &* j.scaleStride
     var sums = UnsafeRawPointer(j.sums + token &* j.sumStride)
     let sumStride = 2 &* j.sumStride
-    for i in 0..<8 { acc.storeBytes(of: Floats(), toByteOffset: 32 &* i, as: Floats.self) }
+    var x00 = Floats(), x01 = Floats(), x10 = Floats(), x11 = Floats()
+    var x20 = Floats(), x21 = Floats(), x30 = Floats(), x31 = Floats()
     var p = panel
     for _ in 0..<blocks {
         var i00 = Words(), i01 = Words(), i10 = Words(), i11 = Words()
@@ -165,22 +166,29 @@ private func tile<F: BlockFormat>(
             i30 &+= widen(s30, low)
             i31 &+= widen(s31, high)
         }
-        finish(F.self, p, sums, scales, i00, i01, acc)
-        finish(F.self, p, sums + sumStride, scales + scaleStride, i10, i11, acc + 64)
-        finish(F.self, p, sums + 2 &* sumStride, scales + 2 &* scaleStride, i20, i21, acc + 128)
-        finish(F.self, p, sums + 3 &* sumStride, scales + 3 &* scaleStride, i30, i31, acc + 192)
+        finish(F.self, p, sums, scales, i00, i01, &x00, &x01)
+        finish(F.self, p, sums + sumStride, scales + scaleStride, i10, i11, &x10, &x11)
+        finish(F.self, p, sums + 2 &* sumStride, scales + 2 &* scaleStride, i20, i21, &x20, &x21)
+        finish(F.self, p, sums + 3 &* sumStride, scales + 3 &* scaleStride, i30, i31, &x30, &x31)
         sums += 4 &* F.groupCount
         scales += 4
         p += F.panelBlockBytes
     }
+    acc.storeBytes(of: x00, as: Floats.self)
+    acc.storeBytes(of: x01, toByteOffset: 32, as: Floats.self)
+    acc.storeBytes(of: x10, toByteOffset: 64, as: Floats.self)
+    acc.storeBytes(of: x11, toByteOffset: 96, as: Floats.self)
+    acc.storeBytes(of: x20, toByteOffset: 128, as: Floats.self)
+    acc.storeBytes(of: x21, toByteOffset: 160, as: Floats.self)
+    acc.storeBytes(of: x30, toByteOffset: 192, as: Floats.self)
+    acc.storeBytes(of: x31, toByteOffset: 224, as: Floats.self)
 }
 
 /// The float step of one block for one token: correction by the offset, conversion, scales, minimum.
 @inline(__always)
 private func finish<F: BlockFormat>(
     _ format: F.Type, _ p: UnsafeRawPointer, _ sums: UnsafeRawPointer, _ scale: UnsafeRawPointer, _ low: Words,
-    _ high: Words,
-    _ acc: UnsafeMutableRawPointer
+    _ high: Words, _ x: inout Floats, _ y: inout Floats
 ) {
     var low = low
     var high = high
@@ -204,8 +212,8 @@ private func finish<F: BlockFormat>(
     let scale = scale.load(as: Float.self)
     let d0 = p.load(fromByteOffset: F.codeBytes, as: Floats.self)
     let d1 = p.load(fromByteOffset: F.codeBytes &+ 32, as: Floats.self)
-    var x = acc.load(as: Floats.self) + floats(low) * (d0 * scale)
-    var y = acc.load(fromByteOffset: 32, as: Floats.self) + floats(high) * (d1 * scale)
+    x += floats(low) * (d0 * scale)
+    y += floats(high) * (d1 * scale)
     if F.hasMinimum {
         var low = Words()
         var high = Words()
@@ -225,8 +233,6 @@ private func finish<F: BlockFormat>(
         x += floats(low) * (m0 * scale)
         y += floats(high) * (m1 * scale)
     }
-    acc.storeBytes(of: x, as: Floats.self)
-    acc.storeBytes(of: y, toByteOffset: 32, as: Floats.self)
 }
 
 /// All rows of the job by all tokens, a panel at a time.
