@@ -50,7 +50,8 @@ package actor Engine {
     ///
     /// - Throws: `ModelError.insufficientMemory`.
     package func makeContext() throws(ModelError) -> GenerationContext {
-        GenerationContext(cache: try model.makeCache(capacity: contextSize, precision: precision))
+        GenerationContext(cache: try model.makeCache(
+                capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision))
     }
 
     /// Generates, handing each event to `yield` as it comes.

@@ -78,7 +78,7 @@ package final class Perplexity {
         let start = done * contextSize
         var piece = Array(tokens[start..<start + contextSize])
         if let beginning { piece[0] = beginning }
-        cache.truncate(to: 0)
+        cache.removeAll()
         let firstScored = contextSize / 2
         var position = 0
         while position < contextSize {

@@ -52,12 +52,15 @@ package final class Throughput {
         } catch {
             throw ModelError(.insufficientMemory, "\(error)")
         }
-        cache = try model.makeCache(capacity: contextSize, precision: precision)
+        cache = try model.makeCache(
+            capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision)
     }
 
     /// The seconds that the timed tokens took, after `depth` tokens that are not timed.
     package func seconds(_ test: Test, depth: Int) -> Double {
-        if cache.count > depth { cache.truncate(to: depth) }
+        if cache.count > depth {
+            do throws(CacheError) { try cache.truncate(to: depth) } catch { cache.removeAll() }
+        }
         prefill(depth - cache.count)
         let start = Clock.nanoseconds
         switch test {

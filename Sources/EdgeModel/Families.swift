@@ -1,3 +1,5 @@
+internal import EdgeKernels
+
 extension Architecture {
     /// The architectures that can be run, each by its differences from Llama.
     package static let all: [Architecture] = [
