@@ -5,6 +5,11 @@ package struct CacheError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The first position that all layers still hold.
     package let firstHeld: Int
 
+    package init(requested: Int, firstHeld: Int) {
+        self.requested = requested
+        self.firstHeld = firstHeld
+    }
+
     package var description: String {
         "cannot go back to \(requested) positions: layers with a window hold none before \(firstHeld)"
     }

@@ -71,6 +71,14 @@ extension Rows {
         scale(pointer(row: row, column: columns.lowerBound), by: factor, columns.count)
     }
 
+    /// Divides a row by its length; a row of zeros stays as it is.
+    package func normalize(row: Int) {
+        precondition(row >= 0 && row < rowCount, "row out of bounds")
+        let x = pointer(row: row)
+        let length = dot(x, x, columnCount).squareRoot()
+        if length > 0 { scale(x, by: 1 / length, columnCount) }
+    }
+
     /// x[row] = 0
     package func clear(row: Int) {
         precondition(row >= 0 && row < rowCount, "row out of bounds")

@@ -175,19 +175,21 @@ extension LayerWeights.FeedForward {
                 down: try binder.experts(block + "ffn_down", count: experts, rows: width, columns: inner))
             return
         }
-        let down = try binder.linear(block + "ffn_down", rows: width, columns: inner)
         if shape.architecture.isGated, !binder.has(block + "ffn_gate.weight"),
             binder.rowCount(block + "ffn_up.weight") == 2 * inner
         {
             // The gate's rows come first.
             let parts = try binder.fused(block + "ffn_up", rows: [inner, inner], columns: width)
-            self = .dense(gate: parts[0], up: parts[1], down: down)
+            self = .dense(
+                gate: parts[0], up: parts[1],
+                down: try binder.linear(block + "ffn_down", rows: width, columns: inner))
             return
         }
         self = .dense(
             gate: shape.architecture.isGated
                 ? try binder.linear(block + "ffn_gate", rows: inner, columns: width) : nil,
-            up: try binder.linear(block + "ffn_up", rows: inner, columns: width), down: down)
+            up: try binder.linear(block + "ffn_up", rows: inner, columns: width),
+            down: try binder.linear(block + "ffn_down", rows: width, columns: inner))
     }
 }
 
