@@ -4,6 +4,7 @@ import EdgeKernels
 import EdgeModel
 import EdgePlatform
 import EdgeTestSupport
+import Foundation
 import Testing
 
 @Suite("Layers with a window", .enabled(if: SharedData.isPresent, Comment(rawValue: SharedData.reason)))
