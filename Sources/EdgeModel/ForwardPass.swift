@@ -5,7 +5,7 @@ package import EdgePlatform
 
 /// Runs tokens through a model: embeddings in, logits or the vectors of texts out, keys and values into a cache.
 ///
-/// With `ComputePath.int8` activations are quantized once for each phase, as soon as their row is complete, and every matrix that
+/// Unless the path is exact, activations are quantized once for each phase, as soon as their row is complete, and every matrix that
 /// reads them shares the result. All buffers are allocated once, for batches of up to `batchCapacity` tokens. The whole pass is
 /// one job of the thread team: every thread runs `run(_:)` below, shares out the work of each phase, and meets the others at a
 /// barrier. Read that function first; it is the transformer, of every architecture. How a prompt is cut into batches, and what
@@ -77,7 +77,7 @@ package final class ForwardPass: TeamJob {
         slots = Array(repeating: 0, count: batch)
         texts.reserveCapacity(pooling == nil ? 1 : batch)
         tiles.reserveCapacity(batch)
-        let blocks = path == .int8 ? model.weights.layers.map { LayerBlocks($0) } : []
+        let blocks = path != .exact ? model.weights.layers.map { LayerBlocks($0) } : []
         self.blocks = blocks
         let attention = shape.layers.map {
             AttentionShape(
@@ -90,7 +90,7 @@ package final class ForwardPass: TeamJob {
         do throws(PlatformError) {
             space = try Workspace(
                 model, batch: batch, logitsCapacity: self.logitsCapacity, threads: team.threadCount, blocks: blocks,
-                isEmbedding: pooling != nil, attentionScratchCount: scratch)
+                hasTwoTerms: path == .int16, isEmbedding: pooling != nil, attentionScratchCount: scratch)
             // Each text begins on the border of a block; as many texts as tokens is the worst.
             passing =
                 pooling == nil

@@ -34,8 +34,8 @@ struct Workspace {
     ///   - blocks: by layer, in what blocks matrices read their inputs; empty for the exact path.
     ///   - attentionScratchCount: floats that each thread needs for attention.
     init(
-        _ model: Model, batch: Int, logitsCapacity: Int, threads: Int, blocks: [LayerBlocks], isEmbedding: Bool,
-        attentionScratchCount: Int
+        _ model: Model, batch: Int, logitsCapacity: Int, threads: Int, blocks: [LayerBlocks], hasTwoTerms: Bool,
+        isEmbedding: Bool, attentionScratchCount: Int
     ) throws(PlatformError) {
         let shape = model.hyperparameters
         let width = shape.embeddingLength
@@ -53,7 +53,8 @@ struct Workspace {
             -> QuantizedRows?
         {
             guard !blocks.isEmpty else { return nil }
-            let result = try QuantizedRows(rowCount: rows, columnCount: columns, blocks: blocks)
+            let result = try QuantizedRows(
+                rowCount: rows, columnCount: columns, blocks: blocks, hasTwoTerms: hasTwoTerms)
             bytes += result.byteCount
             return result
         }
