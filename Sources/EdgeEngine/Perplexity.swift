@@ -45,6 +45,7 @@ package final class Perplexity {
         self.beginning = beginning
         self.contextSize = contextSize
         pieceCount = tokens.count / contextSize
+        try model.requireGeneration()
         do throws(PlatformError) {
             let team = try ThreadTeam(threadCount: threadCount ?? Processors.usableCoreCount)
             do throws(ModelError) {

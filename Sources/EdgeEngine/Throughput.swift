@@ -41,6 +41,7 @@ package final class Throughput {
         _ model: Model, threadCount: Int?, contextSize: Int, batchCapacity: Int, precision: CachePrecision
     ) throws(ModelError) {
         self.model = model
+        try model.requireGeneration()
         do throws(PlatformError) {
             let team = try ThreadTeam(threadCount: threadCount ?? Processors.usableCoreCount)
             self.threadCount = team.threadCount

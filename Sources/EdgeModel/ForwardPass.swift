@@ -60,11 +60,7 @@ package final class ForwardPass: TeamJob {
         path: ComputePath = .int8
     ) throws(ModelError) {
         let shape = model.hyperparameters
-        guard pooling != nil || model.generates else {
-            throw ModelError(
-                .unsupportedArchitecture, "a model of whole texts ('\(shape.architecture.name)') embeds, but does not generate",
-                key: "general.architecture")
-        }
+        if pooling == nil { try model.requireGeneration() }
         let batch = max(1, batchCapacity)
         self.model = model
         self.path = path

@@ -111,7 +111,8 @@ package struct Hyperparameters: Sendable {
                 readsDetails: architecture.readsYarnDetails)
         }
         layers = try Self.layers(metadata, prefix, architecture, count: blockCount)
-        if layers.contains(where: { $0.rotation == .windowed }), case .unscaled(let base) = architecture.windowedRotary {
+        if layers.contains(where: { $0.rotation == .windowed }), case .unscaled(let base) = architecture.windowedRotary
+        {
             let stated = try metadata.optionalFloat(prefix + "rope.freq_base_swa")
             guard stated ?? 1 > 0 else {
                 throw ModelError(.invalidMetadata, "the base is not positive", key: prefix + "rope.freq_base_swa")

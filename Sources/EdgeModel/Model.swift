@@ -29,6 +29,18 @@ package final class Model: Sendable {
     /// Whether the model continues texts; otherwise it only embeds them.
     package var generates: Bool { weights.output != nil && hyperparameters.isCausal }
 
+    /// Fails for a model that only embeds.
+    ///
+    /// - Throws: `ModelError.unsupportedArchitecture`.
+    package func requireGeneration() throws(ModelError) {
+        guard generates else {
+            throw ModelError(
+                .unsupportedArchitecture,
+                "a model of whole texts ('\(hyperparameters.architecture.name)') embeds, but does not generate",
+                key: "general.architecture")
+        }
+    }
+
     /// Positions that a text can have: those there are vectors for, or with rotary embedding any number.
     package var maximumPositions: Int { weights.positionEmbedding?.rowCount ?? .max }
 }

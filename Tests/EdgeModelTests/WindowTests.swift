@@ -13,7 +13,9 @@ struct WindowTests {
         ["gemma2", "gemma3-default-pattern", "gemma3-pattern3-linear8", "olmo3-swa-yarn"].contains($0.name)
     }
 
-    @Test("Rings hold a window and a batch, give the bits of a full cache, and refuse to go back too far", arguments: windowed)
+    @Test(
+        "Rings hold a window and a batch, give the bits of a full cache, and refuse to go back too far",
+        arguments: windowed)
     func rings(golden: GoldenModel) throws {
         let model = try Model(GGUFFile(path: SharedData.url("golden/" + golden.file).path))
         let ids = (golden.prompt_ids + (golden.greedy_ids ?? [])).map { $0 } + golden.prompt_ids + golden.prompt_ids
