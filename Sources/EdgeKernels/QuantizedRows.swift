@@ -18,6 +18,8 @@ package final class QuantizedRows: @unchecked Sendable {
     let of256: Form?
     /// The second term, and the rows it is made from.
     let second: QuantizedRows?
+    /// The second term, to test with.
+    package var secondTerm: QuantizedRows? { second }
     private let remainder: Rows?
 
     /// One block length's codes [rowCount, columnCount], scales [rowCount, blocks] and sums [rowCount, columnCount / 16].
