@@ -28,6 +28,7 @@ package actor Engine {
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
         batchCapacity: Int = 512
     ) throws(ModelError) {
+        try model.requireGeneration()
         do throws(PlatformError) {
             executor = try ThreadExecutor()
             let team = try ThreadTeam(threadCount: min(256, threadCount ?? Processors.usableCoreCount))
@@ -50,7 +51,9 @@ package actor Engine {
     ///
     /// - Throws: `ModelError.insufficientMemory`.
     package func makeContext() throws(ModelError) -> GenerationContext {
-        GenerationContext(cache: try model.makeCache(capacity: contextSize, precision: precision))
+        GenerationContext(
+            cache: try model.makeCache(
+                capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision))
     }
 
     /// Generates, handing each event to `yield` as it comes.

@@ -19,8 +19,14 @@ package final class GenerationContext: @unchecked Sendable {
         let limit = min(ledger.count, prompt.count - 1)
         var common = 0
         while common < limit, ledger[common] == prompt[common] { common += 1 }
+        // Where layers with a window have dropped what the next token would see, all is computed again.
+        do throws(CacheError) {
+            try cache.truncate(to: common)
+        } catch {
+            common = 0
+            cache.removeAll()
+        }
         ledger.removeSubrange(common...)
-        cache.truncate(to: common)
         return common
     }
 }

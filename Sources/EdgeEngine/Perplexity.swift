@@ -45,6 +45,7 @@ package final class Perplexity {
         self.beginning = beginning
         self.contextSize = contextSize
         pieceCount = tokens.count / contextSize
+        try model.requireGeneration()
         do throws(PlatformError) {
             let team = try ThreadTeam(threadCount: threadCount ?? Processors.usableCoreCount)
             do throws(ModelError) {
@@ -78,7 +79,7 @@ package final class Perplexity {
         let start = done * contextSize
         var piece = Array(tokens[start..<start + contextSize])
         if let beginning { piece[0] = beginning }
-        cache.truncate(to: 0)
+        cache.removeAll()
         let firstScored = contextSize / 2
         var position = 0
         while position < contextSize {

@@ -41,6 +41,7 @@ package final class Throughput {
         _ model: Model, threadCount: Int?, contextSize: Int, batchCapacity: Int, precision: CachePrecision
     ) throws(ModelError) {
         self.model = model
+        try model.requireGeneration()
         do throws(PlatformError) {
             let team = try ThreadTeam(threadCount: threadCount ?? Processors.usableCoreCount)
             self.threadCount = team.threadCount
@@ -52,12 +53,15 @@ package final class Throughput {
         } catch {
             throw ModelError(.insufficientMemory, "\(error)")
         }
-        cache = try model.makeCache(capacity: contextSize, precision: precision)
+        cache = try model.makeCache(
+            capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision)
     }
 
     /// The seconds that the timed tokens took, after `depth` tokens that are not timed.
     package func seconds(_ test: Test, depth: Int) -> Double {
-        if cache.count > depth { cache.truncate(to: depth) }
+        if cache.count > depth {
+            do throws(CacheError) { try cache.truncate(to: depth) } catch { cache.removeAll() }
+        }
         prefill(depth - cache.count)
         let start = Clock.nanoseconds
         switch test {

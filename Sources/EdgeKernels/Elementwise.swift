@@ -26,21 +26,25 @@ extension Rows {
         }
     }
 
-    /// gate[i] = silu(gate[i]) * up[i] over the columns of the range, in one row of this (the gate) and the other.
-    package func gateSiLU(row: Int, columns: Range<Int>, up: Rows) {
-        precondition(row >= 0 && row < rowCount && row < up.rowCount, "row out of bounds")
-        precondition(
-            columns.lowerBound >= 0 && columns.upperBound <= min(columnCount, up.columnCount), "column out of bounds")
-        let gate = pointer(row: row)
-        let other = up.pointer(row: row)
-        var i = columns.lowerBound
-        while i &+ 16 <= columns.upperBound {
-            (silu(Lanes(loading: gate + i)) * Lanes(loading: other + i)).store(to: gate + i)
-            i &+= 16
-        }
-        while i < columns.upperBound {
-            gate[i] = silu(Lanes(repeating: gate[i]))[0] * other[i]
-            i &+= 1
+    /// This row less its mean, over its standard deviation, times a weight, plus a bias (Ba et al. 2016, "Layer Normalization"):
+    /// output[i] = (x[i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i].
+    ///
+    /// The mean's sum is lane-wise, then the tree; the variance is a `dot` of the differences. `output` may be this.
+    package func layerNorm(row: Int, weight: Vector, bias: Vector?, epsilon: Float, into output: Rows) {
+        precondition(row >= 0 && row < rowCount && row < output.rowCount, "row out of bounds")
+        precondition(columnCount <= output.columnCount, "column out of bounds")
+        precondition(weight.count >= columnCount && bias?.count ?? .max >= columnCount, "weight or bias too short")
+        let count = columnCount
+        let x = pointer(row: row)
+        let y = output.pointer(row: row)
+        let w = weight.base
+        let mean = sum(x, count) / Float(count)
+        for i in 0..<count { y[i] = x[i] - mean }
+        let factor = 1 / (dot(y, y, count) / Float(count) + epsilon).squareRoot()
+        if let b = bias?.base {
+            for i in 0..<count { y[i] = y[i] * factor * w[i] + b[i] }
+        } else {
+            for i in 0..<count { y[i] = y[i] * factor * w[i] }
         }
     }
 
@@ -59,10 +63,26 @@ extension Rows {
         addScaled(bias.base + biasOffset, by: 1, to: pointer(row: row, column: columns.lowerBound), columns.count)
     }
 
-    /// x[row] *= factor
-    package func multiply(row: Int, by factor: Float) {
+    /// x[row, columns] *= factor, over all columns unless some are named
+    package func multiply(row: Int, columns: Range<Int>? = nil, by factor: Float) {
+        let columns = columns ?? 0..<columnCount
         precondition(row >= 0 && row < rowCount, "row out of bounds")
-        scale(pointer(row: row), by: factor, columnCount)
+        precondition(columns.lowerBound >= 0 && columns.upperBound <= columnCount, "column out of bounds")
+        scale(pointer(row: row, column: columns.lowerBound), by: factor, columns.count)
+    }
+
+    /// Divides a row by its length; a row of zeros stays as it is.
+    package func normalize(row: Int) {
+        precondition(row >= 0 && row < rowCount, "row out of bounds")
+        let x = pointer(row: row)
+        let length = dot(x, x, columnCount).squareRoot()
+        if length > 0 { scale(x, by: 1 / length, columnCount) }
+    }
+
+    /// x[row] = 0
+    package func clear(row: Int) {
+        precondition(row >= 0 && row < rowCount, "row out of bounds")
+        pointer(row: row).update(repeating: 0, count: columnCount)
     }
 
     /// Copies one row of another matrix of the same width.

@@ -43,6 +43,6 @@ func exponential(_ x: Float) -> Float { exponential(Lanes(repeating: x))[0] }
 @inline(__always)
 func silu(_ x: Lanes) -> Lanes { x / (1 + exponential(-x)) }
 
-/// tanh x = 1 - 2 / (e^2x + 1), for one number.
+/// cap * tanh(x / cap), with tanh y = 1 - 2 / (e^2y + 1).
 @inline(__always)
-func hyperbolicTangent(_ x: Float) -> Float { 1 - 2 / (exponential(2 * x) + 1) }
+func softCapped(_ x: Lanes, _ cap: Float) -> Lanes { cap * (1 - 2 / (exponential(2 * (x / cap)) + 1)) }

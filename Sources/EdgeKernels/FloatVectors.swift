@@ -49,6 +49,24 @@ func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> 
     return sum.tree
 }
 
+/// sum(x[i]), in the lanes and the tree of `dot`.
+@inline(__always)
+func sum(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
+    var sum = Lanes.zero
+    var i = 0
+    while i &+ 16 <= count {
+        sum += Lanes(loading: x + i)
+        i &+= 16
+    }
+    var lane = 0
+    while i < count {
+        sum[lane] += x[i]
+        lane &+= 1
+        i &+= 1
+    }
+    return sum.tree
+}
+
 /// output[i] += scale * x[i]
 @inline(__always)
 func addScaled(_ x: UnsafePointer<Float>, by scale: Float, to output: UnsafeMutablePointer<Float>, _ count: Int) {

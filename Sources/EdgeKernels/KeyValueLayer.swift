@@ -13,6 +13,9 @@ package enum CachePrecision: String, Sendable, CaseIterable {
 /// The keys and values of one layer for one sequence: [kvHeadCount, capacity, headSize] each, so that one head's keys follow
 /// one another in memory.
 ///
+/// A ring keeps the last `capacity` positions: position p lies in slot p mod capacity. Its capacity is a whole number of blocks,
+/// so a block of positions is a block of memory there too.
+///
 /// Memory is reserved for the whole capacity and taken page by page as positions are written. `@unchecked Sendable`: threads
 /// write disjoint positions and heads between barriers.
 package final class KeyValueLayer: @unchecked Sendable {
@@ -20,6 +23,8 @@ package final class KeyValueLayer: @unchecked Sendable {
     package let headSize: Int
     package let capacity: Int
     package let precision: CachePrecision
+    /// Whether positions beyond the capacity take the place of the oldest.
+    package let isRing: Bool
     private let keys: AlignedBuffer<UInt8>
     private let values: AlignedBuffer<UInt8>
     /// Bytes of one head at one position.
@@ -32,7 +37,10 @@ package final class KeyValueLayer: @unchecked Sendable {
     /// Reserves memory.
     ///
     /// - Throws: `PlatformError` when sizes overflow or the system has no address space.
-    package init(kvHeadCount: Int, headSize: Int, capacity: Int, precision: CachePrecision) throws(PlatformError) {
+    package init(
+        kvHeadCount: Int, headSize: Int, capacity: Int, precision: CachePrecision, isRing: Bool = false
+    ) throws(PlatformError) {
+        precondition(!isRing || capacity > 0 && capacity % Self.blockLength == 0, "a ring of no whole blocks")
         let rowByteCount = headSize.multipliedReportingOverflow(by: precision.bytesPerValue)
         let head = rowByteCount.partialValue.multipliedReportingOverflow(by: capacity)
         let total = head.partialValue.multipliedReportingOverflow(by: kvHeadCount)
@@ -44,6 +52,7 @@ package final class KeyValueLayer: @unchecked Sendable {
         self.headSize = headSize
         self.capacity = capacity
         self.precision = precision
+        self.isRing = isRing
         self.rowByteCount = rowByteCount.partialValue
         keys = try AlignedBuffer(count: total.partialValue)
         values = try AlignedBuffer(count: total.partialValue)
@@ -55,7 +64,8 @@ package final class KeyValueLayer: @unchecked Sendable {
     package func store(
         position: Int, head: Int, key: Rows, value: Rows, row: Int, keyColumn: Int, valueColumn: Int
     ) {
-        precondition(position >= 0 && position < capacity && head >= 0 && head < kvHeadCount, "position out of bounds")
+        precondition(position >= 0 && (isRing || position < capacity), "position out of bounds")
+        precondition(head >= 0 && head < kvHeadCount, "head out of bounds")
         precondition(row >= 0 && row < key.rowCount && row < value.rowCount, "row out of bounds")
         precondition(keyColumn >= 0 && headSize <= key.columnCount - keyColumn, "key out of bounds")
         precondition(valueColumn >= 0 && headSize <= value.columnCount - valueColumn, "value out of bounds")
@@ -64,7 +74,8 @@ package final class KeyValueLayer: @unchecked Sendable {
     }
 
     private func address(_ buffer: AlignedBuffer<UInt8>, head: Int, position: Int) -> UnsafeMutableRawPointer {
-        UnsafeMutableRawPointer(buffer.base) + (head &* capacity &+ position) &* rowByteCount
+        let slot = isRing ? position % capacity : position
+        return UnsafeMutableRawPointer(buffer.base) + (head &* capacity &+ slot) &* rowByteCount
     }
 
     private func encode(_ source: UnsafePointer<Float>, to target: UnsafeMutableRawPointer) {
@@ -105,13 +116,18 @@ package struct AttentionShape: Sendable {
     package var window: Int
     /// Scores s become softcap * tanh(s / softcap); 0 for none.
     package var softcap: Float
+    /// Whether a token sees only itself and what lies before, or all tokens of its text.
+    package var isCausal: Bool
 
-    package init(groupSize: Int, headSize: Int, scale: Float, window: Int = 0, softcap: Float = 0) {
+    package init(
+        groupSize: Int, headSize: Int, scale: Float, window: Int = 0, softcap: Float = 0, isCausal: Bool = true
+    ) {
         self.groupSize = groupSize
         self.headSize = headSize
         self.scale = scale
         self.window = window
         self.softcap = softcap
+        self.isCausal = isCausal
     }
 
     /// Floats of scratch that one call needs for a tile of `tokenCount` tokens.
@@ -121,15 +137,16 @@ package struct AttentionShape: Sendable {
 }
 
 extension KeyValueLayer {
-    /// Causal attention of a tile of tokens to one key-value head, for all query heads of its group, in one streaming pass with
+    /// Attention of a tile of tokens to one key-value head, for all query heads of its group, in one streaming pass with
     /// running softmax (Milakov and Gimelshein 2018; Dao et al. 2022): no matrix of scores for the whole context.
     ///
-    /// Token t (a row of `queries` and of `output`) stands at position `firstPosition + t` and sees itself and what lies before.
-    /// Query head h is columns [h * headSize, (h + 1) * headSize). Each query folds its blocks in ascending order, so the bits do not
+    /// Token t (a row of `queries` and of `output`) stands at position `firstPosition + t` and sees itself and what lies before,
+    /// from position `start` on: the first of its text, a multiple of the block length. Without causality it sees what
+    /// lies behind too, up to position `end`. Query head h is columns [h * headSize, (h + 1) * headSize). Each query folds its blocks in ascending order, so the bits do not
     /// depend on the tile.
     package func attend(
-        head: Int, queries: Rows, output: Rows, tokens: Range<Int>, firstPosition: Int, shape: AttentionShape,
-        scratch: Rows, worker: Int, kernels: Kernels = .chosen
+        head: Int, queries: Rows, output: Rows, tokens: Range<Int>, firstPosition: Int, start: Int = 0, end: Int? = nil,
+        shape: AttentionShape, scratch: Rows, worker: Int, kernels: Kernels = .chosen
     ) {
         guard !tokens.isEmpty else { return }
         let group = shape.groupSize
@@ -137,7 +154,11 @@ extension KeyValueLayer {
         precondition(shape.headSize == size && head >= 0 && head < kvHeadCount, "attention shape disagrees")
         precondition(tokens.lowerBound >= 0 && tokens.upperBound <= min(queries.rowCount, output.rowCount), "tokens")
         precondition((head + 1) * group * size <= min(queries.columnCount, output.columnCount), "heads out of bounds")
-        precondition(firstPosition >= 0 && firstPosition + tokens.upperBound <= capacity, "positions out of bounds")
+        let next = shape.isCausal ? firstPosition + tokens.upperBound : end ?? firstPosition + tokens.upperBound
+        let earliest = shape.window > 0 ? max(start, firstPosition + tokens.lowerBound - shape.window + 1) : start
+        precondition(firstPosition >= 0 && start >= 0 && start % Self.blockLength == 0, "positions out of bounds")
+        precondition(firstPosition + tokens.upperBound <= next, "positions out of bounds")
+        precondition(next - (isRing ? earliest : 0) <= capacity, "positions out of bounds")
         precondition(worker < scratch.rowCount, "scratch too small")
         precondition(scratch.columnCount >= shape.scratchCount(tokenCount: tokens.count), "scratch too small")
 
@@ -155,17 +176,15 @@ extension KeyValueLayer {
             output.pointer(row: token, column: head * group * size).update(repeating: 0, count: group * size)
         }
 
-        let last = firstPosition + tokens.upperBound - 1
-        let earliest = shape.window > 0 ? max(0, firstPosition + tokens.lowerBound - shape.window + 1) : 0
         var start = earliest / blockLength * blockLength
-        while start <= last {
-            let count = min(blockLength, last + 1 - start)
+        while start < next {
+            let count = min(blockLength, next - start)
             let keyBlock = block(keys, head: head, first: start, count: count, scratch: keyScratch, kernels: kernels)
             let valueBlock = block(
                 values, head: head, first: start, count: count, scratch: valueScratch, kernels: kernels)
             for token in tokens {
                 let position = firstPosition + token
-                let upper = min(count, position + 1 - start)
+                let upper = shape.isCausal ? min(count, position + 1 - start) : count
                 let lower = shape.window > 0 ? max(0, position - shape.window + 1 - start) : 0
                 guard lower < upper else { continue }
                 for member in 0..<group {
@@ -195,14 +214,13 @@ extension KeyValueLayer {
     ) {
         let size = headSize
         kernels.functions.keyScores(query, keys, size, range.lowerBound, range.upperBound, scores)
-        for j in 0..<Self.blockLength {
-            var score = -Float.infinity
-            if range.contains(j) {
-                score = scores[j] * shape.scale
-                if shape.softcap > 0 { score = shape.softcap * hyperbolicTangent(score / shape.softcap) }
-            }
-            scores[j] = score
+        for j in range { scores[j] *= shape.scale }
+        if shape.softcap > 0 {
+            softCapped(Lanes(loading: scores), shape.softcap).store(to: scores)
+            softCapped(Lanes(loading: scores + 16), shape.softcap).store(to: scores + 16)
         }
+        for j in 0..<range.lowerBound { scores[j] = -.infinity }
+        for j in range.upperBound..<Self.blockLength { scores[j] = -.infinity }
         let low = Lanes(loading: scores)
         let high = Lanes(loading: scores + 16)
         let blockMaximum = low.replacing(with: high, where: low .< high).largest

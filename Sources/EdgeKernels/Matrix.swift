@@ -121,6 +121,11 @@ package struct Matrix: Sendable {
                 isAccumulating: accumulating, scratch: UnsafeMutableRawPointer(scratch.pointer(row: worker)))
             product(&job)
         }
+        if let second = quantized.second {
+            multiply(
+                x, quantized: second, tokens: tokens, rows: rows, into: y, outputColumn: outputColumn,
+                accumulating: true, scratch: scratch, worker: worker)
+        }
     }
 
     /// The floats of scratch that a product of this width needs for each worker.

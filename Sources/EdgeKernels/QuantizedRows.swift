@@ -6,6 +6,9 @@ package import EdgePlatform
 /// In blocks of 32 values, of 256, or both: a row may meet weights of several types. Each block has a scale a = max |x| / 127
 /// and codes q = round(x / a), ties to even, and each 16 values their sum. A block with an infinity or NaN has scale NaN, and so
 /// has every output of that token.
+///
+/// With two terms what rounding took away is quantized again, to a scale some 254 times finer, and a product adds both: about 16
+/// bits of each activation for twice the work.
 /// `@unchecked Sendable`: threads write disjoint rows between barriers.
 package final class QuantizedRows: @unchecked Sendable {
     package let rowCount: Int
@@ -13,6 +16,11 @@ package final class QuantizedRows: @unchecked Sendable {
     package let kernels: Kernels
     let of32: Form?
     let of256: Form?
+    /// The second term, and the rows it is made from.
+    let second: QuantizedRows?
+    /// The second term, to test with.
+    package var secondTerm: QuantizedRows? { second }
+    private let remainder: Rows?
 
     /// One block length's codes [rowCount, columnCount], scales [rowCount, blocks] and sums [rowCount, columnCount / 16].
     final class Form {
@@ -46,7 +54,8 @@ package final class QuantizedRows: @unchecked Sendable {
     ///
     /// - Throws: `PlatformError` when there is no memory.
     package init(
-        rowCount: Int, columnCount: Int, blocks: ActivationBlocks, kernels: Kernels = .chosen
+        rowCount: Int, columnCount: Int, blocks: ActivationBlocks, hasTwoTerms: Bool = false,
+        kernels: Kernels = .chosen
     ) throws(PlatformError) {
         self.rowCount = max(0, rowCount)
         self.columnCount = max(0, columnCount)
@@ -57,9 +66,15 @@ package final class QuantizedRows: @unchecked Sendable {
         of256 =
             blocks.contains(.of256)
             ? try Form(rowCount: self.rowCount, columnCount: self.columnCount, blockLength: 256) : nil
+        second =
+            hasTwoTerms
+            ? try QuantizedRows(rowCount: rowCount, columnCount: columnCount, blocks: blocks, kernels: kernels) : nil
+        remainder = hasTwoTerms ? try Rows(rowCount: self.rowCount, columnCount: self.columnCount) : nil
     }
 
-    package var byteCount: Int { (of32?.byteCount ?? 0) + (of256?.byteCount ?? 0) }
+    package var byteCount: Int {
+        (of32?.byteCount ?? 0) + (of256?.byteCount ?? 0) + (second?.byteCount ?? 0) + (remainder?.byteCount ?? 0)
+    }
 
     /// Quantizes one row of activations to the same row here.
     package func quantize(_ x: Rows, row: Int, blocks: ActivationBlocks) {
@@ -75,6 +90,20 @@ package final class QuantizedRows: @unchecked Sendable {
             kernels.functions.quantize256(
                 source, form.columnCount, form.codes.base + row &* form.codeStride,
                 form.scales.base + row &* form.scaleStride, form.sums.base + row &* form.sumStride)
+        }
+        quantizeRemainder(of: source, row: row, blocks: blocks)
+    }
+
+    /// Quantizes what the first term leaves of a row: x - scale * code.
+    private func quantizeRemainder(of x: UnsafePointer<Float>, row: Int, blocks: ActivationBlocks) {
+        guard let second, let remainder else { return }
+        let rest = remainder.pointer(row: row)
+        for (form, block, length) in [(of32, ActivationBlocks.of32, 32), (of256, .of256, 256)] {
+            guard let form, blocks.contains(block) else { continue }
+            let codes = form.codes.base + row &* form.codeStride
+            let scales = form.scales.base + row &* form.scaleStride
+            for i in 0..<form.columnCount { rest[i] = x[i] - Float(codes[i]) * scales[i / length] }
+            second.quantize(remainder, row: row, blocks: block)
         }
     }
 

@@ -4,4 +4,6 @@ package enum ComputePath: Sendable, CaseIterable {
     case exact
     /// Activations quantized to int8 where weights come in blocks; integer sums exact, scales in f32.
     case int8
+    /// Activations as the sum of two int8 terms: nearly exact, at twice the cost of one.
+    case int16
 }

@@ -81,11 +81,11 @@ final class ExpertMixture {
     }
 
     /// Adds the weighted outputs of a token's experts to its row.
-    func addOutputs(of token: Int, to residual: Rows) {
+    func addOutputs(of token: Int, to target: Rows) {
         for rank in 0..<usedCount {
-            residual.add(
+            target.add(
                 outputs, row: pairs[token * usedCount + rank], scaledBy: weights[token * usedCount + rank], to: token,
-                count: residual.columnCount)
+                count: target.columnCount)
         }
     }
 }

@@ -1,150 +1,122 @@
 package import EdgeCache
 package import EdgeKernels
+internal import EdgeMath
 package import EdgePlatform
 
-/// Runs tokens through a model: embeddings in, logits out, keys and values into a cache.
+/// Runs tokens through a model: embeddings in, logits or the vectors of texts out, keys and values into a cache.
 ///
-/// With `ComputePath.int8` activations are quantized once for each phase, as soon as their row is complete, and every matrix that
-/// reads them shares the result. All buffers are allocated here, once, for batches of up to `batchCapacity` tokens. The whole pass is one job of the thread
-/// team: every thread runs `run(_:)` below, shares out the work of each phase, and meets the others at a barrier. Read that
-/// function first; it is the transformer. How a prompt is cut into batches does not change a bit of the result.
+/// Unless the path is exact, activations are quantized once for each phase, as soon as their row is complete, and every matrix that
+/// reads them shares the result. All buffers are allocated once, for batches of up to `batchCapacity` tokens. The whole pass is
+/// one job of the thread team: every thread runs `run(_:)` below, shares out the work of each phase, and meets the others at a
+/// barrier. Read that function first; it is the transformer, of every architecture. How a prompt is cut into batches, and what
+/// else is in a batch, does not change a bit of the result.
 package final class ForwardPass: TeamJob {
     package let model: Model
     package let batchCapacity: Int
     package let logitsCapacity: Int
     package let path: ComputePath
+    /// How the vectors of a text's tokens become one; nil for a pass that computes logits.
+    package let pooling: Pooling?
     private let team: ThreadTeam
-
-    // Activations, one row a token.
-    private let residual: Rows  // [batch, embeddingLength]
-    private let normed: Rows  // [batch, embeddingLength]
-    private let query: Rows  // [batch, headCount * headSize]
-    private let key: Rows  // [batch, keyValueHeadCount * headSize]
-    private let value: Rows  // [batch, keyValueHeadCount * headSize]
-    private let attended: Rows  // [batch, headCount * headSize]
-    private let gate: Rows  // [batch, feedForwardLength]; with experts [batch * used, …]
-    private let up: Rows  // as gate
-    private let mixture: ExpertMixture?
-    private let finalNormed: Rows  // [logitsCapacity, embeddingLength]
-    private let logitRows: Rows  // [logitsCapacity, vocabulary]
-    private let rotary: RotaryTable
-    // The same activations as int8, where matrices read them so; by layer, in what blocks. Both empty for the exact path.
+    private let space: Workspace
+    /// By layer: in what blocks matrices want their inputs; empty for the exact path.
     private let blocks: [LayerBlocks]
-    private let quantizedNormed: QuantizedRows?  // as normed; with experts a row for each of their inputs
-    private let quantizedAttended: QuantizedRows?  // as attended
-    private let quantizedGate: QuantizedRows?  // as gate
-    private let quantizedFinal: QuantizedRows?  // as finalNormed
-    // One row a thread.
-    private let weightScratch: Rows
-    private let attentionScratch: Rows
+    /// By layer.
+    private let attention: [AttentionShape]
+    /// Keys and values of the layer being run, for texts that need no cache.
+    private let passing: KeyValueLayer?
 
     /// Tokens whose attention to one head is computed together, sharing each block of keys that is brought in.
     private static let attentionTile = 16
 
     // The batch being run.
-    private var tokens: [Int32]
     private var tokenCount = 0
-    private var firstPosition = 0
     private var cache: KeyValueCache?
+    private var contextSize = 0
     private var logitTokens = 0..<0
+    /// By row: the token, where it stands in its text, and where its key and value are stored.
+    private var tokens: [Int32]
+    private var positions: [Int]
+    private var slots: [Int]
+    /// The rows of each text, and the pieces that attention works on.
+    private var texts: [Range<Int>] = []
+    private var tiles: [Tile] = []
+
+    /// Some tokens of one text.
+    private struct Tile {
+        let tokens: Range<Int>
+        /// Where keys and values of the text lie.
+        let slots: Range<Int>
+        /// What must be added to a row for its slot.
+        let offset: Int
+    }
 
     /// Allocates the buffers.
     ///
-    /// - Throws: `ModelError.insufficientMemory`.
+    /// - Parameter pooling: makes the pass embed texts, which need no cache; without it the pass computes logits.
+    /// - Throws: `ModelError.insufficientMemory`; `unsupportedArchitecture` when an encoder is asked for logits.
     package init(
-        _ model: Model, team: ThreadTeam, batchCapacity: Int, logitsCapacity: Int = 1, path: ComputePath = .int8
+        _ model: Model, team: ThreadTeam, batchCapacity: Int, logitsCapacity: Int = 1, pooling: Pooling? = nil,
+        path: ComputePath = .int8
     ) throws(ModelError) {
         let shape = model.hyperparameters
+        if pooling == nil { try model.requireGeneration() }
         let batch = max(1, batchCapacity)
-        let threads = team.threadCount
         self.model = model
         self.path = path
         self.team = team
         self.batchCapacity = batch
         self.logitsCapacity = max(1, logitsCapacity)
+        self.pooling = pooling
         tokens = Array(repeating: 0, count: batch)
-        let queryWidth = shape.headCount * shape.headSize
-        let keyWidth = shape.keyValueHeadCount * shape.headSize
-        let feedForwardRows = batch * max(1, shape.expertCount > 0 ? shape.expertUsedCount : 1)
-        let blocks = path == .int8 ? model.weights.layers.map { LayerBlocks($0) } : []
+        positions = Array(repeating: 0, count: batch)
+        slots = Array(repeating: 0, count: batch)
+        texts.reserveCapacity(pooling == nil ? 1 : batch)
+        tiles.reserveCapacity(batch)
+        let blocks = path != .exact ? model.weights.layers.map { LayerBlocks($0) } : []
         self.blocks = blocks
-        let longest = max(shape.embeddingLength, queryWidth, shape.feedForwardLength)
-        let attention = AttentionShape(
-            groupSize: shape.headCount / shape.keyValueHeadCount, headSize: shape.headSize, scale: shape.attentionScale)
+        let attention = shape.layers.map {
+            AttentionShape(
+                groupSize: shape.headCount / shape.keyValueHeadCount, headSize: shape.headSize,
+                scale: shape.attentionScale, window: $0.window, softcap: shape.attentionSoftCap,
+                isCausal: shape.isCausal)
+        }
+        self.attention = attention
+        let scratch = attention.map { $0.scratchCount(tokenCount: min(batch, Self.attentionTile)) }.max() ?? 0
         do throws(PlatformError) {
-            residual = try Rows(rowCount: batch, columnCount: shape.embeddingLength)
-            normed = try Rows(rowCount: batch, columnCount: shape.embeddingLength)
-            query = try Rows(rowCount: batch, columnCount: queryWidth)
-            key = try Rows(rowCount: batch, columnCount: keyWidth)
-            value = try Rows(rowCount: batch, columnCount: keyWidth)
-            attended = try Rows(rowCount: batch, columnCount: queryWidth)
-            gate = try Rows(rowCount: feedForwardRows, columnCount: shape.feedForwardLength)
-            up = try Rows(rowCount: feedForwardRows, columnCount: shape.feedForwardLength)
-            mixture =
-                shape.expertCount > 0
-                ? try ExpertMixture(
-                    batch: batch, expertCount: shape.expertCount, usedCount: shape.expertUsedCount,
-                    width: shape.embeddingLength) : nil
-            finalNormed = try Rows(rowCount: self.logitsCapacity, columnCount: shape.embeddingLength)
-            logitRows = try Rows(rowCount: self.logitsCapacity, columnCount: model.vocabularySize)
-            rotary = try RotaryTable(shape.rotary, factors: model.weights.rotaryFactors, batch: batch)
-            func quantized(_ rows: Int, _ columns: Int, _ blocks: ActivationBlocks) throws(PlatformError)
-                -> QuantizedRows?
-            {
-                blocks.isEmpty ? nil : try QuantizedRows(rowCount: rows, columnCount: columns, blocks: blocks)
-            }
-            quantizedNormed = try quantized(
-                shape.expertCount > 0 ? feedForwardRows : batch, shape.embeddingLength,
-                blocks.reduce([]) { $0.union($1.attention).union($1.feedForward) })
-            quantizedAttended = try quantized(
-                batch, queryWidth, blocks.reduce([]) { $0.union($1.attentionOutput) })
-            quantizedGate = try quantized(
-                feedForwardRows, shape.feedForwardLength, blocks.reduce([]) { $0.union($1.down) })
-            quantizedFinal = try quantized(
-                self.logitsCapacity, shape.embeddingLength,
-                path == .int8 ? model.weights.output.matrix.activationBlocks : [])
-            weightScratch = try Rows(
-                rowCount: threads, columnCount: Matrix.scratchColumnCount(columnCount: longest))
-            attentionScratch = try Rows(
-                rowCount: threads, columnCount: attention.scratchCount(tokenCount: min(batch, Self.attentionTile)))
+            space = try Workspace(
+                model, batch: batch, logitsCapacity: self.logitsCapacity, threads: team.threadCount, blocks: blocks,
+                hasTwoTerms: path == .int16, isEmbedding: pooling != nil, attentionScratchCount: scratch)
+            // Each text begins on the border of a block; as many texts as tokens is the worst.
+            passing =
+                pooling == nil
+                ? nil
+                : try KeyValueLayer(
+                    kvHeadCount: shape.keyValueHeadCount, headSize: shape.headSize,
+                    capacity: batch * KeyValueLayer.blockLength, precision: .f32)
         } catch {
             throw ModelError(.insufficientMemory, "no memory for a batch of \(batch) tokens: \(error)")
         }
-        self.attention = attention
     }
-
-    private let attention: AttentionShape
 
     /// Bytes of all buffers.
-    package var byteCount: Int {
-        [
-            residual, normed, query, key, value, attended, gate, up, finalNormed, logitRows, rotary.rows, weightScratch,
-            attentionScratch,
-        ].reduce(mixture?.byteCount ?? 0) { $0 + $1.byteCount }
-            + [quantizedNormed, quantizedAttended, quantizedGate, quantizedFinal].reduce(0) {
-                $0 + ($1?.byteCount ?? 0)
-            }
-    }
+    package var byteCount: Int { space.byteCount + (passing?.byteCount ?? 0) }
 
     /// Runs a batch of tokens that follow what the cache holds, and appends them to it.
     ///
     /// - Parameters:
-    ///   - batch: 1 to `batchCapacity` ids below the vocabulary size; they must fit the cache.
+    ///   - batch: 1 to `batchCapacity` ids below the vocabulary size, and at most the cache's `batchCapacity`; they must fit it.
     ///   - logits: which of the batch's tokens to compute logits for, at most `logitsCapacity`; row i of `logits` is then
     ///     token `logits.lowerBound + i`.
     package func run(_ batch: ArraySlice<Int32>, cache: KeyValueCache, logits wanted: Range<Int>) {
-        precondition(!batch.isEmpty && batch.count <= batchCapacity, "batch of \(batch.count) tokens")
+        precondition(pooling == nil, "this pass embeds")
+        precondition(!batch.isEmpty && batch.count <= min(batchCapacity, cache.batchCapacity), "\(batch.count) tokens")
         precondition(batch.count <= cache.capacity - cache.count, "the cache is full")
         precondition(wanted.count <= logitsCapacity, "more logits asked for than there is room")
         precondition(wanted.lowerBound >= 0 && wanted.upperBound <= batch.count, "logits of tokens not in the batch")
-        var index = 0
-        for token in batch {
-            precondition(token >= 0 && Int(token) < model.vocabularySize, "token id out of range")
-            tokens[index] = token
-            index += 1
-        }
-        tokenCount = batch.count
-        firstPosition = cache.count
+        begin()
+        add(batch, position: cache.count, slot: cache.count, first: 0)
+        contextSize = cache.capacity
         logitTokens = wanted
         self.cache = cache
         team.run(self)
@@ -153,62 +125,147 @@ package final class ForwardPass: TeamJob {
     }
 
     /// Logits of the last run: row i for token `wanted.lowerBound + i`.
-    package var logits: Rows { logitRows }
+    package var logits: Rows { space.logits }
+
+    /// Runs texts of any lengths side by side, without padding.
+    ///
+    /// - Parameter batch: texts of one token at least, `batchCapacity` tokens together at most, ids below the vocabulary size.
+    package func run(texts batch: ArraySlice<[Int32]>) {
+        precondition(pooling != nil, "this pass computes logits")
+        begin()
+        var slot = 0
+        for text in batch {
+            precondition(!text.isEmpty && text.count <= batchCapacity - tokenCount, "texts do not fit the batch")
+            add(text[...], position: 0, slot: slot, first: slot)
+            slot += (text.count + KeyValueLayer.blockLength - 1) / KeyValueLayer.blockLength * KeyValueLayer.blockLength
+        }
+        contextSize = batchCapacity
+        logitTokens = 0..<0
+        team.run(self)
+    }
+
+    /// Vectors of the last texts: row i for text i, or without pooling for token i of all.
+    package var embeddings: Rows { space.final }
+
+    private func begin() {
+        tokenCount = 0
+        texts.removeAll(keepingCapacity: true)
+        tiles.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds some tokens of a text to the batch: the first of them stands at `position` and is stored at `slot`; the text's
+    /// keys and values begin at slot `first`.
+    private func add(_ ids: ArraySlice<Int32>, position: Int, slot: Int, first: Int) {
+        precondition(position + ids.count <= model.maximumPositions, "more positions than the model knows")
+        let lower = tokenCount
+        for (index, token) in ids.enumerated() {
+            precondition(token >= 0 && Int(token) < model.vocabularySize, "token id out of range")
+            tokens[lower + index] = token
+            positions[lower + index] = position + index
+            slots[lower + index] = slot + index
+        }
+        tokenCount += ids.count
+        texts.append(lower..<tokenCount)
+        for start in stride(from: lower, to: tokenCount, by: Self.attentionTile) {
+            tiles.append(
+                Tile(
+                    tokens: start..<min(tokenCount, start + Self.attentionTile),
+                    slots: first..<slot + ids.count, offset: slot - lower))
+        }
+    }
 
     // MARK: The transformer
 
     /// One thread's part of the pass.
     package func run(_ worker: TeamWorker) {
-        guard let cache else { return }
         let weights = model.weights
         embed(worker)
-        worker.barrier()
         for index in 0..<weights.layers.count {
             let layer = weights.layers[index]
             let wanted = blocks.isEmpty ? nil : blocks[index]
-            let store = cache.layers[index]
+            guard let store = passing ?? cache?.layers[index] else { return }
 
-            normalize(weight: layer.attentionNorm, for: wanted?.attention, worker)
+            normalize(layer.attentionNorm, for: wanted?.attention, worker)
             worker.barrier()
             project(layer, worker)
             worker.barrier()
-            rotateAndStore(store, worker)
+            rotateAndStore(layer, model.hyperparameters.layers[index], store, worker)
             worker.barrier()
-            attend(store, worker)
+            attend(store, attention[index], worker)
             worker.barrier()
-            quantize(attended, quantizedAttended, for: wanted?.attentionOutput, worker)
-            multiply(
-                layer.attentionOutput, attended, quantizedAttended, into: residual, accumulating: true, worker)
+            quantize(space.attended, space.quantizedAttended, for: wanted?.attentionOutput, worker)
+            multiplyIntoBranch(layer.attentionOutput, space.attended, space.quantizedAttended, worker)
             worker.barrier()
+            addBranch(layer.attentionPostNorm, worker)
 
-            normalize(weight: layer.feedForwardNorm, for: wanted?.feedForward, worker)
+            normalize(layer.feedForwardNorm, for: wanted?.feedForward, worker)
             worker.barrier()
             switch layer.feedForward {
-            case .dense(let gateMatrix, let upMatrix, let down):
-                activate(gateMatrix, upMatrix, worker)
+            case .dense(let gate, let up, let down):
+                activate(gate, up, worker)
                 worker.barrier()
-                quantize(gate, quantizedGate, for: wanted?.down, worker)
-                multiply(down, gate, quantizedGate, into: residual, accumulating: true, worker)
+                quantize(space.gate, space.quantizedGate, for: wanted?.down, worker)
+                multiplyIntoBranch(down, space.gate, space.quantizedGate, worker)
                 worker.barrier()
             case .experts(let router, let gates, let ups, let downs):
                 mix(router, gates, ups, downs, for: wanted, worker)
             }
+            addBranch(layer.feedForwardPostNorm, worker)
         }
-        computeLogits(worker)
+        worker.barrier()
+        if let pooling { pool(pooling, worker) } else { computeLogits(worker) }
     }
+
+    /// The tokens that a thread embeds, adds branches to and normalises are the same throughout: no barrier between these.
+    private func share(_ worker: TeamWorker) -> Range<Int> { worker.share(of: tokenCount) }
 
     private func embed(_ worker: TeamWorker) {
-        for token in worker.share(of: tokenCount) {
-            model.weights.tokenEmbedding.decode(row: Int(tokens[token]), into: residual, at: token)
-            rotary.fill(row: token, position: firstPosition + token)
+        let weights = model.weights
+        let residual = space.residual
+        for token in share(worker) {
+            let position = positions[token]
+            weights.tokenEmbedding.decode(row: Int(tokens[token]), into: residual, at: token)
+            let scale = model.hyperparameters.embeddingScale
+            if scale != 1 { residual.multiply(row: token, by: scale) }
+            if let table = weights.typeEmbedding { add(table, row: 0, to: token, worker) }
+            if let table = weights.positionEmbedding { add(table, row: position, to: token, worker) }
+            weights.embeddingNorm?.apply(to: residual, row: token, into: residual)
+            space.rotary?.fill(row: token, position: position, contextSize: contextSize)
+            space.windowedRotary?.fill(row: token, position: position, contextSize: contextSize)
         }
     }
 
-    /// Normalises the residual stream, and quantizes each row while it is in the cache.
-    private func normalize(weight: Vector, for wanted: ActivationBlocks?, _ worker: TeamWorker) {
-        for token in worker.share(of: tokenCount) {
-            residual.rmsNorm(row: token, weight: weight, epsilon: model.hyperparameters.normEpsilon, into: normed)
-            quantizedNormed?.quantize(normed, row: token, blocks: wanted ?? [])
+    /// Adds a row of a table of vectors to a token's.
+    private func add(_ table: Matrix, row: Int, to token: Int, _ worker: TeamWorker) {
+        table.decode(row: row, into: space.weightScratch, at: worker.index)
+        space.residual.add(
+            space.weightScratch, row: worker.index, scaledBy: 1, to: token, count: space.residual.columnCount)
+    }
+
+    /// Normalises the residual stream, or copies it for a branch that reads it as it is; quantizes each row while it is in the
+    /// processor's cache.
+    private func normalize(_ norm: Norm?, for wanted: ActivationBlocks?, _ worker: TeamWorker) {
+        for token in share(worker) {
+            if let norm {
+                norm.apply(to: space.residual, row: token, into: space.normed)
+            } else {
+                space.normed.copy(from: space.residual, row: token, to: token)
+            }
+            space.quantizedNormed?.quantize(space.normed, row: token, blocks: wanted ?? [])
+        }
+    }
+
+    /// Adds what a branch computed to the residual stream, normalised and scaled as the architecture says; nothing where
+    /// `multiplyIntoBranch` has added it already.
+    private func addBranch(_ norm: Norm?, _ worker: TeamWorker) {
+        let shape = model.hyperparameters
+        guard !shape.addsBranchesDirectly else { return }
+        let width = shape.embeddingLength
+        let isAfterSum = shape.architecture.normPlacement == .afterSum
+        for token in share(worker) {
+            if !isAfterSum { norm?.apply(to: space.branch, row: token, into: space.branch) }
+            space.residual.add(space.branch, row: token, scaledBy: shape.residualScale, to: token, count: width)
+            if isAfterSum { norm?.apply(to: space.residual, row: token, into: space.residual) }
         }
     }
 
@@ -221,63 +278,92 @@ package final class ForwardPass: TeamJob {
         worker.barrier()
     }
 
+    // MARK: Attention
+
     /// Queries, keys and values, whose rows are shared out as if they were one matrix.
     private func project(_ layer: LayerWeights, _ worker: TeamWorker) {
         let q = layer.query.matrix.rowCount
         let k = layer.key.matrix.rowCount
         let total = q + k + layer.value.matrix.rowCount
         let grain = grain(of: total, worker)
+        let (normed, quantized) = (space.normed, space.quantizedNormed)
         while let rows = nextRows(of: total, grain: grain, worker) {
-            multiply(layer.query, normed, quantizedNormed, rows: rows, offset: 0, into: query, worker)
-            multiply(layer.key, normed, quantizedNormed, rows: rows, offset: q, into: key, worker)
-            multiply(layer.value, normed, quantizedNormed, rows: rows, offset: q + k, into: value, worker)
+            multiply(layer.query, normed, quantized, rows: rows, offset: 0, into: space.query, worker)
+            multiply(layer.key, normed, quantized, rows: rows, offset: q, into: space.key, worker)
+            multiply(layer.value, normed, quantized, rows: rows, offset: q + k, into: space.value, worker)
         }
     }
 
-    private func rotateAndStore(_ store: KeyValueLayer, _ worker: TeamWorker) {
+    private func rotateAndStore(
+        _ layer: LayerWeights, _ layerShape: Hyperparameters.LayerShape, _ store: KeyValueLayer, _ worker: TeamWorker
+    ) {
         let shape = model.hyperparameters
         let size = shape.headSize
-        for token in worker.share(of: tokenCount) {
-            query.rotate(
-                row: token, column: 0, headCount: shape.headCount, headSize: size,
-                rotaryCount: shape.rotary.dimensionCount, pairs: shape.architecture.rotaryPairs, table: rotary.rows,
-                tableRow: token)
-            key.rotate(
-                row: token, column: 0, headCount: shape.keyValueHeadCount, headSize: size,
-                rotaryCount: shape.rotary.dimensionCount, pairs: shape.architecture.rotaryPairs, table: rotary.rows,
-                tableRow: token)
+        let table =
+            switch layerShape.rotation {
+            case .none: nil as RotaryTable?
+            case .standard: space.rotary
+            case .windowed: space.windowedRotary
+            }
+        for token in share(worker) {
+            layer.queryNorm?.applyToHeads(of: space.query, row: token)
+            layer.keyNorm?.applyToHeads(of: space.key, row: token)
+            if let table, let pairs = shape.architecture.rotaryPairs {
+                space.query.rotate(
+                    row: token, column: 0, headCount: shape.headCount, headSize: size,
+                    rotaryCount: table.rows.columnCount, pairs: pairs, table: table.rows, tableRow: token)
+                space.key.rotate(
+                    row: token, column: 0, headCount: shape.keyValueHeadCount, headSize: size,
+                    rotaryCount: table.rows.columnCount, pairs: pairs, table: table.rows, tableRow: token)
+            }
+            if shape.attentionTemperature != 0 {
+                space.query.multiply(row: token, by: temperature(at: positions[token]))
+            }
             for head in 0..<shape.keyValueHeadCount {
                 store.store(
-                    position: firstPosition + token, head: head, key: key, value: value, row: token,
+                    position: slots[token], head: head, key: space.key, value: space.value, row: token,
                     keyColumn: head * size, valueColumn: head * size)
             }
         }
     }
 
+    /// 1 within the original context; each further one adds less.
+    private func temperature(at position: Int) -> Float {
+        let shape = model.hyperparameters
+        let contexts = position / (shape.rotary?.originalContext ?? .max)
+        return Float(Double(shape.attentionTemperature) * Deterministic.logarithm(Double(contexts + 1)) + 1)
+    }
+
     /// Work pieces are pairs of a key-value head and a tile of tokens; late tiles see more, so they are handed out first.
-    private func attend(_ store: KeyValueLayer, _ worker: TeamWorker) {
+    private func attend(_ store: KeyValueLayer, _ shape: AttentionShape, _ worker: TeamWorker) {
         let heads = model.hyperparameters.keyValueHeadCount
-        let tiles = (tokenCount + Self.attentionTile - 1) / Self.attentionTile
         while true {
             let ticket = worker.nextTicket()
-            guard ticket < tiles * heads else { return }
-            let tile = tiles - 1 - ticket / heads
-            let lower = tile * Self.attentionTile
+            guard ticket < tiles.count * heads else { return }
+            let tile = tiles[tiles.count - 1 - ticket / heads]
             store.attend(
-                head: ticket % heads, queries: query, output: attended,
-                tokens: lower..<min(tokenCount, lower + Self.attentionTile), firstPosition: firstPosition,
-                shape: attention, scratch: attentionScratch, worker: worker.index)
+                head: ticket % heads, queries: space.query, output: space.attended, tokens: tile.tokens,
+                firstPosition: tile.offset, start: tile.slots.lowerBound, end: tile.slots.upperBound, shape: shape,
+                scratch: space.attentionScratch, worker: worker.index)
         }
     }
 
-    /// silu(gate x) * (up x), each thread activating the columns it has computed.
-    private func activate(_ gateLinear: Linear, _ upLinear: Linear, _ worker: TeamWorker) {
-        let total = gateLinear.matrix.rowCount
+    // MARK: Feed-forward
+
+    /// f(gate x) * (up x), or f(up x), into `gate`; each thread activates the columns it has computed.
+    private func activate(_ gateLinear: Linear?, _ upLinear: Linear, _ worker: TeamWorker) {
+        let total = upLinear.matrix.rowCount
         let grain = grain(of: total, worker)
+        let (normed, quantized) = (space.normed, space.quantizedNormed)
+        let activation = model.hyperparameters.architecture.activation
         while let rows = nextRows(of: total, grain: grain, worker) {
-            multiply(gateLinear, normed, quantizedNormed, rows: rows, offset: 0, into: gate, worker)
-            multiply(upLinear, normed, quantizedNormed, rows: rows, offset: 0, into: up, worker)
-            for token in 0..<tokenCount { gate.gateSiLU(row: token, columns: rows, up: up) }
+            multiply(gateLinear ?? upLinear, normed, quantized, rows: rows, offset: 0, into: space.gate, worker)
+            if gateLinear != nil {
+                multiply(upLinear, normed, quantized, rows: rows, offset: 0, into: space.up, worker)
+            }
+            for token in 0..<tokenCount {
+                space.gate.activate(activation, row: token, columns: rows, times: gateLinear == nil ? nil : space.up)
+            }
         }
     }
 
@@ -285,39 +371,40 @@ package final class ForwardPass: TeamJob {
         _ router: Linear, _ gates: [Matrix], _ ups: [Matrix], _ downs: [Matrix], for wanted: LayerBlocks?,
         _ worker: TeamWorker
     ) {
-        guard let mixture else { return }
-        multiply(router, normed, quantizedNormed, into: mixture.scores, accumulating: false, worker)
+        guard let mixture = space.mixture else { return }
+        let quantized = space.quantizedNormed
+        let activation = model.hyperparameters.architecture.activation
+        multiply(router, space.normed, quantized, into: mixture.scores, accumulating: false, worker)
         worker.barrier()
         if worker.index == 0 { mixture.route(tokenCount: tokenCount) }
         worker.barrier()
         for pair in worker.share(of: mixture.pairCount) {
-            mixture.inputs.copy(from: normed, row: mixture.token(ofPair: pair), to: pair)
-            quantizedNormed?.quantize(mixture.inputs, row: pair, blocks: wanted?.feedForward ?? [])
+            mixture.inputs.copy(from: space.normed, row: mixture.token(ofPair: pair), to: pair)
+            quantized?.quantize(mixture.inputs, row: pair, blocks: wanted?.feedForward ?? [])
         }
         worker.barrier()
         let inner = model.hyperparameters.feedForwardLength
         forEachExpert(mixture, rows: inner, worker) { expert, pairs, rows in
             gates[expert].multiply(
-                mixture.inputs, quantized: quantizedNormed, tokens: pairs, rows: rows, into: gate,
-                outputColumn: rows.lowerBound,
-                scratch: weightScratch, worker: worker.index)
+                mixture.inputs, quantized: quantized, tokens: pairs, rows: rows, into: space.gate,
+                outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index)
             ups[expert].multiply(
-                mixture.inputs, quantized: quantizedNormed, tokens: pairs, rows: rows, into: up,
-                outputColumn: rows.lowerBound,
-                scratch: weightScratch, worker: worker.index)
-            for pair in pairs { gate.gateSiLU(row: pair, columns: rows, up: up) }
+                mixture.inputs, quantized: quantized, tokens: pairs, rows: rows, into: space.up,
+                outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index)
+            for pair in pairs { space.gate.activate(activation, row: pair, columns: rows, times: space.up) }
         }
         worker.barrier()
-        quantize(gate, quantizedGate, rows: mixture.pairCount, for: wanted?.down, worker)
+        quantize(space.gate, space.quantizedGate, rows: mixture.pairCount, for: wanted?.down, worker)
         forEachExpert(mixture, rows: model.hyperparameters.embeddingLength, worker) { expert, pairs, rows in
             downs[expert].multiply(
-                gate, quantized: quantizedGate, tokens: pairs, rows: rows, into: mixture.outputs,
-                outputColumn: rows.lowerBound,
-                scratch: weightScratch, worker: worker.index)
+                space.gate, quantized: space.quantizedGate, tokens: pairs, rows: rows, into: mixture.outputs,
+                outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index)
         }
         worker.barrier()
-        for token in worker.share(of: tokenCount) { mixture.addOutputs(of: token, to: residual) }
-        worker.barrier()
+        for token in share(worker) {
+            if !model.hyperparameters.addsBranchesDirectly { space.branch.clear(row: token) }
+            mixture.addOutputs(of: token, to: space.branch)
+        }
     }
 
     /// Shares out (expert, rows) pieces of all experts that have work.
@@ -336,36 +423,65 @@ package final class ForwardPass: TeamJob {
         }
     }
 
+    // MARK: Output
+
+    /// The vectors of the texts, each by one thread.
+    private func pool(_ pooling: Pooling, _ worker: TeamWorker) {
+        let width = model.hyperparameters.embeddingLength
+        for index in worker.share(of: texts.count) {
+            let rows = texts[index]
+            if let norm = model.weights.outputNorm {
+                for row in rows { norm.apply(to: space.residual, row: row, into: space.residual) }
+            }
+            switch pooling {
+            case .none:
+                for row in rows { space.final.copy(from: space.residual, row: row, to: row) }
+            case .first:
+                space.final.copy(from: space.residual, row: rows.lowerBound, to: index)
+            case .last:
+                space.final.copy(from: space.residual, row: rows.upperBound - 1, to: index)
+            case .mean:
+                space.final.clear(row: index)
+                for row in rows { space.final.add(space.residual, row: row, scaledBy: 1, to: index, count: width) }
+                space.final.multiply(row: index, by: 1 / Float(rows.count))
+            }
+        }
+    }
+
     private func computeLogits(_ worker: TeamWorker) {
-        guard !logitTokens.isEmpty else { return }
+        guard !logitTokens.isEmpty, let output = model.weights.output else { return }
         if worker.index == 0 {
             for (row, token) in logitTokens.enumerated() {
-                finalNormed.copy(from: residual, row: token, to: row)
-                finalNormed.rmsNorm(
-                    row: row, weight: model.weights.outputNorm, epsilon: model.hyperparameters.normEpsilon,
-                    into: finalNormed)
-                quantizedFinal?.quantize(
-                    finalNormed, row: row, blocks: model.weights.output.matrix.activationBlocks)
+                space.final.copy(from: space.residual, row: token, to: row)
+                model.weights.outputNorm?.apply(to: space.final, row: row, into: space.final)
+                space.quantizedFinal?.quantize(space.final, row: row, blocks: output.matrix.activationBlocks)
             }
         }
         worker.barrier()
-        let output = model.weights.output
+        let shape = model.hyperparameters
         let total = output.matrix.rowCount
         let grain = grain(of: total, worker)
         while let rows = nextRows(of: total, grain: grain, worker) {
             output.matrix.multiply(
-                finalNormed, quantized: quantizedFinal, tokens: 0..<logitTokens.count, rows: rows, into: logitRows,
-                outputColumn: rows.lowerBound,
-                scratch: weightScratch, worker: worker.index)
-            if let bias = output.bias {
-                for row in 0..<logitTokens.count {
-                    logitRows.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound)
+                space.final, quantized: space.quantizedFinal, tokens: 0..<logitTokens.count, rows: rows,
+                into: space.logits, outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index)
+            for row in 0..<logitTokens.count {
+                if let bias = output.bias {
+                    space.logits.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound)
                 }
+                if shape.logitScale != 1 { space.logits.multiply(row: row, columns: rows, by: shape.logitScale) }
+                if shape.logitSoftCap > 0 { space.logits.softCap(shape.logitSoftCap, row: row, columns: rows) }
             }
         }
     }
 
     // MARK: Sharing out a matrix product
+
+    /// What a branch ends with: added to the residual stream at once, or kept for `addBranch`.
+    private func multiplyIntoBranch(_ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, _ worker: TeamWorker) {
+        multiply(
+            linear, x, quantized, into: space.branch, accumulating: model.hyperparameters.addsBranchesDirectly, worker)
+    }
 
     private func multiply(
         _ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, into y: Rows, accumulating: Bool, _ worker: TeamWorker
@@ -388,7 +504,7 @@ package final class ForwardPass: TeamJob {
         let mine = lower..<upper
         linear.matrix.multiply(
             x, quantized: quantized, tokens: 0..<tokenCount, rows: mine, into: y, outputColumn: mine.lowerBound,
-            accumulating: accumulating, scratch: weightScratch, worker: worker.index)
+            accumulating: accumulating, scratch: space.weightScratch, worker: worker.index)
         if let bias = linear.bias {
             for token in 0..<tokenCount { y.add(bias, to: token, columns: mine, biasOffset: mine.lowerBound) }
         }

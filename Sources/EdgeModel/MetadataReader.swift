@@ -25,6 +25,25 @@ struct MetadataReader {
         return number
     }
 
+    /// A multiplier; nil where the key is absent or 0, which stands for none.
+    func factor(_ key: String) throws(ModelError) -> Float? {
+        let number = try optionalFloat(key)
+        return number == 0 ? nil : number
+    }
+
+    func optionalBool(_ key: String) throws(ModelError) -> Bool? {
+        try read { metadata throws(GGUFError) in try metadata.optionalBool(key) }
+    }
+
+    /// An array of truth values, or of integers that are 0 or not; nil where the key holds no array.
+    func optionalFlags(_ key: String) throws(ModelError) -> [Bool]? {
+        guard case .array(let array)? = file.metadata[key] else { return nil }
+        if array.elementType == .bool {
+            return try read { metadata throws(GGUFError) in try metadata.bools(key) }
+        }
+        return try read { metadata throws(GGUFError) in try metadata.ints(key) }.map { $0 != 0 }
+    }
+
     func optionalString(_ key: String) throws(ModelError) -> String? {
         try read { metadata throws(GGUFError) in try metadata.optionalString(key) }
     }

@@ -25,17 +25,40 @@ package final class Model: Sendable {
 
     /// Rows of logits: ids below this can be fed in and come out.
     package var vocabularySize: Int { weights.tokenEmbedding.rowCount }
+
+    /// Whether the model continues texts; otherwise it only embeds them.
+    package var generates: Bool { weights.output != nil && hyperparameters.isCausal }
+
+    /// Fails for a model that only embeds.
+    ///
+    /// - Throws: `ModelError.unsupportedArchitecture`.
+    package func requireGeneration() throws(ModelError) {
+        guard generates else {
+            throw ModelError(
+                .unsupportedArchitecture,
+                "a model of whole texts ('\(hyperparameters.architecture.name)') embeds, but does not generate",
+                key: "general.architecture")
+        }
+    }
+
+    /// Positions that a text can have: those there are vectors for, or with rotary embedding any number.
+    package var maximumPositions: Int { weights.positionEmbedding?.rowCount ?? .max }
 }
 
 extension Model {
     /// An empty cache of this model's shape with room for `capacity` positions.
     ///
+    /// - Parameter batchCapacity: the most tokens that will be run at once, by default all; layers with a window keep only
+    ///   that window and a batch.
     /// - Throws: `ModelError.insufficientMemory`.
-    package func makeCache(capacity: Int, precision: CachePrecision) throws(ModelError) -> KeyValueCache {
+    package func makeCache(
+        capacity: Int, batchCapacity: Int? = nil, precision: CachePrecision
+    ) throws(ModelError) -> KeyValueCache {
         do throws(PlatformError) {
             return try KeyValueCache(
-                layerCount: hyperparameters.blockCount, kvHeadCount: hyperparameters.keyValueHeadCount,
-                headSize: hyperparameters.headSize, capacity: capacity, precision: precision)
+                windows: hyperparameters.layers.map(\.window), kvHeadCount: hyperparameters.keyValueHeadCount,
+                headSize: hyperparameters.headSize, capacity: capacity, batchCapacity: batchCapacity,
+                precision: precision)
         } catch {
             throw ModelError(.insufficientMemory, "no memory for a context of \(capacity) tokens: \(error)")
         }
@@ -47,7 +70,7 @@ extension Model {
     private func matrices(of layer: LayerWeights) -> [Matrix] {
         let attention = [layer.query, layer.key, layer.value, layer.attentionOutput].map(\.matrix)
         switch layer.feedForward {
-        case .dense(let gate, let up, let down): return attention + [gate.matrix, up.matrix, down.matrix]
+        case .dense(let gate, let up, let down): return attention + [gate, up, down].compactMap { $0?.matrix }
         case .experts(let router, let gates, let ups, let downs):
             let used = hyperparameters.expertUsedCount
             return attention + [router.matrix] + gates.prefix(used) + ups.prefix(used) + downs.prefix(used)
@@ -56,7 +79,7 @@ extension Model {
 
     /// Bytes of weights that computing one token and its logits reads.
     package var weightByteCountPerToken: Int {
-        weights.layers.reduce(weights.output.matrix.bytes.count) { total, layer in
+        weights.layers.reduce(weights.output?.matrix.bytes.count ?? 0) { total, layer in
             matrices(of: layer).reduce(total) { $0 + $1.bytes.count }
         }
     }

@@ -4,18 +4,35 @@ internal import EdgePlatform
 
 /// Cosines and sines for the positions of a batch.
 struct RotaryTable {
-    private let frequencies: [Double]
+    private let short: [Double]
+    /// The frequencies of contexts longer than the original one, where they differ (Phi 3).
+    private let long: [Double]?
+    private let originalContext: Int
     private let magnitude: Double
     /// [batch, dimensionCount]: cosines, then sines.
     let rows: Rows
 
-    init(_ scaling: RotaryScaling, factors: Vector?, batch: Int) throws(PlatformError) {
-        frequencies = scaling.frequencies(dividedBy: factors)
+    init(_ scaling: RotaryScaling, factors: RotaryFactors, batch: Int) throws(PlatformError) {
+        switch factors {
+        case .none:
+            short = scaling.frequencies(dividedBy: nil)
+            long = nil
+        case .always(let factors):
+            short = scaling.frequencies(dividedBy: factors)
+            long = nil
+        case .byContext(let shortFactors, let longFactors):
+            short = scaling.frequencies(dividedBy: shortFactors)
+            long = scaling.frequencies(dividedBy: longFactors)
+        }
+        originalContext = scaling.originalContext
         magnitude = Double(scaling.magnitude)
         rows = try Rows(rowCount: batch, columnCount: scaling.dimensionCount)
     }
 
-    func fill(row: Int, position: Int) {
+    /// Fills a row for a position of a context with room for `contextSize` positions. What counts is the room: a key that was
+    /// turned once must fit the queries to come.
+    func fill(row: Int, position: Int, contextSize: Int) {
+        let frequencies = contextSize > originalContext ? long ?? short : short
         for (i, frequency) in frequencies.enumerated() {
             let angle = Deterministic.sineAndCosine(Double(position) * frequency)
             rows[row, i] = Float(angle.cosine * magnitude)

@@ -11,19 +11,35 @@ package struct Linear: Sendable {
 
 /// The weights of one layer, by the names GGUF gives them (`blk.N.…`).
 package struct LayerWeights: Sendable {
-    package let attentionNorm: Vector
+    /// What the architecture's `NormPlacement` puts before a branch and behind it.
+    package let attentionNorm: Norm?
+    package let attentionPostNorm: Norm?
     package let query: Linear
     package let key: Linear
     package let value: Linear
+    /// As long as one head, or as all together.
+    package let queryNorm: Norm?
+    package let keyNorm: Norm?
     package let attentionOutput: Linear
-    package let feedForwardNorm: Vector
+    package let feedForwardNorm: Norm?
+    package let feedForwardPostNorm: Norm?
     package let feedForward: FeedForward
 
     package enum FeedForward: Sendable {
-        case dense(gate: Linear, up: Linear, down: Linear)
+        /// down(f(gate x) * (up x)); without a gate down(f(up x)).
+        case dense(gate: Linear?, up: Linear, down: Linear)
         /// A router chooses experts for each token (Shazeer et al. 2017; Jiang et al. 2024, "Mixtral").
         case experts(router: Linear, gate: [Matrix], up: [Matrix], down: [Matrix])
     }
+}
+
+/// Divisors of the rotary frequencies.
+package enum RotaryFactors: Sendable {
+    case none
+    /// `rope_freqs.weight` (Llama 3.1).
+    case always(Vector)
+    /// `rope_factors_short.weight` up to the original context, `rope_factors_long.weight` beyond (Phi 3).
+    case byContext(short: Vector, long: Vector)
 }
 
 /// In what blocks the matrices of a layer want their inputs quantized; empty where they read f32.
@@ -39,7 +55,7 @@ struct LayerBlocks {
         attentionOutput = layer.attentionOutput.matrix.activationBlocks
         switch layer.feedForward {
         case .dense(let gate, let up, let down):
-            feedForward = union([gate.matrix, up.matrix])
+            feedForward = union([up.matrix] + (gate.map { [$0.matrix] } ?? []))
             self.down = down.matrix.activationBlocks
         case .experts(let router, let gates, let ups, let downs):
             feedForward = union([router.matrix] + gates + ups)
@@ -52,31 +68,52 @@ struct LayerBlocks {
 package struct Weights: Sendable {
     /// [vocabulary, embeddingLength]: a row a token.
     package let tokenEmbedding: Matrix
-    package let outputNorm: Vector
-    /// [vocabulary, embeddingLength]; the embedding itself where the file has no `output.weight`.
-    package let output: Linear
-    /// Divisors of the rotary frequencies, `rope_freqs.weight`.
-    package let rotaryFactors: Vector?
+    /// [positions, embeddingLength], where positions are learned vectors.
+    package let positionEmbedding: Matrix?
+    /// [kinds, embeddingLength], of which every token is of kind 0.
+    package let typeEmbedding: Matrix?
+    package let embeddingNorm: Norm?
+    package let outputNorm: Norm?
+    /// [vocabulary, embeddingLength]; the embedding itself where the file has no `output.weight`; nil for encoders.
+    package let output: Linear?
+    package let rotaryFactors: RotaryFactors
     package let layers: [LayerWeights]
 
     init(_ file: GGUFFile, _ shape: Hyperparameters) throws(ModelError) {
         let binder = TensorBinder(file: file)
+        let architecture = shape.architecture
         let width = shape.embeddingLength
-        let vocabulary = try binder.vocabularySize(embeddingLength: width)
-        let embedding = try binder.matrix("token_embd.weight", rows: vocabulary, columns: width)
-        tokenEmbedding = embedding
-        outputNorm = try binder.vector("output_norm.weight", count: width)
-        if binder.has("output.weight") {
-            output = try binder.linear("output", rows: vocabulary, columns: width)
+        tokenEmbedding = try binder.table("token_embd.weight", columns: width)
+        positionEmbedding =
+            architecture.rotaryPairs == nil ? try binder.table("position_embd.weight", columns: width) : nil
+        typeEmbedding =
+            architecture.isEncoder && binder.has("token_types.weight")
+            ? try binder.table("token_types.weight", columns: width) : nil
+        embeddingNorm = architecture.isEncoder ? try binder.norm("token_embd_norm", count: width, shape) : nil
+        outputNorm = architecture.isEncoder ? nil : try binder.norm("output_norm", count: width, shape)
+        if architecture.isEncoder {
+            output = nil
+        } else if binder.has("output.weight") {
+            output = try binder.linear("output", rows: tokenEmbedding.rowCount, columns: width)
         } else {
-            output = Linear(matrix: embedding, bias: nil)
+            output = Linear(matrix: tokenEmbedding, bias: nil)
         }
-        rotaryFactors =
-            binder.has("rope_freqs.weight")
-            ? try binder.vector("rope_freqs.weight", count: shape.rotary.dimensionCount / 2) : nil
+        rotaryFactors = try Self.rotaryFactors(binder, shape.rotary)
         var layers: [LayerWeights] = []
         for index in 0..<shape.blockCount { layers.append(try LayerWeights(binder, shape, index)) }
         self.layers = layers
+    }
+
+    private static func rotaryFactors(_ binder: TensorBinder, _ rotary: RotaryScaling?) throws(ModelError)
+        -> RotaryFactors
+    {
+        guard let rotary else { return .none }
+        let count = rotary.dimensionCount / 2
+        if binder.has("rope_freqs.weight") { return .always(try binder.vector("rope_freqs.weight", count: count)) }
+        guard binder.has("rope_factors_long.weight") || binder.has("rope_factors_short.weight") else { return .none }
+        return .byContext(
+            short: try binder.vector("rope_factors_short.weight", count: count),
+            long: try binder.vector("rope_factors_long.weight", count: count))
     }
 }
 
@@ -84,28 +121,75 @@ extension LayerWeights {
     init(_ binder: TensorBinder, _ shape: Hyperparameters, _ index: Int) throws(ModelError) {
         let block = "blk.\(index)."
         let width = shape.embeddingLength
-        let inner = shape.feedForwardLength
         let queryWidth = shape.headCount * shape.headSize
         let keyWidth = shape.keyValueHeadCount * shape.headSize
-        attentionNorm = try binder.vector(block + "attn_norm.weight", count: width)
-        query = try binder.linear(block + "attn_q", rows: queryWidth, columns: width)
-        key = try binder.linear(block + "attn_k", rows: keyWidth, columns: width)
-        value = try binder.linear(block + "attn_v", rows: keyWidth, columns: width)
+
+        func norm(_ name: String, _ places: Architecture.NormPlacement...) throws(ModelError) -> Norm? {
+            guard places.contains(shape.architecture.normPlacement) else { return nil }
+            return try binder.norm(block + name, count: width, shape)
+        }
+        attentionNorm = try norm("attn_norm", .before, .beforeAndAfter)
+        feedForwardNorm = try norm("ffn_norm", .before, .beforeAndAfter)
+        if shape.architecture.normPlacement == .afterSum {
+            attentionPostNorm = try norm("attn_output_norm", .afterSum)
+            feedForwardPostNorm = try norm("layer_output_norm", .afterSum)
+        } else {
+            attentionPostNorm = try norm("post_attention_norm", .after, .beforeAndAfter)
+            feedForwardPostNorm = try norm("post_ffw_norm", .after, .beforeAndAfter)
+        }
+        if binder.has(block + "attn_qkv.weight") {
+            let parts = try binder.fused(block + "attn_qkv", rows: [queryWidth, keyWidth, keyWidth], columns: width)
+            (query, key, value) = (parts[0], parts[1], parts[2])
+        } else {
+            query = try binder.linear(block + "attn_q", rows: queryWidth, columns: width)
+            key = try binder.linear(block + "attn_k", rows: keyWidth, columns: width)
+            value = try binder.linear(block + "attn_v", rows: keyWidth, columns: width)
+        }
         attentionOutput = try binder.linear(block + "attn_output", rows: width, columns: queryWidth)
-        feedForwardNorm = try binder.vector(block + "ffn_norm.weight", count: width)
-        guard shape.expertCount > 0 else {
-            feedForward = .dense(
-                gate: try binder.linear(block + "ffn_gate", rows: inner, columns: width),
-                up: try binder.linear(block + "ffn_up", rows: inner, columns: width),
+        switch shape.architecture.headNorm {
+        case .none:
+            try binder.refuse(block + "attn_q_norm.weight")
+            (queryNorm, keyNorm) = (nil, nil)
+        case .eachHead:
+            queryNorm = try binder.norm(block + "attn_q_norm", count: shape.headSize, shape)
+            keyNorm = try binder.norm(block + "attn_k_norm", count: shape.headSize, shape)
+        case .allHeads:
+            queryNorm = try binder.norm(block + "attn_q_norm", count: queryWidth, shape)
+            keyNorm = try binder.norm(block + "attn_k_norm", count: keyWidth, shape)
+        }
+        feedForward = try FeedForward(binder, shape, block)
+    }
+}
+
+extension LayerWeights.FeedForward {
+    fileprivate init(_ binder: TensorBinder, _ shape: Hyperparameters, _ block: String) throws(ModelError) {
+        let width = shape.embeddingLength
+        let inner = shape.feedForwardLength
+        try binder.refuse(block + "ffn_up_shexp.weight")
+        guard shape.expertCount == 0 else {
+            let experts = shape.expertCount
+            self = .experts(
+                router: try binder.linear(block + "ffn_gate_inp", rows: experts, columns: width),
+                gate: try binder.experts(block + "ffn_gate", count: experts, rows: inner, columns: width),
+                up: try binder.experts(block + "ffn_up", count: experts, rows: inner, columns: width),
+                down: try binder.experts(block + "ffn_down", count: experts, rows: width, columns: inner))
+            return
+        }
+        if shape.architecture.isGated, !binder.has(block + "ffn_gate.weight"),
+            binder.rowCount(block + "ffn_up.weight") == 2 * inner
+        {
+            // The gate's rows come first.
+            let parts = try binder.fused(block + "ffn_up", rows: [inner, inner], columns: width)
+            self = .dense(
+                gate: parts[0], up: parts[1],
                 down: try binder.linear(block + "ffn_down", rows: width, columns: inner))
             return
         }
-        let experts = shape.expertCount
-        feedForward = .experts(
-            router: try binder.linear(block + "ffn_gate_inp", rows: experts, columns: width),
-            gate: try binder.experts(block + "ffn_gate", count: experts, rows: inner, columns: width),
-            up: try binder.experts(block + "ffn_up", count: experts, rows: inner, columns: width),
-            down: try binder.experts(block + "ffn_down", count: experts, rows: width, columns: inner))
+        self = .dense(
+            gate: shape.architecture.isGated
+                ? try binder.linear(block + "ffn_gate", rows: inner, columns: width) : nil,
+            up: try binder.linear(block + "ffn_up", rows: inner, columns: width),
+            down: try binder.linear(block + "ffn_down", rows: width, columns: inner))
     }
 }
 
@@ -122,15 +206,51 @@ struct TensorBinder {
         return tensor
     }
 
-    /// The rows of the embedding: every id below can be looked up.
-    func vocabularySize(embeddingLength: Int) throws(ModelError) -> Int {
-        let name = "token_embd.weight"
-        let dimensions = try tensor(name).dimensions
-        guard dimensions.count == 2, dimensions[0] == embeddingLength, (1...Int(Int32.max)).contains(dimensions[1])
-        else {
-            throw shapeError(name, dimensions, expected: [embeddingLength, "vocabulary"])
-        }
+    /// The second dimension of a tensor, if there is such a tensor and it has two.
+    func rowCount(_ name: String) -> Int? {
+        guard let dimensions = file.tensor(named: name)?.dimensions, dimensions.count == 2 else { return nil }
         return dimensions[1]
+    }
+
+    /// A matrix of as many rows as it has: what ids or positions are looked up in.
+    func table(_ name: String, columns: Int) throws(ModelError) -> Matrix {
+        let dimensions = try tensor(name).dimensions
+        guard dimensions.count == 2, dimensions[0] == columns, (1...Int(Int32.max)).contains(dimensions[1]) else {
+            throw shapeError(name, dimensions, expected: [columns, "rows"])
+        }
+        return try matrix(name, rows: dimensions[1], columns: columns)
+    }
+
+    /// Fails where the file has a tensor that belongs to a variant that is not supported: without it the model would be another.
+    func refuse(_ name: String) throws(ModelError) {
+        guard has(name) else { return }
+        throw ModelError(.unsupportedArchitecture, "this variant of the architecture is not supported", tensor: name)
+    }
+
+    /// `name.weight`, with `name.bias` where there is one.
+    func norm(_ name: String, count: Int, _ shape: Hyperparameters) throws(ModelError) -> Norm {
+        Norm(
+            kind: shape.architecture.norm, weight: try vector(name + ".weight", count: count),
+            bias: has(name + ".bias") ? try vector(name + ".bias", count: count) : nil, epsilon: shape.normEpsilon)
+    }
+
+    /// Linear maps that lie one after the other in one matrix, each sharing its rows and having its part of the bias.
+    func fused(_ name: String, rows parts: [Int], columns: Int) throws(ModelError) -> [Linear] {
+        let total = parts.reduce(0, +)
+        let whole = try matrix(name + ".weight", rows: total, columns: columns)
+        let bias = has(name + ".bias") ? try vector(name + ".bias", count: total).values : nil
+        var result: [Linear] = []
+        var start = 0
+        for count in parts {
+            guard let part = whole.slice(rows: start..<start + count) else {
+                throw ModelError(.truncated, "the data ends early", tensor: name + ".weight")
+            }
+            var partOfBias: Vector?
+            if let bias { partOfBias = try made(Array(bias[start..<start + count]), name + ".bias") }
+            result.append(Linear(matrix: part, bias: partOfBias))
+            start += count
+        }
+        return result
     }
 
     /// A matrix of `rows` outputs and `columns` inputs: GGUF dimensions [columns, rows].
@@ -201,12 +321,18 @@ struct TensorBinder {
             throw ModelError(
                 .unsupportedTensorType, "type \(tensor.type.name) stores integers, not weights", tensor: name)
         }
-        do {
-            return try Vector(tensor.type.decode(tensor.bytes.copied()))
-        } catch let error as PlatformError {
-            throw ModelError(.insufficientMemory, "\(error)", tensor: name)
-        } catch {
+        let values: [Float]
+        do throws(QuantError) { values = try tensor.type.decode(tensor.bytes.copied()) } catch {
             throw ModelError(.unsupportedTensorType, "\(error)", tensor: name)
+        }
+        return try made(values, name)
+    }
+
+    private func made(_ values: [Float], _ name: String) throws(ModelError) -> Vector {
+        do throws(PlatformError) {
+            return try Vector(values)
+        } catch {
+            throw ModelError(.insufficientMemory, "\(error)", tensor: name)
         }
     }
 

@@ -69,7 +69,7 @@ import Synchronization
         var counts: [(name: String, count: Int)] = []
         for _ in 0..<2 {
             counts.removeAll(keepingCapacity: true)
-            cache.truncate(to: 0)
+            cache.removeAll()
             let prompt = allocations { pass.run(ids[0..<64], cache: cache, logits: 63..<64) }
             let tokens = allocations { for i in 64..<96 { pass.run(ids[i..<i + 1], cache: cache, logits: 0..<1) } }
             counts.append(("a prompt of 64 tokens", prompt))

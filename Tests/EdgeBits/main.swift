@@ -32,7 +32,7 @@ func logits(_ model: Model, _ ids: [Int32], pieces: [Int], threads: Int, precisi
     for piece in pieces {
         // Something else first, taken back: it must leave no trace.
         pass.run(ids[0..<min(5, ids.count)], cache: cache, logits: 0..<0)
-        cache.truncate(to: start)
+        try cache.truncate(to: start)
         pass.run(ids[start..<start + piece], cache: cache, logits: 0..<piece)
         for row in 0..<piece { result += pass.logits.copy(row: row) }
         start += piece

@@ -89,14 +89,17 @@ func tokenize(_ file: GGUFFile) throws -> Int {
 
 private let team = try? ThreadTeam(threadCount: 1)
 
-/// Loads the model, runs a short prompt in two pieces and chooses a token.
+/// Loads the model, runs a short prompt in two pieces and chooses a token; an encoder embeds short texts.
 func generate(_ file: GGUFFile) throws -> Int {
     let model = try Model(file)
     let tokenizer = try model.makeTokenizer()
     guard let team else { throw Contradiction("no thread") }
+    let last = Int32(clamping: min(tokenizer.count, model.vocabularySize) - 1)
+    guard model.generates else {
+        return try Encoder(model, team: team, tokenCapacity: 3).embed([[0, last], [last], [0]]).count
+    }
     let pass = try ForwardPass(model, team: team, batchCapacity: 3)
     let cache = try model.makeCache(capacity: 8, precision: .f16)
-    let last = Int32(clamping: min(tokenizer.count, model.vocabularySize) - 1)
     pass.run([0, last, 0], cache: cache, logits: 2..<3)
     pass.run([last], cache: cache, logits: 0..<1)
     var sampler = try Sampler(SamplingParameters(), vocabularySize: model.vocabularySize)

@@ -17,6 +17,17 @@ struct GoldenModel: Decodable, Sendable, CustomTestStringConvertible {
     let greedy_ids: [Int32]?
     let greedy_margins: [Double]?
     let recommended_nmse: [String: Double]
+    let n_ctx: Int
+    let observed: Observed?
+
+    /// Of what the recording tried besides.
+    struct Observed: Decodable, Sendable {
+        let remove_last_then_continue: Removal?
+    }
+    struct Removal: Decodable, Sendable {
+        let removed: Int
+        let continuation_ids: [Int32]
+    }
 
     var testDescription: String { name }
 
@@ -26,24 +37,30 @@ struct GoldenModel: Decodable, Sendable, CustomTestStringConvertible {
         init(from decoder: any Decoder) throws { model = try? GoldenModel(from: decoder) }
     }
 
-    /// The models whose architecture can be run.
-    static let all: [GoldenModel] = {
+    private static let everything: [GoldenModel] = {
         guard let url = try? SharedData.url("golden/MANIFEST.json"), let data = try? Data(contentsOf: url),
             let manifest = try? JSONDecoder().decode(Manifest.self, from: data)
         else { return [] }
-        return manifest.models.compactMap(\.model).filter { Architecture.named($0.arch) != nil && $0.greedy_ids != nil }
+        return manifest.models.compactMap(\.model)
     }()
+
+    /// The models that generate; all of them can be run.
+    static let all = everything.filter { $0.greedy_ids != nil }
+    /// Those that only embed.
+    static let encoders = everything.filter { $0.greedy_ids == nil }
 }
 
-/// Loads a model and runs ids through it in the given pieces; the logits of every token, row after row.
+/// Runs ids through a model in the given pieces; the logits of every token, row after row.
+///
+/// The context has room for what the recordings had: some models turn their heads by it.
 func logits(
-    _ model: Model, _ ids: [Int32], pieces: [Int], threads: Int = 1, precision: CachePrecision = .f32,
-    path: ComputePath = .exact
+    _ model: Model, _ ids: [Int32], pieces: [Int], threads: Int = 1, context: Int = 256,
+    precision: CachePrecision = .f32, path: ComputePath = .exact
 ) throws -> [Float] {
     let pass = try ForwardPass(
         model, team: ThreadTeam(threadCount: threads), batchCapacity: pieces.max() ?? 1,
         logitsCapacity: pieces.max() ?? 1, path: path)
-    let cache = try model.makeCache(capacity: ids.count, precision: precision)
+    let cache = try model.makeCache(capacity: context, batchCapacity: pass.batchCapacity, precision: precision)
     var result: [Float] = []
     var start = 0
     for piece in pieces {
@@ -96,6 +113,9 @@ struct GoldenModelTests {
             #expect(error <= limit)
             // The recorded engine's own error, but for the chance in which way its scales and ours are rounded.
             #expect(error <= 1.1 * nmse(recorded[..<exact.count], exact))
+            // The second term's scale is 254 times finer, its error 254 squared times smaller; some is left to f32.
+            let fine = try logits(model, ids, pieces: [ids.count], path: .int16)
+            #expect(nmse(fine[..<exact.count], exact) <= limit / 10_000)
         } else {
             let limit = try #require(limits["golden"] ?? limits["golden_f32_math"])
             #expect(nmse(mine[..<recorded.count], recorded) <= limit)
@@ -127,15 +147,26 @@ struct GoldenModelTests {
     func removalAgrees(golden: GoldenModel) throws {
         let model = try Model(GGUFFile(path: SharedData.url("golden/" + golden.file).path))
         let ids = golden.prompt_ids
-        let pass = try ForwardPass(model, team: ThreadTeam(threadCount: 2), batchCapacity: 64, logitsCapacity: 8)
-        let cache = try model.makeCache(capacity: 64, precision: .f32)
-        pass.run(ids[...], cache: cache, logits: 0..<0)
-        cache.truncate(to: ids.count - 8)
-        let continuation: [Int32] = [5, 9, 300, 17, 2, 40, 41, 7]
-        pass.run(continuation[...], cache: cache, logits: 0..<8)
-        let resumed = (0..<8).flatMap { pass.logits.copy(row: $0) }
-        let fresh = try logits(model, ids.dropLast(8) + continuation, pieces: [ids.count], path: .int8)
-        #expect(resumed == Array(fresh.suffix(resumed.count)))
+        let removal = try #require(golden.observed?.remove_last_then_continue)
+        for path in ComputePath.allCases {
+            let pass = try ForwardPass(
+                model, team: ThreadTeam(threadCount: 2), batchCapacity: 64, logitsCapacity: 8, path: path)
+            // Once with room for every position, once with rings for the layers with a window.
+            for batch in [nil, 64] {
+                let cache = try model.makeCache(capacity: golden.n_ctx, batchCapacity: batch, precision: .f32)
+                pass.run(ids[...], cache: cache, logits: 0..<0)
+                try cache.truncate(to: ids.count - removal.removed)
+                pass.run(removal.continuation_ids[...], cache: cache, logits: 0..<8)
+                let resumed = (0..<8).flatMap { pass.logits.copy(row: $0) }
+                let all = ids.dropLast(removal.removed) + removal.continuation_ids
+                let fresh = try logits(model, Array(all), pieces: [all.count], path: path)
+                #expect(resumed == Array(fresh.suffix(resumed.count)))
+                if path == .exact, let recorded = try? SharedData.floats("golden/logits/\(golden.name).rm.f32") {
+                    let limits = golden.recommended_nmse
+                    #expect(nmse(resumed, recorded) <= limits["golden"] ?? limits["golden_f32_math"] ?? 0)
+                }
+            }
+        }
     }
 }
 
