@@ -514,7 +514,7 @@ extension Parser {
             switch Keyword(rawValue: name) {
             case .true, .True: return .constant(.bool(true))
             case .false, .False: return .constant(.bool(false))
-            case .none, .None: return .constant(.none)
+            case .some(.none), .None: return .constant(.null)
             case .varargs, .kwargs, .caller: mentioned.insert(name)
             default: break
             }

@@ -2,7 +2,7 @@
 /// no chain of references can then be long enough, or circular, to do harm.
 enum Value: Sendable {
     case undefined(Missing)
-    case none
+    case null
     case bool(Bool)
     case int(Int)
     case double(Double)
@@ -34,7 +34,7 @@ enum Value: Sendable {
     var kind: Kind {
         switch self {
         case .undefined: .undefined
-        case .none: .none
+        case .null: .null
         case .bool: .bool
         case .int: .int
         case .double: .double
@@ -71,12 +71,12 @@ enum Value: Sendable {
 
 /// The type of a value, by the name that Python gives it.
 enum Kind: UInt8, Sendable {
-    case undefined, none, bool, int, double, string, list, tuple, dict, namespace, macro, loop, function
+    case undefined, null, bool, int, double, string, list, tuple, dict, namespace, macro, loop, function
 
     var name: String {
         switch self {
         case .undefined: "Undefined"
-        case .none: "NoneType"
+        case .null: "NoneType"
         case .bool: "bool"
         case .int: "int"
         case .double: "float"
@@ -102,7 +102,7 @@ struct Missing: Sendable {
 
 /// A value as a key of a dict: equal numbers are one key whatever their type.
 enum Key: Sendable, Hashable {
-    case none
+    case null
     case undefined
     case int(Int)
     case double(Double)
