@@ -62,7 +62,7 @@ extension Renderer {
     private mutating func each(
         _ filter: Filter, _ value: Value, _ arguments: Arguments
     ) throws(TemplateError) -> Value {
-        let elements = try elements(of: value)
+        let elements = try truth(value) ? try elements(of: value) : []
         var result: [Value] = []
         if filter == .map {
             for element in elements {

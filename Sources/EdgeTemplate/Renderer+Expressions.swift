@@ -94,13 +94,11 @@ extension Renderer {
 
     private mutating func concatenation(_ parts: [Expression]) throws(TemplateError) -> Value {
         let values = try evaluate(parts)
-        let isSafe = values.contains { if case .safe = $0 { true } else { false } }
         var result: [UInt32] = []
         for value in values {
-            let text = isSafe ? try escaped(value) : try string(value)
-            try grow(&result, text)
+            try grow(&result, try string(value))
         }
-        return isSafe ? .safe(Text(units: result)) : .string(Text(units: result))
+        return .string(Text(units: result))
     }
 
     private mutating func dict(
