@@ -44,6 +44,7 @@ extension Renderer {
     }
 
     /// The member of a value that a path such as `a.b` or `0` names; the value itself without a path.
+    @inline(never)
     mutating func member(_ path: Value?, of value: Value) throws(TemplateError) -> Value {
         guard let path else { return value }
         guard let text = path.text else { return try item(path, of: value) }
@@ -59,6 +60,7 @@ extension Renderer {
         return result
     }
 
+    @inline(never)
     private mutating func each(
         _ filter: Filter, _ value: Value, _ arguments: Arguments
     ) throws(TemplateError) -> Value {
@@ -94,6 +96,7 @@ extension Renderer {
         return try list(result)
     }
 
+    @inline(never)
     private mutating func mapped(_ element: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
         var rest = arguments
         if rest.positional.isEmpty {
@@ -112,6 +115,7 @@ extension Renderer {
     }
 
     /// What elements are ordered by: themselves or a member, letters of either case alike unless told otherwise.
+    @inline(never)
     mutating func sortKeys(
         _ elements: [Value], caseSensitive: Value?, attribute: Value?
     ) throws(TemplateError) -> [Value] {
@@ -146,6 +150,7 @@ extension Renderer {
     }
 
     /// The places of values in their order, equal ones as they stood.
+    @inline(never)
     mutating func sorted(_ keys: [Value], reverse: Bool) throws(TemplateError) -> [Int] {
         var order = Array(keys.indices)
         var other = order
@@ -174,6 +179,7 @@ extension Renderer {
         return order
     }
 
+    @inline(never)
     private mutating func ordered(
         _ filter: Filter, _ value: Value, _ arguments: Arguments
     ) throws(TemplateError) -> Value {
@@ -233,6 +239,7 @@ extension Renderer {
     }
 
     /// `batch` cuts into rows of a length, `slice` into a number of columns.
+    @inline(never)
     private mutating func portions(
         _ filter: Filter, _ value: Value, _ arguments: Arguments
     ) throws(TemplateError) -> Value {

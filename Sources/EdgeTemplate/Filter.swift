@@ -36,6 +36,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     private mutating func length(_ value: Value) throws(TemplateError) -> Int {
         switch value {
         case .string(let text), .safe(let text): text.count
@@ -51,6 +52,7 @@ extension Renderer {
 // MARK: - Texts
 
 extension Renderer {
+    @inline(never)
     private mutating func textFilter(
         _ filter: Filter, _ value: Value, _ arguments: Arguments
     ) throws(TemplateError) -> Value {
@@ -105,6 +107,7 @@ extension Renderer {
         return Text(units: units)
     }
 
+    @inline(never)
     private mutating func indent(_ text: Text, _ arguments: Arguments) throws(TemplateError) -> Value {
         let bound = try bind(arguments, ["width", "first", "blank"])
         let margin = try margin(bound[0], 4)
@@ -116,13 +119,16 @@ extension Renderer {
         if text.isEmpty || Characters.endsLine(text.scalar(text.count - 1)) { lines.append(text.count..<text.count) }
         var units: [UInt32] = []
         for (index, line) in lines.enumerated() {
-            if index > 0 { units.append(line.lowerBound > 0 ? 10 | text.units[line.lowerBound - 1] & Text.trustBit : 10) }
+            if index > 0 {
+                units.append(line.lowerBound > 0 ? 10 | text.units[line.lowerBound - 1] & Text.trustBit : 10)
+            }
             if index == 0 ? indentsFirst : indentsBlank || !line.isEmpty { try grow(&units, margin) }
             try grow(&units, text.slice(line))
         }
         return .string(Text(units: units))
     }
 
+    @inline(never)
     private mutating func truncate(_ text: Text, _ arguments: Arguments) throws(TemplateError) -> Value {
         let bound = try bind(arguments, ["length", "killwords", "end", "leeway"])
         let length = try integer(bound[0], 255)
@@ -143,6 +149,7 @@ extension Renderer {
 // MARK: - Numbers
 
 extension Renderer {
+    @inline(never)
     private mutating func numberFilter(
         _ filter: Filter, _ value: Value, _ arguments: Arguments
     ) throws(TemplateError) -> Value {
@@ -186,6 +193,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     private mutating func int(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
         let bound = try bind(arguments, ["default", "base"])
         let standard = bound[0] ?? .int(0)
@@ -244,6 +252,7 @@ extension Renderer {
         return isHexadecimal ? nil : Double(string)
     }
 
+    @inline(never)
     private mutating func round(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
         let bound = try bind(arguments, ["precision", "method"])
         let precision = try integer(bound[0], 0)

@@ -13,6 +13,7 @@ extension Renderer {
     }
 
     /// `text % values`.
+    @inline(never)
     mutating func format(_ text: Text, percent value: Value) throws(TemplateError) -> Text {
         var values: [Value] = [value]
         if case .tuple(let index) = value { values = lists[index] }
@@ -75,6 +76,7 @@ extension Renderer {
     }
 
     /// `text.format(...)`.
+    @inline(never)
     mutating func format(_ text: Text, _ arguments: Arguments) throws(TemplateError) -> Text {
         var units: [UInt32] = []
         var next = 0
@@ -102,6 +104,7 @@ extension Renderer {
         return Text(units: units)
     }
 
+    @inline(never)
     private mutating func fieldText(
         _ field: Text, _ arguments: Arguments, _ next: inout Int
     ) throws(TemplateError) -> Text {
@@ -178,6 +181,7 @@ extension Renderer {
         return value
     }
 
+    @inline(never)
     private mutating func laidOut(_ value: Value, _ layout: Layout, percent: Bool) throws(TemplateError) -> Text {
         var units: [UInt32]
         var isNumber = false
@@ -194,7 +198,9 @@ extension Renderer {
             if isNumber { units = decorate(units, layout) }
         case 100, 105, 117:
             var number = value.integer
-            if number == nil, percent, case .double(let double) = value { number = Int(exactly: double.rounded(.towardZero)) }
+            if number == nil, percent, case .double(let double) = value {
+                number = Int(exactly: double.rounded(.towardZero))
+            }
             guard let number else { throw fail(.type, "%d format: a number is required, not \(value.kind.name)") }
             units = decorate(Text(String(number)).units, layout)
             isNumber = true
@@ -240,6 +246,7 @@ extension Renderer {
     }
 
     /// A number with a fixed count of digits after the point, rounded half to even on its exact value.
+    @inline(never)
     mutating func fixed(_ number: Double, _ places: Int) throws(TemplateError) -> String {
         guard number.isFinite else { return Renderer.digits(of: number) }
         let size = Int(number.exponent.magnitude) + 52

@@ -8,6 +8,7 @@ extension Renderer {
         var sortsKeys = false
     }
 
+    @inline(never)
     mutating func json(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
         let bound = try bind(arguments, ["ensure_ascii", "indent", "separators", "sort_keys"])
         var style = JSONStyle()
@@ -28,6 +29,7 @@ extension Renderer {
         return .string(Text(units: units))
     }
 
+    @inline(never)
     private mutating func write(
         _ value: Value, _ style: JSONStyle, level: Int, into units: inout [UInt32]
     ) throws(TemplateError) {
@@ -55,6 +57,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     private mutating func writeDict(
         _ map: OrderedMap, _ style: JSONStyle, level: Int, into units: inout [UInt32]
     ) throws(TemplateError) {
@@ -85,6 +88,7 @@ extension Renderer {
         append("}", to: &units)
     }
 
+    @inline(never)
     private mutating func breakLine(
         _ style: JSONStyle, _ level: Int, into units: inout [UInt32]
     ) throws(TemplateError) {
@@ -100,6 +104,7 @@ extension Renderer {
     }
 
     /// Appends a JSON string; an escape is as trusted as the character that it stands for.
+    @inline(never)
     private mutating func quoteJSON(
         _ text: Text, _ style: JSONStyle, into units: inout [UInt32]
     ) throws(TemplateError) {

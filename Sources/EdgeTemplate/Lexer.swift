@@ -42,6 +42,39 @@ enum Symbol: String, Sendable {
     case pipe = "|"
     case comma = ","
     case semicolon = ";"
+
+    /// The symbol that two characters begin with, and its length.
+    static func named(_ first: UInt32, _ second: UInt32) -> (Symbol, Int)? {
+        switch (Unicode.Scalar(first) ?? " ", Unicode.Scalar(second) ?? " ") {
+        case ("/", "/"): (.doubleSlash, 2)
+        case ("*", "*"): (.doubleStar, 2)
+        case ("=", "="): (.equal, 2)
+        case ("!", "="): (.notEqual, 2)
+        case (">", "="): (.greaterOrEqual, 2)
+        case ("<", "="): (.lessOrEqual, 2)
+        case ("+", _): (.plus, 1)
+        case ("-", _): (.minus, 1)
+        case ("/", _): (.slash, 1)
+        case ("*", _): (.star, 1)
+        case ("%", _): (.percent, 1)
+        case ("~", _): (.tilde, 1)
+        case ("[", _): (.leftBracket, 1)
+        case ("]", _): (.rightBracket, 1)
+        case ("(", _): (.leftParenthesis, 1)
+        case (")", _): (.rightParenthesis, 1)
+        case ("{", _): (.leftBrace, 1)
+        case ("}", _): (.rightBrace, 1)
+        case (">", _): (.greater, 1)
+        case ("<", _): (.less, 1)
+        case ("=", _): (.assign, 1)
+        case (".", _): (.dot, 1)
+        case (":", _): (.colon, 1)
+        case ("|", _): (.pipe, 1)
+        case (",", _): (.comma, 1)
+        case (";", _): (.semicolon, 1)
+        default: nil
+        }
+    }
 }
 
 /// The template as characters, and where its lines begin.
@@ -271,17 +304,10 @@ struct Lexer {
 
     private mutating func symbol(_ open: inout [Symbol]) throws(TemplateError) {
         let start = position
-        var found: Symbol?
-        for length in [2, 1] where start + length <= source.scalars.count {
-            found = Symbol(rawValue: Text.string(source.scalars[start..<start + length]))
-            if found != nil {
-                position = start + length
-                break
-            }
-        }
-        guard let found else {
+        guard let (found, length) = Symbol.named(at(start), at(start + 1)) else {
             throw fail("unexpected char '\(Text.string(source.scalars[start..<start + 1]))'", at: start)
         }
+        position = start + length
         switch found {
         case .leftBrace, .leftBracket, .leftParenthesis: open.append(found)
         case .rightBrace, .rightBracket, .rightParenthesis:

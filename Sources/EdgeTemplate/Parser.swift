@@ -223,7 +223,8 @@ extension Parser {
         repeat {
             if !targets.isEmpty {
                 isTuple = true
-                if case .name(let word) = current.kind, word != Keyword.in.rawValue {} else if !sees(.leftParenthesis) {
+                if case .name(let word) = current.kind, word != Keyword.in.rawValue {
+                } else if !sees(.leftParenthesis) {
                     break
                 }
             }
@@ -382,10 +383,14 @@ extension Parser {
         defer { depth -= 1 }
         var value = try binary(0)
         var branches: [(condition: Expression, value: Expression)] = []
+        var wrappings = 0
+        defer { depth -= wrappings }
         while skip(.if) {
             branches.append((try binary(0), value))
             guard skip(.else) else {
-                // Without an else the whole is the value of a further condition.
+                // Without an else the whole is the value of a further condition, one level deeper.
+                wrappings += 1
+                try enter()
                 value = .conditional(branches, otherwise: nil)
                 branches = []
                 continue
@@ -396,7 +401,9 @@ extension Parser {
     }
 
     /// The level of an operator in the order of precedence: or, and, not, comparisons, sums, `~`, products, powers.
-    private enum Level { static let or = 0, and = 1, not = 2, comparison = 3, sum = 4, join = 5, product = 6, power = 7 }
+    private enum Level {
+        static let or = 0, and = 1, not = 2, comparison = 3, sum = 4, join = 5, product = 6, power = 7
+    }
 
     /// An expression of operators at a level or above.
     private mutating func binary(_ level: Int) throws(TemplateError) -> Expression {

@@ -6,15 +6,14 @@ extension Renderer {
             defer { leave() }
             return try callMacro(index, arguments)
         case .function(let keyword): return try call(keyword, arguments)
-        case .method(let index):
-            let (receiver, name) = methods[index]
-            return try callMethod(name, of: receiver, arguments)
+        case .method(let index): return try callMethod(methods[index].name, of: methods[index].receiver, arguments)
         case .undefined(let missing): throw undefined(missing)
         default: throw fail(.type, "'\(callee.kind.name)' object is not callable")
         }
     }
 
     /// The arguments in the order of the parameters named; nil for one that is not given.
+    @inline(never)
     func bind(_ arguments: Arguments, _ parameters: [String]) throws(TemplateError) -> [Value?] {
         guard arguments.positional.count <= parameters.count else {
             let count = arguments.positional.count
@@ -78,9 +77,11 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     private mutating func range(_ start: Int, _ stop: Int, _ step: Int) throws(TemplateError) -> Value {
         guard step != 0 else { throw fail(.value, "range() arg 3 must not be zero") }
-        let (span, overflows) = step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
+        let (span, overflows) =
+            step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
         let count = overflows ? UInt.max : span <= 0 ? 0 : (UInt(span) - 1) / step.magnitude + 1
         guard count <= 100_000 else {
             throw fail(.overflow, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).")
@@ -90,6 +91,7 @@ extension Renderer {
     }
 
     /// Adds the members of a dict, or the pairs of a list, to a map.
+    @inline(never)
     mutating func merge(_ value: Value, into map: inout OrderedMap) throws(TemplateError) {
         if case .dict(let index) = value {
             try charge(dicts[index].count)
@@ -109,6 +111,7 @@ extension Renderer {
 // MARK: - Loops
 
 extension Renderer {
+    @inline(never)
     mutating func loopAttribute(_ name: String, _ index: Int) throws(TemplateError) -> Value? {
         let (place, count) = (loops[index].index, loops[index].items.count)
         switch name {
@@ -131,7 +134,9 @@ extension Renderer {
         }
     }
 
-    private mutating func callLoop(_ name: String, _ index: Int, _ arguments: Arguments) throws(TemplateError) -> Value {
+    @inline(never)
+    private mutating func callLoop(_ name: String, _ index: Int, _ arguments: Arguments) throws(TemplateError) -> Value
+    {
         if name == "cycle" {
             guard !arguments.positional.isEmpty else { throw fail(.type, "no items for cycling given") }
             return arguments.positional[loops[index].index % arguments.positional.count]
@@ -186,6 +191,7 @@ extension Renderer {
         return try call(try attribute(name, of: value), arguments)
     }
 
+    @inline(never)
     private mutating func callDict(
         _ name: String, _ index: Int, _ arguments: Arguments
     ) throws(TemplateError) -> Value? {
@@ -230,6 +236,7 @@ extension Renderer {
     }
 
     /// The members of a dict as a list of pairs.
+    @inline(never)
     mutating func items(_ index: Int) throws(TemplateError) -> Value {
         var pairs: [Value] = []
         pairs.reserveCapacity(dicts[index].count)
@@ -237,6 +244,7 @@ extension Renderer {
         return try list(pairs)
     }
 
+    @inline(never)
     private mutating func callList(
         _ name: String, _ index: Int, _ kind: Kind, _ arguments: Arguments
     ) throws(TemplateError) -> Value? {

@@ -36,6 +36,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     private mutating func evaluate(_ expressions: [Expression]) throws(TemplateError) -> [Value] {
         var values: [Value] = []
         values.reserveCapacity(expressions.count)
@@ -43,6 +44,7 @@ extension Renderer {
         return values
     }
 
+    @inline(never)
     private mutating func junction(_ operands: [Expression], endsAt end: Bool) throws(TemplateError) -> Value {
         var value = Value.null
         for operand in operands {
@@ -52,6 +54,7 @@ extension Renderer {
         return value
     }
 
+    @inline(never)
     private mutating func comparison(
         _ first: Expression, _ rest: [(relation: Relation, operand: Expression, at: Int)]
     ) throws(TemplateError) -> Value {
@@ -65,6 +68,7 @@ extension Renderer {
         return .bool(true)
     }
 
+    @inline(never)
     private mutating func conditional(
         _ branches: [(condition: Expression, value: Expression)], _ otherwise: Expression?
     ) throws(TemplateError) -> Value {
@@ -73,6 +77,7 @@ extension Renderer {
         return try evaluate(otherwise)
     }
 
+    @inline(never)
     private mutating func arithmetic(
         _ first: Expression, _ rest: [(operation: Arithmetic, operand: Expression, at: Int)]
     ) throws(TemplateError) -> Value {
@@ -92,6 +97,7 @@ extension Renderer {
         return left
     }
 
+    @inline(never)
     private mutating func concatenation(_ parts: [Expression]) throws(TemplateError) -> Value {
         let values = try evaluate(parts)
         var result: [UInt32] = []
@@ -101,6 +107,7 @@ extension Renderer {
         return .string(Text(units: result))
     }
 
+    @inline(never)
     private mutating func dict(
         _ members: [(key: Expression, value: Expression)], _ at: Int
     ) throws(TemplateError) -> Value {
@@ -114,6 +121,7 @@ extension Renderer {
         return try dict(map)
     }
 
+    @inline(never)
     mutating func evaluate(_ written: CallArguments) throws(TemplateError) -> Arguments {
         var arguments = Arguments(positional: try evaluate(written.positional))
         for (name, expression) in written.named { arguments.named.append((name, try evaluate(expression))) }
@@ -160,22 +168,21 @@ extension Renderer {
             position = postfix.at
             return try callMethod(name, of: value, arguments)
         case .filter(let filter, let name, let written):
-            guard let filter else {
-                position = postfix.at
-                throw fail(.unsupported, "No filter named '\(template.names.strings[name])' found.")
-            }
             let arguments = try evaluate(written)
             position = postfix.at
+            guard let filter else { throw unknown("filter", name) }
             return try self.filter(filter, value, arguments)
         case .test(let test, let name, let negated, let written):
-            guard let test else {
-                position = postfix.at
-                throw fail(.unsupported, "No test named '\(template.names.strings[name])' found.")
-            }
             let arguments = try evaluate(written)
             position = postfix.at
+            guard let test else { throw unknown("test", name) }
             return .bool(try self.test(test, value, arguments) != negated)
         }
+    }
+
+    @inline(never)
+    private func unknown(_ what: String, _ name: Int) -> TemplateError {
+        fail(.unsupported, "No \(what) named '\(template.names.strings[name])' found.")
     }
 
     /// The error of using something undefined.
@@ -185,10 +192,12 @@ extension Renderer {
             return fail(.undefined, name.map { "'\($0)' is undefined" } ?? "the value is undefined")
         }
         let object = owner == .null ? "None" : "\(owner.name) object"
-        return fail(.undefined, name.map { "'\(object)' has no attribute '\($0)'" } ?? "'\(object)' has no such element")
+        return fail(
+            .undefined, name.map { "'\(object)' has no attribute '\($0)'" } ?? "'\(object)' has no such element")
     }
 
     /// `value.name`: a method of the type first, then a member.
+    @inline(never)
     mutating func attribute(_ name: Int, of value: Value) throws(TemplateError) -> Value {
         switch value {
         case .undefined(let missing): throw undefined(missing)
@@ -213,6 +222,7 @@ extension Renderer {
     }
 
     /// `value[index]`: an element first, then an attribute of that name.
+    @inline(never)
     mutating func item(_ index: Value, of value: Value) throws(TemplateError) -> Value {
         switch value {
         case .undefined(let missing): throw undefined(missing)

@@ -18,6 +18,7 @@ extension Renderer {
     }
 
     /// The elements that a loop over a value visits.
+    @inline(never)
     mutating func elements(of value: Value) throws(TemplateError) -> [Value] {
         switch value {
         case .list(let index), .tuple(let index):
@@ -38,6 +39,7 @@ extension Renderer {
 // MARK: - Comparison
 
 extension Renderer {
+    @inline(never)
     mutating func holds(_ relation: Relation, _ left: Value, _ right: Value) throws(TemplateError) -> Bool {
         switch relation {
         case .equal: try equal(left, right)
@@ -51,6 +53,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     mutating func equal(_ left: Value, _ right: Value) throws(TemplateError) -> Bool {
         switch (left, right) {
         case (.null, .null), (.undefined, .undefined): return true
@@ -90,6 +93,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     private mutating func order(
         _ left: Value, _ right: Value, _ symbol: String, _ wanted: (Int) -> Bool
     ) throws(TemplateError) -> Bool {
@@ -98,6 +102,7 @@ extension Renderer {
     }
 
     /// Below zero, zero or above, as the left comes before the right, with it or after.
+    @inline(never)
     mutating func compare(_ left: Value, _ right: Value, _ symbol: String = "<") throws(TemplateError) -> Int {
         if let a = left.integer, let b = right.integer { return a < b ? -1 : a > b ? 1 : 0 }
         if let a = left.number, let b = right.number { return a < b ? -1 : a > b ? 1 : 0 }
@@ -124,6 +129,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     mutating func contains(_ container: Value, _ value: Value) throws(TemplateError) -> Bool {
         switch container {
         case .string(let text), .safe(let text):
@@ -149,6 +155,7 @@ extension Renderer {
 // MARK: - Arithmetic
 
 extension Renderer {
+    @inline(never)
     mutating func compute(
         _ operation: Arithmetic, _ left: Value, _ right: Value
     ) throws(TemplateError) -> Value {
@@ -179,6 +186,7 @@ extension Renderer {
                 + "'\(right.kind.name)'")
     }
 
+    @inline(never)
     private mutating func add(_ left: Value, _ right: Value) throws(TemplateError) -> Value {
         switch (left, right) {
         case (.string(let a), .string(let b)):
@@ -200,6 +208,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     private mutating func repeated(_ value: Value, _ times: Int) throws(TemplateError) -> Value {
         let times = max(0, times)
         func length(_ count: Int) throws(TemplateError) -> Int {
@@ -233,6 +242,7 @@ extension Renderer {
         return .int(result.partialValue)
     }
 
+    @inline(never)
     private mutating func compute(_ operation: Arithmetic, _ a: Int, _ b: Int) throws(TemplateError) -> Value {
         switch operation {
         case .add: return try checked(a.addingReportingOverflow(b))
@@ -290,6 +300,7 @@ extension Renderer {
         return exponent < 0 ? 1 / result : result
     }
 
+    @inline(never)
     private mutating func compute(
         _ operation: Arithmetic, _ a: Double, _ b: Double
     ) throws(TemplateError) -> Value {
@@ -310,6 +321,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     func negate(_ value: Value) throws(TemplateError) -> Value {
         if let number = value.integer { return try checked(0.subtractingReportingOverflow(number)) }
         if let number = value.number { return .double(-number) }
@@ -317,6 +329,7 @@ extension Renderer {
         throw fail(.type, "bad operand type for unary -: '\(value.kind.name)'")
     }
 
+    @inline(never)
     func positive(_ value: Value) throws(TemplateError) -> Value {
         if let number = value.integer { return .int(number) }
         if let number = value.number { return .double(number) }

@@ -1,6 +1,7 @@
 /// Values as text.
 extension Renderer {
     /// What a value prints as.
+    @inline(never)
     mutating func string(_ value: Value) throws(TemplateError) -> Text {
         switch value {
         case .string(let text), .safe(let text): return text
@@ -17,6 +18,7 @@ extension Renderer {
     }
 
     /// Appends a value as Python would write it in a program.
+    @inline(never)
     private mutating func represent(_ value: Value, into units: inout [UInt32]) throws(TemplateError) {
         try enter()
         defer { leave() }
@@ -52,6 +54,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     private mutating func represent(_ elements: [Value], into units: inout [UInt32]) throws(TemplateError) {
         for (place, element) in elements.enumerated() {
             if place > 0 { append(", ", to: &units) }
@@ -63,6 +66,7 @@ extension Renderer {
         for scalar in string.unicodeScalars { units.append(scalar.value) }
     }
 
+    @inline(never)
     private mutating func quote(_ text: Text, into units: inout [UInt32]) throws(TemplateError) {
         try charge(scanning: text)
         var hasSingle = false
@@ -152,6 +156,7 @@ extension Renderer {
     }
 
     /// The text with the characters that mean something to HTML written as entities, unless it counts as escaped.
+    @inline(never)
     mutating func escaped(_ value: Value) throws(TemplateError) -> Text {
         if case .safe(let text) = value { return text }
         let text = try string(value)
@@ -180,6 +185,7 @@ extension Renderer {
 
 extension Renderer {
     /// Where a text first occurs in another, from a place on.
+    @inline(never)
     mutating func find(_ part: Text, in text: Text, from start: Int) throws(TemplateError) -> Int? {
         guard start <= text.count - part.count else { return nil }
         guard !part.isEmpty else { return start }
@@ -208,6 +214,7 @@ extension Renderer {
     }
 
     /// Where a text last occurs in another, wholly before a place.
+    @inline(never)
     mutating func findLast(_ part: Text, in text: Text, before end: Int) throws(TemplateError) -> Int? {
         var index = end - part.count
         var work = 0
@@ -230,6 +237,7 @@ extension Renderer {
     }
 
     /// A text with the occurrences of another replaced, the first `limit` of them if that is not negative.
+    @inline(never)
     mutating func replace(_ text: Text, _ old: Text, _ new: Text, limit: Int) throws(TemplateError) -> Text {
         var units: [UInt32] = []
         var left = limit < 0 ? Int.max : limit
@@ -257,6 +265,7 @@ extension Renderer {
     }
 
     /// The ranges between separators, cut at most `limit` times from the left or from the right.
+    @inline(never)
     mutating func split(
         _ text: Text, _ separator: Text, limit: Int, fromRight: Bool
     ) throws(TemplateError) -> [Range<Int>] {
@@ -287,6 +296,7 @@ extension Renderer {
     }
 
     /// The ranges between runs of white space.
+    @inline(never)
     mutating func words(_ text: Text, limit: Int, fromRight: Bool) throws(TemplateError) -> [Range<Int>] {
         try charge(characters: text.count)
         var words: [Range<Int>] = []

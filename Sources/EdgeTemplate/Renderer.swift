@@ -57,11 +57,13 @@ struct Renderer {
 // MARK: - Errors and limits
 
 extension Renderer {
+    @inline(never)
     func fail(_ code: TemplateError.Code, _ message: String) -> TemplateError {
         template.source.error(code, message, at: position)
     }
 
     /// Takes work units from the budget.
+    @inline(never)
     mutating func charge(_ units: Int) throws(TemplateError) {
         remaining -= units
         if remaining < 0 { throw fail(.tooManySteps, "the template takes too many steps") }
@@ -77,7 +79,7 @@ extension Renderer {
     mutating func charge(scanning text: Text) throws(TemplateError) {
         var wide = 0
         for unit in text.units where unit & 0x7FFF_FF80 != 0 { wide += 1 }
-        try charge(1 + text.count >> 4 + wide >> 1)
+        try charge(1 + text.count >> 3 + wide >> 1)
     }
 
     /// Appends to a text that is being made.
@@ -97,6 +99,7 @@ extension Renderer {
 
     mutating func leave() { depth -= 1 }
 
+    @inline(never)
     mutating func write(_ text: Text) throws(TemplateError) {
         guard text.count + output.count <= textLimit else { throw fail(.tooLong, "the output is too long") }
         try charge(1 + text.count >> 4)
@@ -107,14 +110,16 @@ extension Renderer {
 // MARK: - Heap
 
 extension Renderer {
+    @inline(never)
     mutating func list(_ elements: [Value]) throws(TemplateError) -> Value {
-        try charge(1 + elements.count >> 2)
+        try charge(1 + elements.count >> 1)
         lists.append(elements)
         return .list(lists.count - 1)
     }
 
+    @inline(never)
     mutating func tuple(_ elements: [Value]) throws(TemplateError) -> Value {
-        try charge(1 + elements.count >> 2)
+        try charge(1 + elements.count >> 1)
         lists.append(elements)
         return .tuple(lists.count - 1)
     }
@@ -126,6 +131,7 @@ extension Renderer {
     }
 
     /// What a value is as a key of a dict.
+    @inline(never)
     mutating func key(_ value: Value) throws(TemplateError) -> Key {
         switch value {
         case .null: return .null
@@ -231,6 +237,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     mutating func assign(_ target: Target, _ value: Value) throws(TemplateError) {
         switch target {
         case .name(let name): assign(name, value)
@@ -282,18 +289,14 @@ extension Renderer {
                 try print(try evaluate(expression))
                 continue
             case .set(let target, let expression, let at):
-                position = at
-                let value = try evaluate(expression)
-                position = at
-                try assign(target, value)
+                try set(target, expression, at)
                 continue
             case .branch(let branches, let otherwise, _): flow = try branch(branches, otherwise)
             case .loop(let loop): flow = try run(loop)
             case .setBlock(let target, let filters, let body, let at):
                 flow = try setBlock(target, filters, body, at)
             case .macro(let macro):
-                macros.append(MacroValue(macro: macro, scope: scope))
-                if let name = macro.name { assign(name, .macro(macros.count - 1)) }
+                define(macro)
                 continue
             case .call(let macro, let function, let arguments, let at):
                 try call(macro, function, arguments, at)
@@ -308,6 +311,21 @@ extension Renderer {
         return .on
     }
 
+    @inline(never)
+    private mutating func define(_ macro: Macro) {
+        macros.append(MacroValue(macro: macro, scope: scope))
+        if let name = macro.name { assign(name, .macro(macros.count - 1)) }
+    }
+
+    @inline(never)
+    private mutating func set(_ target: Target, _ expression: Expression, _ at: Int) throws(TemplateError) {
+        position = at
+        let value = try evaluate(expression)
+        position = at
+        try assign(target, value)
+    }
+
+    @inline(never)
     private mutating func print(_ value: Value) throws(TemplateError) {
         if let text = value.text {
             try write(text)
@@ -316,6 +334,7 @@ extension Renderer {
         }
     }
 
+    @inline(never)
     private mutating func branch(
         _ branches: [(condition: Expression, body: [Statement])], _ otherwise: [Statement]
     ) throws(TemplateError) -> Flow {
@@ -367,6 +386,7 @@ extension Renderer {
     }
 
     /// What statements write, instead of writing it.
+    @inline(never)
     private mutating func capture(_ body: [Statement]) throws(TemplateError) -> (Text, Flow) {
         var outer: [UInt32] = []
         swap(&outer, &output)
@@ -375,6 +395,7 @@ extension Renderer {
         return (Text(units: outer), flow)
     }
 
+    @inline(never)
     private mutating func captureScoped(_ body: [Statement]) throws(TemplateError) -> (Text, Flow) {
         let known = macros.count
         let outer = open(within: scope)
@@ -451,6 +472,7 @@ extension Renderer {
         return .string(text)
     }
 
+    @inline(never)
     private mutating func bind(_ macro: Macro, _ arguments: Arguments) throws(TemplateError) {
         let name = macro.name.map { "'\(template.names.strings[$0])'" } ?? "None"
         var rest = arguments.named

@@ -125,6 +125,7 @@ extension Renderer {
         return start..<max(start, try place(bound[2], text.count))
     }
 
+    @inline(never)
     private mutating func search(
         _ method: StringMethod, _ text: Text, _ arguments: Arguments
     ) throws(TemplateError) -> Value {
@@ -145,6 +146,7 @@ extension Renderer {
         throw fail(.value, "substring not found")
     }
 
+    @inline(never)
     mutating func join(_ parts: [Text], _ separator: Text) throws(TemplateError) -> Text {
         var units: [UInt32] = []
         for (index, part) in parts.enumerated() {
@@ -166,6 +168,7 @@ extension Renderer {
         return Text(units: try fill(try integer(value, standard)))
     }
 
+    @inline(never)
     private mutating func pad(
         _ method: StringMethod, _ text: Text, _ arguments: Arguments
     ) throws(TemplateError) -> Value {

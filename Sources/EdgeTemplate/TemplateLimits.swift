@@ -14,8 +14,8 @@ package struct TemplateLimits: Sendable {
     package var textLength: Int
 
     package init(
-        steps: Int = 1_000_000, stepsPerInputValue: Int = 200, syntaxDepth: Int = 200, renderDepth: Int = 320,
-        sourceLength: Int = 1 << 20, textLength: Int = 1 << 22
+        steps: Int = 500_000, stepsPerInputValue: Int = 200, syntaxDepth: Int = 200, renderDepth: Int = 200,
+        sourceLength: Int = 1 << 18, textLength: Int = 1 << 20
     ) {
         self.steps = steps
         self.stepsPerInputValue = stepsPerInputValue
