@@ -308,7 +308,7 @@ extension Renderer {
             if start < index { words.append(start..<index) }
         }
         try charge(words.count)
-        guard limit >= 0, words.count > limit + 1 else { return words }
+        guard limit >= 0, words.count > limit else { return words }
         // What is not cut keeps its white space, but for that beside a cut.
         if fromRight {
             let kept = words.count - limit
