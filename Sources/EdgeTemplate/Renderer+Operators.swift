@@ -1,5 +1,7 @@
 extension Renderer {
-    func truth(_ value: Value) throws(TemplateError) -> Bool {
+    /// Mutating, because a call such as `truth(try evaluate(x))` would otherwise look into the heap as it was before
+    /// `evaluate` added to it.
+    mutating func truth(_ value: Value) throws(TemplateError) -> Bool {
         switch value {
         case .undefined, .null: false
         case .bool(let flag): flag
@@ -12,7 +14,7 @@ extension Renderer {
         }
     }
 
-    func truth(_ value: Value?, or standard: Bool) throws(TemplateError) -> Bool {
+    mutating func truth(_ value: Value?, or standard: Bool) throws(TemplateError) -> Bool {
         guard let value else { return standard }
         return try truth(value)
     }

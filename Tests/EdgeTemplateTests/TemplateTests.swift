@@ -74,6 +74,7 @@ struct TemplateTests {
             ),
             ("{% macro m() %}<{{ caller(1) }}>{% endmacro %}{% call(x) m() %}{{ x }}{% endcall %}", "<1>"),
             ("{% set a, b = 1, 2 %}{{ a }}{{ b }}", "12"),
+            ("{% if a, b %}x{% endif %}", "x"), ("{% for x in [1] if [x] %}{{ x }}{% endfor %}", "1"),
             ("{% for x in [1] %}{% macro m() %}{{ x }}{% endmacro %}{{ m() }}{% endfor %}", "1"),
             ("{% for x in [1, 2] %}{% set o = loop %}{% for y in [1] %}{{ o.index }}{% endfor %}{% endfor %}", "12"),
         ])
