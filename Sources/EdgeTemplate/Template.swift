@@ -1,0 +1,60 @@
+/// A Jinja template, read once and rendered as often as wanted.
+package struct Template: Sendable {
+    let source: Source
+    let names: NameTable
+    let statements: [Statement]
+    let limits: TemplateLimits
+
+    /// - Throws: `TemplateError`, with line and column.
+    package init(_ text: String, limits: TemplateLimits = .standard) throws(TemplateError) {
+        guard text.utf8.count <= limits.sourceLength else {
+            throw TemplateError(.tooLong, "the template is longer than \(limits.sourceLength) bytes")
+        }
+        var parser = try Parser(Source(text), limits: limits)
+        statements = try parser.template()
+        source = parser.source
+        names = parser.names
+        self.limits = limits
+    }
+
+    /// The text that the template makes of a context, in segments that say where it comes from.
+    ///
+    /// - Parameters:
+    ///   - now: what `strftime_now` reads.
+    package func render(
+        _ context: TemplateValue.Members, now: TemplateTime = .epoch
+    ) throws(TemplateError) -> [RenderedSegment] {
+        var renderer = Renderer(self, now: now)
+        try renderer.load(context)
+        try renderer.run()
+        return RenderedSegment.segments(of: renderer.output)
+    }
+
+    /// The names that the template looks up or gives to something.
+    package var mentionedNames: [String] { names.strings.dropFirst(Keyword.allCases.count).map { $0 } }
+}
+
+/// A stretch of rendered text.
+package struct RenderedSegment: Sendable, Equatable {
+    package var text: String
+    /// True where the characters were written in the template, false where they came with the input.
+    package var isTrusted: Bool
+
+    package init(_ text: String, isTrusted: Bool) {
+        self.text = text
+        self.isTrusted = isTrusted
+    }
+
+    static func segments(of units: [UInt32]) -> [RenderedSegment] {
+        var segments: [RenderedSegment] = []
+        var start = 0
+        while start < units.count {
+            let mark = units[start] & Text.trustBit
+            var end = start + 1
+            while end < units.count, units[end] & Text.trustBit == mark { end += 1 }
+            segments.append(RenderedSegment(Text.string(units[start..<end]), isTrusted: mark != 0))
+            start = end
+        }
+        return segments
+    }
+}
