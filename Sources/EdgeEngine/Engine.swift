@@ -28,23 +28,18 @@ package actor Engine {
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
         batchCapacity: Int = 512
     ) throws(ModelError) {
-        try model.requireGeneration()
         do throws(PlatformError) {
             executor = try ThreadExecutor()
-            let team = try ThreadTeam(threadCount: min(256, threadCount ?? Processors.usableCoreCount))
-            self.threadCount = team.threadCount
-            self.model = model
-            self.tokenizer = tokenizer
-            self.contextSize = contextSize
-            self.precision = precision
-            do throws(ModelError) {
-                pass = try ForwardPass(model, team: team, batchCapacity: min(batchCapacity, max(1, contextSize)))
-            } catch {
-                throw .outOfMemory(error.message)
-            }
         } catch {
             throw ModelError(.insufficientMemory, "cannot start: \(error)")
         }
+        self.model = model
+        self.tokenizer = tokenizer
+        self.contextSize = contextSize
+        self.precision = precision
+        pass = try ForwardPass(
+            model, threadCount: threadCount, batchCapacity: min(batchCapacity, max(1, contextSize)))
+        self.threadCount = pass.threadCount
     }
 
     /// An empty context.

@@ -45,17 +45,7 @@ package final class Perplexity {
         self.beginning = beginning
         self.contextSize = contextSize
         pieceCount = tokens.count / contextSize
-        try model.requireGeneration()
-        do throws(PlatformError) {
-            let team = try ThreadTeam(threadCount: threadCount ?? Processors.usableCoreCount)
-            do throws(ModelError) {
-                pass = try ForwardPass(model, team: team, batchCapacity: 64, logitsCapacity: 64)
-            } catch {
-                throw .outOfMemory(error.message)
-            }
-        } catch {
-            throw ModelError(.insufficientMemory, "\(error)")
-        }
+        pass = try ForwardPass(model, threadCount: threadCount, batchCapacity: 64, logitsCapacity: 64)
         cache = try model.makeCache(capacity: contextSize, precision: precision)
     }
 

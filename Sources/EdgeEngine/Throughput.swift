@@ -29,7 +29,7 @@ package final class Throughput {
         }
     }
 
-    package let threadCount: Int
+    package var threadCount: Int { pass.threadCount }
     private let model: Model
     private let pass: ForwardPass
     private let cache: KeyValueCache
@@ -41,18 +41,7 @@ package final class Throughput {
         _ model: Model, threadCount: Int?, contextSize: Int, batchCapacity: Int, precision: CachePrecision
     ) throws(ModelError) {
         self.model = model
-        try model.requireGeneration()
-        do throws(PlatformError) {
-            let team = try ThreadTeam(threadCount: threadCount ?? Processors.usableCoreCount)
-            self.threadCount = team.threadCount
-            do throws(ModelError) {
-                pass = try ForwardPass(model, team: team, batchCapacity: min(batchCapacity, contextSize))
-            } catch {
-                throw .outOfMemory(error.message)
-            }
-        } catch {
-            throw ModelError(.insufficientMemory, "\(error)")
-        }
+        pass = try ForwardPass(model, threadCount: threadCount, batchCapacity: min(batchCapacity, contextSize))
         cache = try model.makeCache(
             capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision)
     }

@@ -99,6 +99,25 @@ package final class ForwardPass: TeamJob {
         }
     }
 
+    /// Starts a team of threads for this pass alone, then allocates the buffers.
+    ///
+    /// - Parameter threadCount: nil for the physical cores this process may use; at most 256 are started.
+    /// - Throws: `ModelError` as the other initialiser, and `insufficientMemory` when the system refuses a thread.
+    package convenience init(
+        _ model: Model, threadCount: Int?, batchCapacity: Int, logitsCapacity: Int = 1
+    ) throws(ModelError) {
+        let team: ThreadTeam
+        do throws(PlatformError) {
+            team = try ThreadTeam(threadCount: min(256, threadCount ?? Processors.usableCoreCount))
+        } catch {
+            throw ModelError(.insufficientMemory, "cannot start: \(error)")
+        }
+        try self.init(model, team: team, batchCapacity: batchCapacity, logitsCapacity: logitsCapacity)
+    }
+
+    /// The threads that compute.
+    package var threadCount: Int { team.threadCount }
+
     /// Bytes of all buffers.
     package var byteCount: Int { space.byteCount + (passing?.byteCount ?? 0) }
 
