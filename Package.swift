@@ -19,7 +19,8 @@ let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wm
 
 /// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
 let unsafeRooms: Set<String> = [
-    "EdgePlatform", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsNEON",
+    "EdgePlatform", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable", "EdgeKernelsAVX2",
+    "EdgeKernelsNEON",
 ]
 
 /// Kernels work on pointers that `EdgeKernels` has checked, so they run without overflow checks of their own.
@@ -69,7 +70,8 @@ let rooms: [(name: String, imports: [String])] =
         ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
         ("EdgeSynthesis", ["EdgeQuant", "EdgeGGUF"]),
         ("EdgeKernelJobs", []),
-        ("EdgeKernels", ["EdgePlatform", "EdgeQuant", "EdgeKernelJobs"] + kernelRooms),
+        ("EdgeBLAS", []),
+        ("EdgeKernels", ["EdgePlatform", "EdgeQuant", "EdgeBLAS", "EdgeKernelJobs"] + kernelRooms),
         ("EdgeCache", ["EdgePlatform", "EdgeKernels"]),
         (
             "EdgeModel",
@@ -97,7 +99,7 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeTemplateTests", ["EdgeTemplate"]),
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
-    ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
+    ("EdgeKernelsTests", ["EdgeKernels", "EdgeBLAS", "EdgePlatform", "EdgeQuant"]),
     ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeTokenizer"]),
     ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
     ("EdgeLLMTests", ["EdgeLLM", "EdgePlatform"]),

@@ -45,6 +45,9 @@ struct BenchCommand: ParsableCommand {
     @Option(name: .customLong("cache-type"), help: "How keys and values are stored: f16 or f32.")
     var cacheType: GGUFLanguageModel.CachePrecision = .f16
 
+    @Flag(help: "Multiply float weights by the system's BLAS; results then differ between machines.")
+    var blas = false
+
     @Option(name: [.customShort("o"), .long], help: "table, json, csv or md.")
     var output: Format = .table
 
@@ -80,7 +83,8 @@ struct BenchCommand: ParsableCommand {
             let starting = Clock.nanoseconds
             let throughput = try Throughput(
                 model, threadCount: threadCount, contextSize: contextSize, batchCapacity: batchSize,
-                precision: cacheType.stored)
+                precision: cacheType.stored,
+                floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: blas).floatKernels())
             _ = throughput.seconds(.prompt(1), depth: 0)
             let firstToken = loadSeconds + Clock.seconds(from: starting)
             for depth in depths.values {

@@ -12,6 +12,9 @@ struct ModelOptions: ParsableArguments {
     @Option(name: .customLong("cache-type"), help: "How keys and values are stored: f16 or f32.")
     var cacheType: GGUFLanguageModel.CachePrecision = .f16
 
+    @Flag(help: "Multiply float weights by the system's BLAS; results then differ between machines.")
+    var blas = false
+
     func validate() throws {
         if let threads, !(1...256).contains(threads) { throw ValidationError("--threads must be 1 to 256.") }
     }

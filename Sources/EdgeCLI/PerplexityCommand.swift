@@ -58,7 +58,8 @@ struct PerplexityCommand: AsyncParsableCommand {
         }
         let measurement = try Perplexity(
             model: loaded, tokens: tokens, beginning: tokenizer.addsBos ? tokenizer.bosId : nil,
-            contextSize: contextSize, threadCount: model.threads, precision: model.cacheType.stored)
+            contextSize: contextSize, threadCount: model.threads, precision: model.cacheType.stored,
+            floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: model.blas).floatKernels())
         let total = min(chunks ?? .max, measurement.pieceCount)
         let isCancelled = Atomic<Bool>(false)
         let start = Clock.nanoseconds

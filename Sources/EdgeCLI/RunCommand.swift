@@ -48,7 +48,8 @@ struct RunCommand: AsyncParsableCommand {
         let model = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: self.model.model),
             options: .init(
-                contextSize: contextSize, threadCount: self.model.threads, cachePrecision: self.model.cacheType))
+                contextSize: contextSize, threadCount: self.model.threads, cachePrecision: self.model.cacheType,
+                usesBLAS: self.model.blas))
         let loadSeconds = Clock.seconds(from: loading)
         let tokens = model.engine.tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: parseSpecial)
         let stream = model.streamCompletion(ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens))

@@ -26,7 +26,7 @@ package actor Engine {
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
-        batchCapacity: Int = 512
+        batchCapacity: Int = 512, floatKernels: Kernels = .chosen
     ) throws(ModelError) {
         do throws(PlatformError) {
             executor = try ThreadExecutor()
@@ -38,7 +38,8 @@ package actor Engine {
         self.contextSize = contextSize
         self.precision = precision
         pass = try ForwardPass(
-            model, threadCount: threadCount, batchCapacity: min(batchCapacity, max(1, contextSize)))
+            model, threadCount: threadCount, batchCapacity: min(batchCapacity, max(1, contextSize)),
+            floatKernels: floatKernels)
         self.threadCount = pass.threadCount
     }
 

@@ -32,7 +32,9 @@ package final class Perplexity {
     ///   - beginning: the token to put at the start of each piece, if any.
     /// - Throws: `ModelError` when there is no memory, or the text is shorter than one piece.
     package init(
-        model: Model, tokens: [Int32], beginning: Int32?, contextSize: Int, threadCount: Int?, precision: CachePrecision
+        model: Model, tokens: [Int32], beginning: Int32?, contextSize: Int, threadCount: Int?,
+        precision: CachePrecision,
+        floatKernels: Kernels = .chosen
     ) throws(ModelError) {
         guard contextSize >= 8, tokens.count >= contextSize else {
             throw ModelError(
@@ -45,7 +47,9 @@ package final class Perplexity {
         self.beginning = beginning
         self.contextSize = contextSize
         pieceCount = tokens.count / contextSize
-        pass = try ForwardPass(model, threadCount: threadCount, batchCapacity: 64, logitsCapacity: 64)
+        pass = try ForwardPass(
+            model, threadCount: threadCount, batchCapacity: 64, logitsCapacity: 64,
+            floatKernels: floatKernels)
         cache = try model.makeCache(capacity: contextSize, precision: precision)
     }
 

@@ -38,10 +38,12 @@ package final class Throughput {
     ///
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
-        _ model: Model, threadCount: Int?, contextSize: Int, batchCapacity: Int, precision: CachePrecision
+        _ model: Model, threadCount: Int?, contextSize: Int, batchCapacity: Int, precision: CachePrecision,
+        floatKernels: Kernels = .chosen
     ) throws(ModelError) {
         self.model = model
-        pass = try ForwardPass(model, threadCount: threadCount, batchCapacity: min(batchCapacity, contextSize))
+        pass = try ForwardPass(
+            model, threadCount: threadCount, batchCapacity: min(batchCapacity, contextSize), floatKernels: floatKernels)
         cache = try model.makeCache(
             capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision)
     }

@@ -126,7 +126,7 @@ package struct KernelSet: Sendable {
     package let quantize256: Quantize
     /// The product for a type by its ggml number, or nil where there is none.
     package let product: @Sendable (UInt32) -> Product?
-    package let floatProduct: @Sendable (UInt32) -> FloatProduct?
+    package var floatProduct: @Sendable (UInt32) -> FloatProduct?
     package let keyScores: KeyScores
     package let addValues: AddValues
     package let decodeHalves: DecodeHalves

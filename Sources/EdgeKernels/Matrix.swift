@@ -89,17 +89,17 @@ package struct Matrix: Sendable {
     /// Each output is a sum over blocks in ascending order, in f32 without fused operations, of exact integer sums: the bits do
     /// not depend on how rows and tokens are shared out, nor on the instruction set. Types without an int8 kernel, and
     /// activations that were not quantized, take the f32 path.
-    /// `scratch` has a row for each worker, `scratchColumnCount(columnCount:)` long.
+    /// `scratch` has a row for each worker, `scratchColumnCount(columnCount:)` long; `floatKernels` multiply in f32.
     package func multiply(
         _ x: Rows, quantized: QuantizedRows?, tokens: Range<Int>, rows: Range<Int>, into y: Rows, outputColumn: Int,
-        accumulating: Bool = false, scratch: Rows, worker: Int
+        accumulating: Bool = false, scratch: Rows, worker: Int, floatKernels: Kernels = .chosen
     ) {
         guard let quantized, let blocks = type.activationBlocks, let form = quantized.form(blocks),
             let product = quantized.kernels.functions.product(type.rawValue)
         else {
             multiply(
                 x, tokens: tokens, rows: rows, into: y, outputColumn: outputColumn, accumulating: accumulating,
-                scratch: scratch, worker: worker)
+                scratch: scratch, worker: worker, kernels: floatKernels)
             return
         }
         guard !rows.isEmpty, !tokens.isEmpty else { return }

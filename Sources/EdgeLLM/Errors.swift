@@ -41,6 +41,8 @@ public struct ModelLoadingError: Error, Sendable, CustomStringConvertible {
         public static let invalidVocabulary = Code("invalidVocabulary")
         /// There is not enough memory.
         public static let insufficientMemory = Code("insufficientMemory")
+        /// BLAS was asked for, and there is none on this system that would be fast.
+        public static let blasUnavailable = Code("blasUnavailable")
         /// The options contradict each other or the model.
         public static let invalidOptions = Code("invalidOptions")
     }

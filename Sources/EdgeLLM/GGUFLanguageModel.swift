@@ -25,12 +25,19 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         public var threadCount: Int?
         /// How the cache stores keys and values.
         public var cachePrecision: CachePrecision
+        /// Whether the system's BLAS (OpenBLAS, Accelerate) multiplies float weights in prompts. Its bits are its own: the
+        /// promise that the same model, prompt and seed give the same output everywhere does not hold with it.
+        public var usesBLAS: Bool
 
         /// Options; the defaults need no thought.
-        public init(contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16) {
+        public init(
+            contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16,
+            usesBLAS: Bool = false
+        ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
             self.cachePrecision = cachePrecision
+            self.usesBLAS = usesBLAS
         }
     }
 
@@ -109,7 +116,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             }
             engine = try Engine(
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: options.threadCount,
-                precision: options.cachePrecision.stored)
+                precision: options.cachePrecision.stored, floatKernels: try options.floatKernels())
             self.contextSize = contextSize
             metadata = Metadata(file, architecture: model.hyperparameters.architecture.name, trainedContext: trained)
         } catch let error as GGUFError {
@@ -122,6 +129,20 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
     /// Tokens that a text becomes, beginning-of-text token included.
     public func tokenCount(for text: String) -> Int {
         engine.tokenizer.encode(text, addSpecial: true, parseSpecial: false).count
+    }
+}
+
+extension GGUFLanguageModel.LoadOptions {
+    /// What multiplies float weights.
+    ///
+    /// - Throws: `ModelLoadingError` with code `blasUnavailable`.
+    package func floatKernels() throws -> Kernels {
+        guard usesBLAS else { return .chosen }
+        do {
+            return Kernels.chosen.multiplyingFloats(with: try Kernels.systemBLAS())
+        } catch {
+            throw ModelLoadingError(code: .blasUnavailable, message: "BLAS cannot be used: \(error)")
+        }
     }
 }
 

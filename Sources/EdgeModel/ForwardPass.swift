@@ -15,6 +15,8 @@ package final class ForwardPass: TeamJob {
     package let batchCapacity: Int
     package let logitsCapacity: Int
     package let path: ComputePath
+    /// What multiplies float weights: our own kernels, or the system's BLAS where its bits are wanted.
+    private let floatKernels: Kernels
     /// How the vectors of a text's tokens become one; nil for a pass that computes logits.
     package let pooling: Pooling?
     private let team: ThreadTeam
@@ -57,13 +59,14 @@ package final class ForwardPass: TeamJob {
     /// - Throws: `ModelError.insufficientMemory`; `unsupportedArchitecture` when an encoder is asked for logits.
     package init(
         _ model: Model, team: ThreadTeam, batchCapacity: Int, logitsCapacity: Int = 1, pooling: Pooling? = nil,
-        path: ComputePath = .int8
+        path: ComputePath = .int8, floatKernels: Kernels = .chosen
     ) throws(ModelError) {
         let shape = model.hyperparameters
         if pooling == nil { try model.requireGeneration() }
         let batch = max(1, batchCapacity)
         self.model = model
         self.path = path
+        self.floatKernels = floatKernels
         self.team = team
         self.batchCapacity = batch
         self.logitsCapacity = max(1, logitsCapacity)
@@ -104,7 +107,8 @@ package final class ForwardPass: TeamJob {
     /// - Parameter threadCount: nil for the physical cores this process may use; at most 256 are started.
     /// - Throws: `ModelError` as the other initialiser, and `insufficientMemory` when the system refuses a thread.
     package convenience init(
-        _ model: Model, threadCount: Int?, batchCapacity: Int, logitsCapacity: Int = 1
+        _ model: Model, threadCount: Int?, batchCapacity: Int, logitsCapacity: Int = 1,
+        floatKernels: Kernels = .chosen
     ) throws(ModelError) {
         let team: ThreadTeam
         do throws(PlatformError) {
@@ -112,7 +116,8 @@ package final class ForwardPass: TeamJob {
         } catch {
             throw ModelError(.insufficientMemory, "cannot start: \(error)")
         }
-        try self.init(model, team: team, batchCapacity: batchCapacity, logitsCapacity: logitsCapacity)
+        try self.init(
+            model, team: team, batchCapacity: batchCapacity, logitsCapacity: logitsCapacity, floatKernels: floatKernels)
     }
 
     /// The threads that compute.
@@ -406,10 +411,12 @@ package final class ForwardPass: TeamJob {
         forEachExpert(mixture, rows: inner, worker) { expert, pairs, rows in
             gates[expert].multiply(
                 mixture.inputs, quantized: quantized, tokens: pairs, rows: rows, into: space.gate,
-                outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index)
+                outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
+                floatKernels: floatKernels)
             ups[expert].multiply(
                 mixture.inputs, quantized: quantized, tokens: pairs, rows: rows, into: space.up,
-                outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index)
+                outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
+                floatKernels: floatKernels)
             for pair in pairs { space.gate.activate(activation, row: pair, columns: rows, times: space.up) }
         }
         worker.barrier()
@@ -417,7 +424,8 @@ package final class ForwardPass: TeamJob {
         forEachExpert(mixture, rows: model.hyperparameters.embeddingLength, worker) { expert, pairs, rows in
             downs[expert].multiply(
                 space.gate, quantized: space.quantizedGate, tokens: pairs, rows: rows, into: mixture.outputs,
-                outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index)
+                outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
+                floatKernels: floatKernels)
         }
         worker.barrier()
         for token in share(worker) {
@@ -483,7 +491,8 @@ package final class ForwardPass: TeamJob {
         while let rows = nextRows(of: total, grain: grain, worker) {
             output.matrix.multiply(
                 space.final, quantized: space.quantizedFinal, tokens: 0..<logitTokens.count, rows: rows,
-                into: space.logits, outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index)
+                into: space.logits, outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
+                floatKernels: floatKernels)
             for row in 0..<logitTokens.count {
                 if let bias = output.bias {
                     space.logits.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound)
@@ -523,7 +532,8 @@ package final class ForwardPass: TeamJob {
         let mine = lower..<upper
         linear.matrix.multiply(
             x, quantized: quantized, tokens: 0..<tokenCount, rows: mine, into: y, outputColumn: mine.lowerBound,
-            accumulating: accumulating, scratch: space.weightScratch, worker: worker.index)
+            accumulating: accumulating, scratch: space.weightScratch, worker: worker.index,
+            floatKernels: floatKernels)
         if let bias = linear.bias {
             for token in 0..<tokenCount { y.add(bias, to: token, columns: mine, biasOffset: mine.lowerBound) }
         }
