@@ -48,6 +48,9 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "Multiply float weights by the system's BLAS; results then differ between machines.")
     var blas = false
 
+    @Flag(help: "Read the weights into large pages: slower to load, faster to generate.")
+    var largePages = false
+
     @Option(name: [.customShort("o"), .long], help: "table, json, csv or md.")
     var output: Format = .table
 
@@ -74,7 +77,7 @@ struct BenchCommand: ParsableCommand {
         let loading = Clock.nanoseconds
         // Mapped, it needs no name any more: whatever ends the command, nothing stays behind.
         defer { if isTemporary { try? FileManager.default.removeItem(atPath: path) } }
-        let model = try Model(GGUFFile(path: path))
+        let model = try Model(GGUFFile(path: path, inLargePages: largePages))
         if isTemporary { try? FileManager.default.removeItem(atPath: path) }
         let loadSeconds = Clock.seconds(from: loading)
         let contextSize = try largestContext()

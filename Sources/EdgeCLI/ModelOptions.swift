@@ -15,6 +15,9 @@ struct ModelOptions: ParsableArguments {
     @Flag(help: "Multiply float weights by the system's BLAS; results then differ between machines.")
     var blas = false
 
+    @Flag(help: "Read the weights into large pages: slower to load, faster to generate.")
+    var largePages = false
+
     func validate() throws {
         if let threads, !(1...256).contains(threads) { throw ValidationError("--threads must be 1 to 256.") }
     }

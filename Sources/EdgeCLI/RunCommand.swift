@@ -49,7 +49,8 @@ struct RunCommand: AsyncParsableCommand {
             contentsOf: URL(fileURLWithPath: self.model.model),
             options: .init(
                 contextSize: contextSize, threadCount: self.model.threads, cachePrecision: self.model.cacheType,
-                usesBLAS: self.model.blas))
+                usesBLAS: self.model.blas,
+                usesLargePages: self.model.largePages))
         let loadSeconds = Clock.seconds(from: loading)
         let tokens = model.engine.tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: parseSpecial)
         let stream = model.streamCompletion(ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens))

@@ -36,11 +36,13 @@ package struct GGUFFile: Sendable {
     package var isBigEndian: Bool { layout.isBigEndian }
 
     /// Opens a model. For a split one (`NAME-00001-of-00003.gguf`) the path may name any part; all lie in one folder.
-    package init(path: String) throws(GGUFError) {
+    ///
+    /// `inLargePages` reads it into memory of its own, as `MappedFile` explains, instead of mapping it.
+    package init(path: String, inLargePages: Bool = false) throws(GGUFError) {
         let first = GGUFPartName(path)?.sibling(1) ?? path
-        let bytes = try GGUFFile.map(first)
+        let bytes = try GGUFFile.map(first, inLargePages: inLargePages)
         try self.init(path: path, firstPath: first, firstBytes: bytes) { path throws(GGUFError) in
-            try GGUFFile.map(path)
+            try GGUFFile.map(path, inLargePages: inLargePages)
         }
     }
 
@@ -108,9 +110,9 @@ package struct GGUFFile: Sendable {
         self.index = index
     }
 
-    private static func map(_ path: String) throws(GGUFError) -> ByteView {
+    private static func map(_ path: String, inLargePages: Bool) throws(GGUFError) -> ByteView {
         do {
-            return try MappedFile(path: path).bytes
+            return try MappedFile(path: path, inLargePages: inLargePages).bytes
         } catch {
             let isPart = GGUFPartName(path).map { $0.number > 1 } ?? false
             throw GGUFError(isPart ? .missingSplit : .unreadable, error.description, path: path)

@@ -28,16 +28,21 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         /// Whether the system's BLAS (OpenBLAS, Accelerate) multiplies float weights in prompts. Its bits are its own: the
         /// promise that the same model, prompt and seed give the same output everywhere does not hold with it.
         public var usesBLAS: Bool
+        /// Whether the weights are read into memory with large pages instead of being mapped from the file. Generation is
+        /// faster where the system has such pages (Linux with transparent huge pages); loading takes longer, and the memory is
+        /// shared with no other process.
+        public var usesLargePages: Bool
 
         /// Options; the defaults need no thought.
         public init(
             contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16,
-            usesBLAS: Bool = false
+            usesBLAS: Bool = false, usesLargePages: Bool = false
         ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
             self.cachePrecision = cachePrecision
             self.usesBLAS = usesBLAS
+            self.usesLargePages = usesLargePages
         }
     }
 
@@ -100,7 +105,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
 
     package init(path: String, options: LoadOptions) throws {
         do {
-            let file = try GGUFFile(path: path)
+            let file = try GGUFFile(path: path, inLargePages: options.usesLargePages)
             let model = try Model(file)
             let tokenizer = try model.makeTokenizer()
             let trained = model.hyperparameters.contextLength

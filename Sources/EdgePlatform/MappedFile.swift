@@ -34,11 +34,15 @@ package final class MappedFile: @unchecked Sendable {
     /// The path given by the caller, for messages.
     package let path: String
     private let mapping: UnsafeRawBufferPointer
+    /// What is given back to the system in the end: the mapping, or the memory it lies in.
+    private let reserved: UnsafeRawBufferPointer
 
     /// Maps the file.
     ///
-    /// - Throws: `PlatformError` when the file cannot be opened or mapped, or is not a regular file.
-    package init(path: String) throws(PlatformError) {
+    /// - Parameter inLargePages: whether to read the file into memory of its own with pages of 2 MiB, where the system has them,
+    ///   instead: faster to walk through, but read from end to end first, and shared with nobody.
+    /// - Throws: `PlatformError` when the file cannot be opened, mapped or read, or is not a regular file.
+    package init(path: String, inLargePages: Bool = false) throws(PlatformError) {
         self.path = path
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw PlatformError(operation: "open \(path)", code: errno) }
@@ -52,16 +56,60 @@ package final class MappedFile: @unchecked Sendable {
         guard count > 0 else {
             // An empty mapping is an error to the system but an ordinary (if useless) file to us.
             mapping = UnsafeRawBufferPointer(start: nil, count: 0)
+            reserved = mapping
+            return
+        }
+        if inLargePages {
+            (mapping, reserved) = try Self.read(descriptor, byteCount: count, path: path)
             return
         }
         guard let base = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
             throw PlatformError(operation: "map \(path)", code: errno)
         }
         mapping = UnsafeRawBufferPointer(start: base, count: count)
+        reserved = mapping
     }
 
     deinit {
-        if let base = mapping.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), mapping.count) }
+        if let base = reserved.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), reserved.count) }
+    }
+
+    /// Reads a file into anonymous memory on a border of 2 MiB, for which large pages are asked.
+    private static func read(
+        _ descriptor: Int32, byteCount: Int, path: String
+    ) throws(PlatformError) -> (UnsafeRawBufferPointer, reserved: UnsafeRawBufferPointer) {
+        let largePage = 2 << 20
+        let (total, overflow) = byteCount.addingReportingOverflow(2 * largePage)
+        let operation = "read \(path) into large pages"
+        guard !overflow else { throw PlatformError(operation: operation, code: ENOMEM) }
+        #if os(Linux)
+            let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        #else
+            let flags = MAP_PRIVATE | MAP_ANON
+        #endif
+        guard let base = mmap(nil, total, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
+            throw PlatformError(operation: operation, code: errno)
+        }
+        let reserved = UnsafeRawBufferPointer(start: base, count: total)
+        let start = base.alignedUp(toMultipleOf: largePage)
+        #if os(Linux)
+            // Advice: where the system has no large pages left, the others do.
+            madvise(start, (byteCount + largePage - 1) / largePage * largePage, MADV_HUGEPAGE)
+        #endif
+        var done = 0
+        while done < byteCount {
+            let count = pread(descriptor, start + done, min(byteCount - done, 1 << 26), off_t(done))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                // A file that became shorter gives no bytes and no error.
+                let code = count < 0 ? errno : EIO
+                munmap(base, total)
+                throw PlatformError(operation: operation, code: code)
+            }
+            done += count
+        }
+        mprotect(start, byteCount, PROT_READ)
+        return (UnsafeRawBufferPointer(start: start, count: byteCount), reserved)
     }
 
     /// The size in bytes.

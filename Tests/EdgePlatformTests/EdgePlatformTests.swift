@@ -105,12 +105,26 @@ struct MemoryTests {
 
     @Test("Opening what is no regular file says why")
     func badFiles() throws {
-        #expect(throws: PlatformError.self) { try MappedFile(path: "/no/such/file") }
-        #expect(throws: PlatformError.self) { try MappedFile(path: "/") }
+        for inLargePages in [false, true] {
+            #expect(throws: PlatformError.self) { try MappedFile(path: "/no/such/file", inLargePages: inLargePages) }
+            #expect(throws: PlatformError.self) { try MappedFile(path: "/", inLargePages: inLargePages) }
+        }
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("edge-\(UUID().uuidString)").path
         #expect(FileManager.default.createFile(atPath: path, contents: Data()))
         defer { try? FileManager.default.removeItem(atPath: path) }
         #expect(try MappedFile(path: path).byteCount == 0)
+        #expect(try MappedFile(path: path, inLargePages: true).byteCount == 0)
+    }
+
+    @Test("A file read into large pages has the bytes of the file")
+    func largePages() throws {
+        let bytes = (0..<5_000_011).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("edge-\(UUID().uuidString)").path
+        #expect(FileManager.default.createFile(atPath: path, contents: Data(bytes)))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let file = try MappedFile(path: path, inLargePages: true)
+        #expect(file.byteCount == bytes.count)
+        #expect(file.bytes.copied() == bytes)
     }
 
     @Test("At least one core can be used")
