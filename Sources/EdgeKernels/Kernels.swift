@@ -5,6 +5,7 @@ internal import EdgeQuant
 
 #if arch(x86_64)
     internal import EdgeKernelsAVX2
+    internal import EdgeKernelsAVX512
 #elseif arch(arm64)
     internal import EdgeKernelsNEON
 #endif
@@ -13,7 +14,7 @@ internal import EdgeQuant
 package struct Kernels: Sendable {
     let functions: KernelSet
 
-    /// `portable`, `avx2` or `neon`.
+    /// `portable`, `avx2`, `avx512` or `neon`.
     package var name: String { functions.name }
 
     /// Every set that this processor can run, the fastest last.
@@ -21,6 +22,7 @@ package struct Kernels: Sendable {
         var sets = [Kernels(functions: .portable())]
         #if arch(x86_64)
             if ProcessorFeatures.hasAVX2 { sets.append(Kernels(functions: .avx2())) }
+            if ProcessorFeatures.hasAVX512 { sets.append(Kernels(functions: .avx512())) }
         #elseif arch(arm64)
             if ProcessorFeatures.hasDotProducts { sets.append(Kernels(functions: .neon())) }
         #endif
