@@ -70,10 +70,13 @@ package struct FloatProductJob {
     package var output: UnsafeMutablePointer<Float>
     package var outputStride: Int
     package var isAccumulating: Bool
+    /// At least `scratchByteCount` bytes on a 64-byte border.
+    package var scratch: UnsafeMutableRawPointer
 
     package init(
         weights: UnsafeRawPointer, rowByteCount: Int, rowCount: Int, columnCount: Int, input: UnsafePointer<Float>,
-        inputStride: Int, tokenCount: Int, output: UnsafeMutablePointer<Float>, outputStride: Int, isAccumulating: Bool
+        inputStride: Int, tokenCount: Int, output: UnsafeMutablePointer<Float>, outputStride: Int, isAccumulating: Bool,
+        scratch: UnsafeMutableRawPointer
     ) {
         self.weights = weights
         self.rowByteCount = rowByteCount
@@ -85,7 +88,11 @@ package struct FloatProductJob {
         self.output = output
         self.outputStride = outputStride
         self.isAccumulating = isAccumulating
+        self.scratch = scratch
     }
+
+    /// Bytes of scratch: sixteen lanes of three rows by eight tokens, and spans of 512 columns of eight tokens and 48 rows.
+    package static let scratchByteCount = (3 * 8 * 16 + 8 * 512 + 132 * 512) * 4
 }
 
 /// The kernels of one instruction set: functions over plain pointers, found once when a matrix is bound.

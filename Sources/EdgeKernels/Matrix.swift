@@ -46,8 +46,8 @@ package struct Matrix: Sendable {
     /// y[t, outputColumn + r - rows.lowerBound] = sum over c of W[r, c] x[t, c], for the rows of the one range and the tokens of
     /// the other; `accumulating` adds to y instead.
     ///
-    /// Each output is one `dot` in its fixed order, so the bits do not depend on how rows and tokens are shared out.
-    /// `scratch` has a row for each worker, at least `columnCount` long.
+    /// Each output is one dot product in the fixed order of its kernel, so the bits do not depend on how rows and tokens are shared out.
+    /// `scratch` has a row for each worker, `scratchColumnCount(columnCount:)` long.
     package func multiply(
         _ x: Rows, tokens: Range<Int>, rows: Range<Int>, into y: Rows, outputColumn: Int, accumulating: Bool = false,
         scratch: Rows, worker: Int, kernels: Kernels = .chosen
@@ -57,25 +57,28 @@ package struct Matrix: Sendable {
         precondition(tokens.lowerBound >= 0 && tokens.upperBound <= min(x.rowCount, y.rowCount), "tokens out of bounds")
         precondition(columnCount <= x.columnCount, "input too short")
         precondition(outputColumn >= 0 && rows.count <= y.columnCount - outputColumn, "output too short")
-        precondition(scratch.columnCount >= columnCount && worker < scratch.rowCount, "scratch too small")
-        let decoded = scratch.pointer(row: worker)
+        precondition(
+            scratch.columnCount >= Self.scratchColumnCount(columnCount: columnCount) && worker < scratch.rowCount,
+            "scratch too small")
+        let memory = scratch.pointer(row: worker)
         unsafe bytes.withUnsafeBytes { encoded in
-            if let product = kernels.functions.floatProduct(type.rawValue), let base = encoded.baseAddress {
-                var job = FloatProductJob(
-                    weights: base + rows.lowerBound * rowByteCount, rowByteCount: rowByteCount, rowCount: rows.count,
-                    columnCount: columnCount, input: x.pointer(row: tokens.lowerBound), inputStride: x.stride,
-                    tokenCount: tokens.count, output: y.pointer(row: tokens.lowerBound, column: outputColumn),
-                    outputStride: y.stride, isAccumulating: accumulating)
+            guard let base = encoded.baseAddress else { return }
+            var job = FloatProductJob(
+                weights: base + rows.lowerBound * rowByteCount, rowByteCount: rowByteCount, rowCount: rows.count,
+                columnCount: columnCount, input: x.pointer(row: tokens.lowerBound), inputStride: x.stride,
+                tokenCount: tokens.count, output: y.pointer(row: tokens.lowerBound, column: outputColumn),
+                outputStride: y.stride, isAccumulating: accumulating, scratch: UnsafeMutableRawPointer(memory))
+            if let product = kernels.functions.floatProduct(type.rawValue) {
                 product(&job)
-                return
-            }
-            for row in rows {
-                decode(row, of: encoded, into: decoded)
-                let column = outputColumn + row - rows.lowerBound
-                for token in tokens {
-                    let value = dot(decoded, x.pointer(row: token), columnCount)
-                    let output = y.pointer(row: token, column: column)
-                    output.pointee = accumulating ? output.pointee + value : value
+            } else if let product = kernels.functions.floatProduct(GGMLType.f32.rawValue) {
+                // Row by row: decoded behind the kernel's own scratch, then like any row of floats.
+                let decoded = memory + FloatProductJob.scratchByteCount / 4
+                job.weights = UnsafeRawPointer(decoded)
+                job.rowCount = 1
+                for row in rows {
+                    decode(row, of: encoded, into: decoded)
+                    product(&job)
+                    job.output += 1
                 }
             }
         }
@@ -130,7 +133,9 @@ package struct Matrix: Sendable {
 
     /// The floats of scratch that a product of this width needs for each worker.
     package static func scratchColumnCount(columnCount: Int) -> Int {
-        max(columnCount, ProductJob.scratchByteCount(columnCount: columnCount) / 4)
+        max(
+            columnCount + FloatProductJob.scratchByteCount / 4,
+            ProductJob.scratchByteCount(columnCount: columnCount) / 4)
     }
 
     /// The blocks in which a product wants its activations quantized; empty for types that multiply in f32.

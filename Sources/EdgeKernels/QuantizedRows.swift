@@ -35,7 +35,8 @@ package final class QuantizedRows: @unchecked Sendable {
         init(rowCount: Int, columnCount: Int, blockLength: Int) throws(PlatformError) {
             // Only whole blocks are ever multiplied: a matrix of other widths has another type.
             self.columnCount = columnCount / blockLength * blockLength
-            codeStride = (columnCount + 63) / 64 * 64
+            // An odd number of cache lines, as in `Rows`.
+            codeStride = ((columnCount + 63) / 64 | 1) * 64
             // In whole eights of blocks: kernels load eight scales, and the sums of eight blocks, at once.
             let padded = (columnCount / blockLength + 7) / 8 * 8
             scaleStride = padded

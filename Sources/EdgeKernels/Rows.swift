@@ -2,7 +2,8 @@ package import EdgePlatform
 
 /// A matrix of f32 activations, one row a token: the working memory of a forward pass.
 ///
-/// Shape [rowCount, columnCount], row-major, each row on a 64-byte border. Operations of this room check their indices
+/// Shape [rowCount, columnCount], row-major, each row on a 64-byte border. Rows are an odd number of cache lines
+/// apart: at a power of two, equal columns of many rows would share one set of the cache. Operations of this room check their indices
 /// against the shape once and then work on plain pointers. `@unchecked Sendable`: threads write disjoint parts between barriers.
 package final class Rows: @unchecked Sendable {
     package let rowCount: Int
@@ -20,7 +21,7 @@ package final class Rows: @unchecked Sendable {
         self.rowCount = max(0, rowCount)
         self.columnCount = max(0, columnCount)
         let (padded, overflowA) = self.columnCount.addingReportingOverflow(15)
-        stride = padded & ~15
+        stride = padded & ~15 | 16
         let (count, overflowB) = stride.multipliedReportingOverflow(by: self.rowCount)
         guard !overflowA, !overflowB else { throw .outOfMemory("\(rowCount) x \(columnCount) activations") }
         buffer = try AlignedBuffer(count: count)

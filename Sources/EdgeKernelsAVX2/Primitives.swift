@@ -130,6 +130,10 @@
         _mm256_cvtepi32_ps(raw(x))
     }
 
+    /// a * b + c, rounded once.
+    @inline(__always) func multiplyAdd(_ a: Floats, _ b: Floats, _ c: Floats) -> Floats { _mm256_fmadd_ps(a, b, c) }
+    @inline(__always) func multiplyAdd(_ a: Float, _ b: Float, _ c: Float) -> Float { c.addingProduct(a, b) }
+
     /// Eight halves.
     @inline(__always) func floats(halves x: SIMD8<UInt16>) -> Floats {
         _mm256_cvtph_ps(unsafeBitCast(x, to: __m128i.self))

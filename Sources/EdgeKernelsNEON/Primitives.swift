@@ -167,6 +167,16 @@
         return joined(vdupq_n_s16(x.low[group]), vdupq_n_s16(x.high[group]))
     }
 
+    /// a * b + c, rounded once.
+    @inline(__always) func multiplyAdd(_ a: Floats, _ b: Floats, _ c: Floats) -> Floats {
+        let a = unsafeBitCast(a, to: TwoFloats.self)
+        let b = unsafeBitCast(b, to: TwoFloats.self)
+        let c = unsafeBitCast(c, to: TwoFloats.self)
+        return unsafeBitCast(
+            (vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high)), to: Floats.self)
+    }
+    @inline(__always) func multiplyAdd(_ a: Float, _ b: Float, _ c: Float) -> Float { c.addingProduct(a, b) }
+
     @inline(__always) func floats(_ x: Words) -> Floats {
         let x = halves(x)
         return unsafeBitCast((vcvtq_f32_s32(x.low), vcvtq_f32_s32(x.high)), to: Floats.self)

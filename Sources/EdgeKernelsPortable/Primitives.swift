@@ -117,6 +117,31 @@ typealias Products = Shorts
 
 @inline(__always) func floats(_ x: Words) -> Floats { Floats(x) }
 
+/// a * b + c, rounded once, also where the processor has no instruction for it.
+///
+/// The product is exact in f64. The f64 sum is then rounded to odd: where it is inexact (Møller 1965, Knuth's TwoSum, gives the
+/// error) an even significand makes way for its odd neighbour on the side of the error. Rounding that to f32 is the same as
+/// rounding the exact sum (Boldo and Melquiond 2008).
+@inline(__always) func multiplyAdd(_ a: Floats, _ b: Floats, _ c: Floats) -> Floats {
+    let product = SIMD8<Double>(a) * SIMD8<Double>(b)
+    let addend = SIMD8<Double>(c)
+    let sum = product + addend
+    let part = sum - product
+    let error = (product - (sum - part)) + (addend - part)
+    let bits = unsafeBitCast(sum, to: SIMD8<Int64>.self)
+    let signs = unsafeBitCast(error, to: SIMD8<Int64>.self) ^ bits
+    let step = SIMD8<Int64>(repeating: 1) | (signs &>> 63)
+    let isInexact = (error .> 0) .| (error .< 0)
+    let isEven = (bits & 1) .== 0
+    let odd = bits.replacing(with: bits &+ step, where: isInexact .& isEven)
+    return Floats(unsafeBitCast(odd, to: SIMD8<Double>.self))
+}
+
+/// The same for one number.
+@inline(__always) func multiplyAdd(_ a: Float, _ b: Float, _ c: Float) -> Float {
+    multiplyAdd(Floats(repeating: a), Floats(repeating: b), Floats(repeating: c))[0]
+}
+
 /// Eight halves. The steps are those of `Half.decode`, lane by lane.
 @inline(__always) func floats(halves x: SIMD8<UInt16>) -> Floats {
     let bits = words(x)

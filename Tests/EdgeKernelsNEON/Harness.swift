@@ -200,9 +200,10 @@ struct Workplace {
         return (rows + 2 * tokens + 4 * blocks) % 19 == 0
     }
     static let outputStride = rows + 3
-    static let scratchByteCount = ProductJob.scratchByteCount(columnCount: 256 * blocks)
+    static let scratchByteCount = max(
+        ProductJob.scratchByteCount(columnCount: 256 * blocks), FloatProductJob.scratchByteCount)
 
-    let weights = memory(256 * blocks * rows)
+    let weights = memory(4 * 256 * blocks * rows)
     let input = memory(4 * 256 * blocks * tokens).assumingMemoryBound(to: Float.self)
     let outputs = [
         memory(4 * outputStride * tokens).assumingMemoryBound(to: Float.self),
@@ -314,7 +315,7 @@ func checkFloatProducts(_ sets: [KernelSet], _ place: Workplace) -> Bool {
     for (name, type, size) in [("F32", 0, 4), ("F16", 1, 2), ("BF16", 30, 2)] as [(StaticString, UInt32, Int)] {
         let comparison = Comparison(name)
         var random = Random(UInt64(type))
-        for columns in [1, 7, 8, 15, 16, 17, 31, 64, 200] {
+        for columns in [1, 7, 8, 15, 16, 17, 31, 64, 200, 530] {
             for rows in 1...Workplace.rows {
                 for tokens in 1...Workplace.tokens
                 where Workplace.isTried(rows: rows, tokens: tokens, blocks: columns) {
@@ -333,7 +334,8 @@ func checkFloatProducts(_ sets: [KernelSet], _ place: Workplace) -> Bool {
                         }
                     }
                     for i in 0..<tokens * columns { place.input[i] = random.float(2) }
-                    place.prepare(scratchByteCount: 0)
+                    let scratchByteCount = FloatProductJob.scratchByteCount
+                    place.prepare(scratchByteCount: scratchByteCount)
                     for (index, set) in sets.enumerated() {
                         guard let product = set.floatProduct(type) else {
                             comparison.fail()
@@ -343,10 +345,10 @@ func checkFloatProducts(_ sets: [KernelSet], _ place: Workplace) -> Bool {
                             weights: UnsafeRawPointer(place.weights), rowByteCount: columns * size, rowCount: rows,
                             columnCount: columns, input: UnsafePointer(place.input), inputStride: columns,
                             tokenCount: tokens, output: place.outputs[index], outputStride: Workplace.outputStride,
-                            isAccumulating: rows % 2 == 0)
+                            isAccumulating: rows % 2 == 0, scratch: place.scratch)
                         product(&job)
                     }
-                    place.compare(comparison, rows: rows, tokens: tokens, scratchByteCount: 0)
+                    place.compare(comparison, rows: rows, tokens: tokens, scratchByteCount: scratchByteCount)
                 }
             }
         }

@@ -22,7 +22,7 @@ struct EdgeKernelsTests {
         for t in 0..<tokens {
             for c in 0..<columns { x[t, c] = Float.random(in: -1...1, using: &random) }
         }
-        let scratch = try Rows(rowCount: 1, columnCount: columns)
+        let scratch = try Rows(rowCount: 1, columnCount: Matrix.scratchColumnCount(columnCount: columns))
         let whole = try Rows(rowCount: tokens, columnCount: rows)
         matrix.multiply(
             x, tokens: 0..<tokens, rows: 0..<rows, into: whole, outputColumn: 0, scratch: scratch, worker: 0)

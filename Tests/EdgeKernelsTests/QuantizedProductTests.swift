@@ -156,12 +156,14 @@ struct QuantizedProductTests {
 @Suite("Products with float weights")
 struct FloatProductTests {
     @Test(
-        "Every instruction set gives the bits of sixteen lanes and a tree, for all shapes",
+        "Every instruction set gives the bits of spans, sixteen lanes and a tree, for all shapes",
         arguments: [GGMLType.f32, .f16, .bf16])
     func products(type: GGMLType) throws {
         var random = SplitMix(seed: 8)
         for (rows, tokens, columns) in [
             (1, 1, 1), (2, 3, 15), (3, 4, 16), (5, 5, 17), (9, 7, 31), (4, 2, 200), (7, 9, 64),
+            // More than one block of rows, pass of tokens, and cut of columns.
+            (100, 29, 70), (5, 13, 1063), (52, 14, 530),
         ] {
             let bytes = (0..<rows * columns).flatMap { _ -> [UInt8] in
                 let value = Float.random(in: -2...2, using: &random)
@@ -178,7 +180,7 @@ struct FloatProductTests {
                 Matrix(type: type, rowCount: rows, columnCount: columns, bytes: ByteView(bytes)))
             let x = try Rows(rowCount: tokens, columnCount: columns)
             for t in 0..<tokens { for c in 0..<columns { x[t, c] = Float.random(in: -2...2, using: &random) } }
-            let scratch = try Rows(rowCount: 1, columnCount: columns)
+            let scratch = try Rows(rowCount: 1, columnCount: Matrix.scratchColumnCount(columnCount: columns))
             for kernels in Kernels.available {
                 let y = try Rows(rowCount: tokens, columnCount: rows + 1)
                 matrix.multiply(
@@ -186,11 +188,17 @@ struct FloatProductTests {
                     kernels: kernels)
                 for t in 0..<tokens {
                     for r in 0..<rows {
-                        var lanes = [Float](repeating: 0, count: 16)
-                        for c in 0..<columns { lanes[c % 16] += weights[r * columns + c] * x[t, c] }
-                        for half in [8, 4, 2, 1] { for l in 0..<half { lanes[l] += lanes[l + half] } }
+                        var sum: Float?
+                        for span in stride(from: 0, to: columns, by: 512) {
+                            var lanes = [Float](repeating: 0, count: 16)
+                            for c in span..<min(columns, span + 512) {
+                                lanes[c % 16].addProduct(weights[r * columns + c], x[t, c])
+                            }
+                            for half in [8, 4, 2, 1] { for l in 0..<half { lanes[l] += lanes[l + half] } }
+                            sum = sum.map { $0 + lanes[0] } ?? lanes[0]
+                        }
                         #expect(
-                            y[t, r].bitPattern == lanes[0].bitPattern, "\(kernels.name) \(rows) \(tokens) \(columns)")
+                            y[t, r].bitPattern == sum?.bitPattern, "\(kernels.name) \(rows) \(tokens) \(columns)")
                     }
                     #expect(y[t, rows] == 0)
                 }
@@ -204,10 +212,12 @@ struct FloatProductTests {
         let matrix = try #require(Matrix(type: .f16, rowCount: 65536, columnCount: 1, bytes: ByteView(bytes)))
         let x = try Rows(rowCount: 1, columnCount: 1)
         x[0, 0] = 1
+        let scratch = try Rows(rowCount: 1, columnCount: Matrix.scratchColumnCount(columnCount: 1))
         for kernels in Kernels.available {
             let y = try Rows(rowCount: 1, columnCount: 65536)
             matrix.multiply(
-                x, tokens: 0..<1, rows: 0..<65536, into: y, outputColumn: 0, scratch: x, worker: 0, kernels: kernels)
+                x, tokens: 0..<1, rows: 0..<65536, into: y, outputColumn: 0, scratch: scratch, worker: 0,
+                kernels: kernels)
             var wrong = 0
             // Zeros lose their sign when added to the zero that a sum begins with.
             for i in 0..<65536 where !agree(y[0, i], 0 + Half.decode(UInt16(i))) { wrong += 1 }

@@ -1,8 +1,25 @@
 internal import EdgeKernelJobs
 
-// Weights that are floats, by f32 activations. Each output is a dot product in one fixed order: lane l of 16 adds the products
-// with column mod 16 = l in ascending order, product and sum rounded separately; then the lanes are added as a tree, halves onto
-// halves. Tiles of rows and tokens share what they load and change nothing of that.
+// Weights that are floats, by f32 activations. Each output is one sum in one fixed order: columns are cut in spans of 512; in a
+// span lane l of 16 adds the products with column mod 16 = l in ascending order, each with one fused multiply-add; the lanes are
+// added as a tree, halves onto halves; the spans' sums are added in ascending order, to what stands in the output if it
+// accumulates. Tiles of rows and tokens share what they load and change nothing of that.
+//
+// Few tokens: rows as they lie. Many: a span of some rows becomes f32 in scratch once for all tokens, and a span of some tokens is
+// copied there for all these rows, each in the order in which a tile reads it: strides of activations fill few sets of a cache.
+
+/// The sizes of the above. `FloatProductJob.scratchByteCount` is their sum; constants of another module are not folded.
+private enum Span {
+    /// Columns whose lanes are summed before the next ones follow.
+    @inline(__always) static var columns: Int { 512 }
+    /// Rows whose span becomes f32 at once, in threes: they fit the second cache.
+    @inline(__always) static var blockRows: Int { 132 }
+    /// Tokens that pass over a block of rows together, in fours: they fit the first cache, beside three rows.
+    @inline(__always) static var passTokens: Int { 8 }
+    /// Bytes of the lanes of three rows by the tokens of a pass.
+    @inline(__always) static var laneBytes: Int { 3 &* passTokens &* 64 }
+    @inline(__always) static var tokenBytes: Int { passTokens &* columns &* 4 }
+}
 
 /// How a float type becomes f32.
 protocol FloatFormat {
@@ -42,120 +59,237 @@ enum BF16: FloatFormat {
     UnsafeRawPointer(p).loadUnaligned(as: Floats.self)
 }
 
-/// Adds the tail's products to lanes 0, 1, … and folds the sixteen lanes.
+/// The sum of sixteen lanes as a tree.
 @inline(__always)
-private func finish<F: FloatFormat>(
-    _ format: F.Type, _ low: Floats, _ high: Floats, _ weights: UnsafeRawPointer, _ x: UnsafePointer<Float>, from: Int,
-    count: Int
-) -> Float {
-    var low = low
-    var high = high
-    for i in from..<count {
-        let product = F.loadOne(weights + i &* F.byteCount) * x[i]
-        if i &- from < 8 { low[i &- from] += product } else { high[i &- from &- 8] += product }
-    }
+private func tree(_ low: Floats, _ high: Floats) -> Float {
     let eight = low + high
     let four = eight.lowHalf + eight.highHalf
     let two = four.lowHalf + four.highHalf
     return two[0] + two[1]
 }
 
+/// Fewer than sixteen values, and zeros.
 @inline(__always)
-private func put(_ value: Float, _ job: FloatProductJob, row: Int, token: Int) {
-    let output = job.output + (token &* job.outputStride &+ row)
-    output.pointee = job.isAccumulating ? output.pointee + value : value
+private func padded<F: FloatFormat>(
+    _ format: F.Type, _ p: UnsafeRawPointer, count: Int
+) -> (low: Floats, high: Floats) {
+    var low = Floats()
+    var high = Floats()
+    for i in 0..<count {
+        let value = F.loadOne(p + i &* F.byteCount)
+        if i < 8 { low[i] = value } else { high[i &- 8] = value }
+    }
+    return (low, high)
 }
 
-/// Two rows by three tokens: twelve registers of sums, two of weights, and the products.
+/// The dot product of a span of at most 512 columns.
 @inline(__always)
-private func sixDots<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob, row: Int, token: Int) {
-    let w0 = job.weights + row &* job.rowByteCount
-    let w1 = w0 + job.rowByteCount
-    let x0 = job.input + token &* job.inputStride
-    let x1 = x0 + job.inputStride
-    let x2 = x1 + job.inputStride
-    var a00 = Floats(), a01 = Floats(), a10 = Floats(), a11 = Floats(), a20 = Floats(), a21 = Floats()
-    var b00 = Floats(), b01 = Floats(), b10 = Floats(), b11 = Floats(), b20 = Floats(), b21 = Floats()
+private func spanDot<F: FloatFormat>(
+    _ format: F.Type, _ w: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ count: Int
+) -> Float {
+    var low = Floats()
+    var high = Floats()
     var i = 0
-    while i &+ 16 <= job.columnCount {
-        let p = F.load(w0 + i &* F.byteCount)
-        let r = F.load(w1 + i &* F.byteCount)
-        var x = load(x0 + i)
-        a00 += p * x
-        b00 += r * x
-        x = load(x1 + i)
-        a10 += p * x
-        b10 += r * x
-        x = load(x2 + i)
-        a20 += p * x
-        b20 += r * x
-        let q = F.load(w0 + (i &+ 8) &* F.byteCount)
-        let s = F.load(w1 + (i &+ 8) &* F.byteCount)
-        x = load(x0 + (i &+ 8))
-        a01 += q * x
-        b01 += s * x
-        x = load(x1 + (i &+ 8))
-        a11 += q * x
-        b11 += s * x
-        x = load(x2 + (i &+ 8))
-        a21 += q * x
-        b21 += s * x
+    while i &+ 16 <= count {
+        low = multiplyAdd(F.load(w + i &* F.byteCount), load(x + i), low)
+        high = multiplyAdd(F.load(w + (i &+ 8) &* F.byteCount), load(x + (i &+ 8)), high)
         i &+= 16
     }
-    let count = job.columnCount
-    put(finish(F.self, a00, a01, w0, x0, from: i, count: count), job, row: row, token: token)
-    put(finish(F.self, b00, b01, w1, x0, from: i, count: count), job, row: row &+ 1, token: token)
-    put(finish(F.self, a10, a11, w0, x1, from: i, count: count), job, row: row, token: token &+ 1)
-    put(finish(F.self, b10, b11, w1, x1, from: i, count: count), job, row: row &+ 1, token: token &+ 1)
-    put(finish(F.self, a20, a21, w0, x2, from: i, count: count), job, row: row, token: token &+ 2)
-    put(finish(F.self, b20, b21, w1, x2, from: i, count: count), job, row: row &+ 1, token: token &+ 2)
+    if i < count {
+        let last = padded(F.self, w + i &* F.byteCount, count: count &- i)
+        let input = padded(F32.self, UnsafeRawPointer(x + i), count: count &- i)
+        low = multiplyAdd(last.low, input.low, low)
+        high = multiplyAdd(last.high, input.high, high)
+    }
+    return tree(low, high)
 }
 
 /// The dot product of one row.
 @inline(__always)
 func dot<F: FloatFormat>(_ format: F.Type, _ w: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ count: Int) -> Float {
-    var low = Floats()
-    var high = Floats()
+    var sum = spanDot(F.self, w, x, min(Span.columns, count))
+    var from = Span.columns
+    while from < count {
+        sum += spanDot(F.self, w + from &* F.byteCount, x + from, min(Span.columns, count &- from))
+        from &+= Span.columns
+    }
+    return sum
+}
+
+/// All rows of the job by its one to three tokens, rows as they lie.
+@inline(__always)
+private func rowProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob) {
+    for row in 0..<job.rowCount {
+        let w = job.weights + row &* job.rowByteCount
+        for token in 0..<job.tokenCount {
+            // The first token brings a span from memory, the others find it in the first cache.
+            let x = job.input + token &* job.inputStride
+            let output = job.output + (token &* job.outputStride &+ row)
+            var from = 0
+            if !job.isAccumulating {
+                output.pointee = spanDot(F.self, w, x, min(Span.columns, job.columnCount))
+                from = Span.columns
+            }
+            while from < job.columnCount {
+                let count = min(Span.columns, job.columnCount &- from)
+                output.pointee += spanDot(F.self, w + from &* F.byteCount, x + from, count)
+                from &+= Span.columns
+            }
+        }
+    }
+}
+
+/// Packs a span of `count` columns for `width` rows of a tile: [2 halves][groups of sixteen columns][width][8], row `index`.
+@inline(__always)
+private func pack<F: FloatFormat>(
+    _ format: F.Type, _ source: UnsafeRawPointer?, count: Int, _ target: UnsafeMutableRawPointer, width: Int, index: Int
+) {
+    let steps = (count &+ 15) / 16
+    let half = 32 &* width &* steps
+    var low = target + 32 &* index
+    guard let source else {
+        for _ in 0..<steps {
+            low.storeBytes(of: Floats(), as: Floats.self)
+            low.storeBytes(of: Floats(), toByteOffset: half, as: Floats.self)
+            low += 32 &* width
+        }
+        return
+    }
     var i = 0
     while i &+ 16 <= count {
-        low += F.load(w + i &* F.byteCount) * load(x + i)
-        high += F.load(w + (i &+ 8) &* F.byteCount) * load(x + (i &+ 8))
+        low.storeBytes(of: F.load(source + i &* F.byteCount), as: Floats.self)
+        low.storeBytes(of: F.load(source + (i &+ 8) &* F.byteCount), toByteOffset: half, as: Floats.self)
+        low += 32 &* width
         i &+= 16
     }
-    return finish(F.self, low, high, w, x, from: i, count: count)
+    if i < count {
+        let last = padded(F.self, source + i &* F.byteCount, count: count &- i)
+        low.storeBytes(of: last.low, as: Floats.self)
+        low.storeBytes(of: last.high, toByteOffset: half, as: Floats.self)
+    }
 }
 
-/// One row by one token.
+/// Eight of the sixteen lanes of three rows by four tokens: twelve registers of sums, three of weights, one of activations.
+///
+/// The sums go to `lanes`: [3 rows][tokens of a pass][16].
 @inline(__always)
-private func oneDot<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob, row: Int, token: Int) {
-    put(
-        dot(
-            F.self, job.weights + row &* job.rowByteCount, job.input + token &* job.inputStride, job.columnCount),
-        job, row: row, token: token)
+private func halfTile(
+    _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, _ lanes: UnsafeMutableRawPointer
+) {
+    var a0 = Floats(), a1 = Floats(), a2 = Floats(), a3 = Floats()
+    var b0 = Floats(), b1 = Floats(), b2 = Floats(), b3 = Floats()
+    var c0 = Floats(), c1 = Floats(), c2 = Floats(), c3 = Floats()
+    var w = weights
+    var x = activations
+    for _ in 0..<steps {
+        let p = w.load(as: Floats.self)
+        let q = w.load(fromByteOffset: 32, as: Floats.self)
+        let r = w.load(fromByteOffset: 64, as: Floats.self)
+        var y = x.load(as: Floats.self)
+        a0 = multiplyAdd(p, y, a0)
+        b0 = multiplyAdd(q, y, b0)
+        c0 = multiplyAdd(r, y, c0)
+        y = x.load(fromByteOffset: 32, as: Floats.self)
+        a1 = multiplyAdd(p, y, a1)
+        b1 = multiplyAdd(q, y, b1)
+        c1 = multiplyAdd(r, y, c1)
+        y = x.load(fromByteOffset: 64, as: Floats.self)
+        a2 = multiplyAdd(p, y, a2)
+        b2 = multiplyAdd(q, y, b2)
+        c2 = multiplyAdd(r, y, c2)
+        y = x.load(fromByteOffset: 96, as: Floats.self)
+        a3 = multiplyAdd(p, y, a3)
+        b3 = multiplyAdd(q, y, b3)
+        c3 = multiplyAdd(r, y, c3)
+        w += 96
+        x += 128
+    }
+    @inline(__always) func save(_ row: Int, _ x: Floats, _ y: Floats, _ z: Floats, _ v: Floats) {
+        let at = lanes + 64 &* Span.passTokens &* row
+        at.storeBytes(of: x, as: Floats.self)
+        at.storeBytes(of: y, toByteOffset: 64, as: Floats.self)
+        at.storeBytes(of: z, toByteOffset: 128, as: Floats.self)
+        at.storeBytes(of: v, toByteOffset: 192, as: Floats.self)
+    }
+    save(0, a0, a1, a2, a3)
+    save(1, b0, b1, b2, b3)
+    save(2, c0, c1, c2, c3)
 }
 
-/// All rows of the job by all its tokens.
+/// Folds the lanes of eight tokens, sixteen each, to eight sums.
 @inline(__always)
-func floatProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob) {
-    // Three tokens stay in the first cache while the rows of a block pass, and the block stays in the second while all tokens do.
-    let blockRows = max(2, (1 << 17) / max(1, job.rowByteCount) & ~1)
+private func folded(_ lanes: UnsafeMutableRawPointer) -> Floats {
+    @inline(__always) func eight(_ token: Int) -> Words {
+        let low = lanes.load(fromByteOffset: 64 &* token, as: Floats.self)
+        return unsafeBitCast(low + lanes.load(fromByteOffset: 64 &* token &+ 32, as: Floats.self), to: Words.self)
+    }
+    let c = transposed((eight(0), eight(1), eight(2), eight(3), eight(4), eight(5), eight(6), eight(7)))
+    @inline(__always) func add(_ a: Words, _ b: Words) -> Floats {
+        unsafeBitCast(a, to: Floats.self) + unsafeBitCast(b, to: Floats.self)
+    }
+    let even = add(c.0, c.4) + add(c.2, c.6)
+    let odd = add(c.1, c.5) + add(c.3, c.7)
+    return even + odd
+}
+
+/// All rows of the job by all its tokens: a span of a block of rows at a time.
+@inline(__always)
+private func spanProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob) {
+    let lanes = job.scratch
+    let activations = job.scratch + Span.laneBytes
+    let weights = activations + Span.tokenBytes
     var first = 0
     while first < job.rowCount {
-        let end = min(job.rowCount, first &+ blockRows)
-        var token = 0
-        while token &+ 3 <= job.tokenCount {
-            var row = first
-            while row &+ 2 <= end {
-                sixDots(F.self, job, row: row, token: token)
-                row &+= 2
+        let rows = min(Span.blockRows, job.rowCount &- first)
+        var from = 0
+        while from < job.columnCount {
+            let count = min(Span.columns, job.columnCount &- from)
+            let steps = (count &+ 15) / 16
+            // Rows in threes, tokens in fours; zeros stand for those that are not there.
+            for row in 0..<(rows &+ 2) / 3 &* 3 {
+                let source = job.weights + ((first &+ row) &* job.rowByteCount &+ from &* F.byteCount)
+                pack(
+                    F.self, row < rows ? source : nil, count: count, weights + 192 &* steps &* (row / 3), width: 3,
+                    index: row % 3)
             }
-            if row < end { for t in token..<token &+ 3 { oneDot(F.self, job, row: row, token: t) } }
-            token &+= 3
+            let adds = job.isAccumulating || from > 0
+            var done = 0
+            while done < job.tokenCount {
+                let tokens = min(Span.passTokens, job.tokenCount &- done)
+                for token in 0..<(tokens &+ 3) / 4 &* 4 {
+                    let source = UnsafeRawPointer(job.input + ((done &+ token) &* job.inputStride &+ from))
+                    pack(
+                        F32.self, token < tokens ? source : nil, count: count,
+                        activations + 256 &* steps &* (token / 4), width: 4, index: token % 4)
+                }
+                var row = 0
+                while row < rows {
+                    let w = weights + 64 &* steps &* row
+                    for group in 0..<(tokens &+ 3) / 4 {
+                        let x = activations + 256 &* steps &* group
+                        halfTile(w, x, steps: steps, lanes + 256 &* group)
+                        halfTile(w + 96 &* steps, x + 128 &* steps, steps: steps, lanes + (256 &* group &+ 32))
+                    }
+                    for r in row..<min(row &+ 3, rows) {
+                        let sums = folded(lanes + 64 &* Span.passTokens &* (r &- row))
+                        var output = job.output + (done &* job.outputStride &+ first &+ r)
+                        for token in 0..<tokens {
+                            output.pointee = adds ? output.pointee + sums[token] : sums[token]
+                            output += job.outputStride
+                        }
+                    }
+                    row &+= 3
+                }
+                done &+= tokens
+            }
+            from &+= Span.columns
         }
-        while token < job.tokenCount {
-            for row in first..<end { oneDot(F.self, job, row: row, token: token) }
-            token &+= 1
-        }
-        first = end
+        first &+= Span.blockRows
     }
+}
+
+/// All rows of the job by all its tokens. The bits are the same either way.
+@inline(__always)
+func floatProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob) {
+    if job.tokenCount < 4 { rowProducts(F.self, job) } else { spanProducts(F.self, job) }
 }
