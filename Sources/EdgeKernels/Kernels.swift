@@ -32,7 +32,7 @@ package struct Kernels: Sendable {
     /// The set named by `EDGE_LLM_ISA`, or the fastest one; chosen once.
     package static let chosen: Kernels = choose(EnvironmentVariables["EDGE_LLM_ISA"]).kernels
 
-    /// What is wrong with `EDGE_LLM_ISA`, for a front end to print: a name nobody knows, or a set this processor lacks.
+    /// What is wrong with `EDGE_LLM_ISA`, for a front end to report: a name nobody knows, or a set this processor lacks.
     package static let warning: String? = choose(EnvironmentVariables["EDGE_LLM_ISA"]).warning
 
     /// The set of that name, or the fastest with a warning.
@@ -41,7 +41,7 @@ package struct Kernels: Sendable {
         guard let name, !name.isEmpty else { return (fastest, nil) }
         if let found = available.first(where: { $0.name == name }) { return (found, nil) }
         let names = available.map(\.name).joined(separator: ", ")
-        return (fastest, "EDGE_LLM_ISA=\(name) is none of \(names), which can run here; using \(fastest.name)")
+        return (fastest, "EDGE_LLM_ISA=\(name) is none of \(names), which can run here")
     }
 }
 
