@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release allocations bits neon consumer bench fuzz lint soak format clean packages test-packages
+.PHONY: demo build test test-debug test-release allocations bits neon avx512 consumer bench fuzz lint soak format clean packages test-packages
 
 packages:
 	@.ci/packages
@@ -47,6 +47,11 @@ bits: test-packages
 neon: test-packages
 	$(SWIFT) build -c release --product edge-kernels
 	Tests/EdgeKernelsNEON/check "$$($(SWIFT) build -c release --show-bin-path)/edge-kernels"
+
+# The same bits with AVX-512: on a processor that has it, or on an emulated one (Debian: bochs, bochs-term, bochsbios, vgabios).
+avx512: packages
+	$(SWIFT) build -c release --product edge-kernels
+	Tests/EdgeKernelsAVX512/check "$$($(SWIFT) build -c release --show-bin-path)/edge-kernels"
 
 # Another package that depends on this one by URL, in debug and in release.
 consumer: packages

@@ -20,7 +20,7 @@ let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wm
 /// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
 let unsafeRooms: Set<String> = [
     "EdgePlatform", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable", "EdgeKernelsAVX2",
-    "EdgeKernelsNEON",
+    "EdgeKernelsAVX512", "EdgeKernelsNEON",
 ]
 
 /// Kernels work on pointers that `EdgeKernels` has checked, so they run without overflow checks of their own.
@@ -31,17 +31,28 @@ let kernelFlags = ["-Ounchecked", "-disable-batch-mode", "-wmo", "-num-threads",
 let instructionSets: [String: [String]] = [
     "EdgeKernelsPortable": [],
     "EdgeKernelsAVX2": ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2"],
+    "EdgeKernelsAVX512": [
+        "-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq",
+        "-mavx512vnni",
+    ],
     // Dot products and nothing else beyond the first Arm of 64 bits, so that there is one feature to ask the processor for.
     "EdgeKernelsNEON": ["-march=armv8-a+dotprod"],
 ]
 
 /// The rooms for this processor's family, which `EdgeKernels` chooses from when the program starts.
 #if arch(x86_64)
-    let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsAVX2"]
+    let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsAVX512"]
 #elseif arch(arm64)
     let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsNEON"]
 #else
     let kernelRooms = ["EdgeKernelsPortable"]
+#endif
+
+/// The one instruction that the choosing room needs itself: `xsavec`, to ask which registers the system saves.
+#if arch(x86_64)
+    let stateSaving: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-mxsavec"])]
+#else
+    let stateSaving: [SwiftSetting] = []
 #endif
 
 /// Rooms compiled as the build asks, because nothing in them is called per token or per byte of a file.
@@ -50,6 +61,7 @@ let plainRooms: Set<String> = ["EdgeLLM", "EdgeCLI"]
 func settings(of room: String) -> [SwiftSetting] {
     language
         + (plainRooms.contains(room) ? [] : kernelSettings(of: room) ?? optimised)
+        + (room == "EdgeKernels" ? stateSaving : [])
         + (unsafeRooms.contains(room)
             ? [] : [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)])
 }

@@ -17,9 +17,10 @@ struct EdgeCommand: AsyncParsableCommand {
         ])
 
     static func main() async {
-        if let warning = Kernels.warning { Terminal.note("edge-llm: \(warning)") }
         do {
             var command = try parseAsRoot()
+            // Who forces an instruction set wants that one measured or compared, not the one that would stand in for it.
+            if let warning = Kernels.warning { throw Failure.Message(warning) }
             if var asyncCommand = command as? any AsyncParsableCommand {
                 try await asyncCommand.run()
             } else {

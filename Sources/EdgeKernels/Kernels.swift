@@ -5,6 +5,7 @@ internal import EdgeQuant
 
 #if arch(x86_64)
     internal import EdgeKernelsAVX2
+    internal import EdgeKernelsAVX512
 #elseif arch(arm64)
     internal import EdgeKernelsNEON
 #endif
@@ -13,7 +14,7 @@ internal import EdgeQuant
 package struct Kernels: Sendable {
     let functions: KernelSet
 
-    /// `portable`, `avx2` or `neon`.
+    /// `portable`, `avx2`, `avx512` or `neon`.
     package var name: String { functions.name }
 
     /// Every set that this processor can run, the fastest last.
@@ -21,6 +22,7 @@ package struct Kernels: Sendable {
         var sets = [Kernels(functions: .portable())]
         #if arch(x86_64)
             if ProcessorFeatures.hasAVX2 { sets.append(Kernels(functions: .avx2())) }
+            if ProcessorFeatures.hasAVX512 { sets.append(Kernels(functions: .avx512())) }
         #elseif arch(arm64)
             if ProcessorFeatures.hasDotProducts { sets.append(Kernels(functions: .neon())) }
         #endif
@@ -30,7 +32,7 @@ package struct Kernels: Sendable {
     /// The set named by `EDGE_LLM_ISA`, or the fastest one; chosen once.
     package static let chosen: Kernels = choose(EnvironmentVariables["EDGE_LLM_ISA"]).kernels
 
-    /// What is wrong with `EDGE_LLM_ISA`, for a front end to print: a name nobody knows, or a set this processor lacks.
+    /// What is wrong with `EDGE_LLM_ISA`, for a front end to report: a name nobody knows, or a set this processor lacks.
     package static let warning: String? = choose(EnvironmentVariables["EDGE_LLM_ISA"]).warning
 
     /// The set of that name, or the fastest with a warning.
@@ -39,7 +41,7 @@ package struct Kernels: Sendable {
         guard let name, !name.isEmpty else { return (fastest, nil) }
         if let found = available.first(where: { $0.name == name }) { return (found, nil) }
         let names = available.map(\.name).joined(separator: ", ")
-        return (fastest, "EDGE_LLM_ISA=\(name) is none of \(names), which can run here; using \(fastest.name)")
+        return (fastest, "EDGE_LLM_ISA=\(name) is none of \(names), which can run here")
     }
 }
 

@@ -101,6 +101,21 @@ struct CommandTests {
         }
     }
 
+    @Test("An instruction set that cannot run here is an error, and not another one in silence")
+    func instructionSet() throws {
+        for (name, code) in [("sse9", 64), ("portable", 0)] as [(String, Int32)] {
+            let (process, stdin, stdout, stderr) = EdgeLLMCommand.process(["tokenize", "-m", model, "-p", "a"])
+            process.environment = ProcessInfo.processInfo.environment.merging(["EDGE_LLM_ISA": name]) { $1 }
+            try process.run()
+            try stdin.fileHandleForWriting.close()
+            let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
+            let errors = String(decoding: try stderr.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+            process.waitUntilExit()
+            #expect(process.terminationReason == .exit && process.terminationStatus == code, "\(name): \(errors)")
+            #expect(output.isEmpty == (code != 0) && errors.contains("EDGE_LLM_ISA=sse9") == (code != 0))
+        }
+    }
+
     @Test("An interrupt ends a run with code 130 and leaves what was written whole")
     func interrupt() throws {
         let (process, stdin, stdout, stderr) = EdgeLLMCommand.process([

@@ -3,14 +3,14 @@ import Foundation
 import Testing
 
 /// The linking trap: a specialised generic function of the standard library is a weak symbol in every module that uses it, and
-/// the linker keeps one copy for the whole program. If that were the one compiled for AVX2, an older processor would meet
+/// the linker keeps one copy for the whole program. If that were the one compiled for AVX2 or AVX-512, an older processor would meet
 /// instructions it does not have, in code that never asked for them.
 @Suite("Rooms of special instruction sets")
 struct WeakSymbolTests {
     #if os(Linux) && (arch(x86_64) || arch(arm64))
-        @Test("define no function that could stand in for somebody else's")
-        func noForeignWeakFunctions() throws {
-            let folder = try #require(objectFolder(), "the built objects are not beside the test program")
+        @Test("define no function that could stand in for somebody else's", arguments: rooms)
+        func noForeignWeakFunctions(room: String) throws {
+            let folder = try #require(objectFolder(room), "the built objects are not beside the test program")
             var functions = 0
             for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
             where file.pathExtension == "o" {
@@ -27,13 +27,13 @@ struct WeakSymbolTests {
     #endif
 
     #if arch(x86_64)
-        private let room = "EdgeKernelsAVX2"
+        private static let rooms = ["EdgeKernelsAVX2", "EdgeKernelsAVX512"]
     #else
-        private let room = "EdgeKernelsNEON"
+        private static let rooms = ["EdgeKernelsNEON"]
     #endif
 
     /// The room's folder of objects, in the folder of products where the test program lies.
-    private func objectFolder() -> URL? {
+    private func objectFolder(_ room: String) -> URL? {
         let programs = CommandLine.arguments.prefix(1) + CommandLine.arguments.filter { $0.hasSuffix(".xctest") }
         for program in programs {
             var folder = URL(fileURLWithPath: program).deletingLastPathComponent()

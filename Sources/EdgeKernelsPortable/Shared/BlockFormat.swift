@@ -33,6 +33,8 @@ protocol BlockFormat {
     /// Whether scales differ between the halves of a group of 32.
     static var hasHalfScales: Bool { get }
     static var hasMinimum: Bool { get }
+    /// Whether halves of a group have scales and their sums, of 16 products, fit 16 bits: codes to 16.
+    static var halvesFitShorts: Bool { get }
 
     /// The 32 codes of a group, in order.
     static func codes(_ block: UnsafeRawPointer, group: Int) -> Bytes
@@ -52,6 +54,7 @@ extension BlockFormat {
     @inline(__always) static var hasScales: Bool { false }
     @inline(__always) static var hasHalfScales: Bool { false }
     @inline(__always) static var hasMinimum: Bool { false }
+    @inline(__always) static var halvesFitShorts: Bool { false }
     @inline(__always) static func scales(_ block: UnsafeRawPointer) -> Shorts { Shorts(repeating: 1) }
     @inline(__always) static func minimums(_ block: UnsafeRawPointer) -> Shorts { Shorts(repeating: 1) }
     @inline(__always) static func minimumFactors(_ rows: EightPointers) -> Floats { Floats() }

@@ -9,7 +9,7 @@ internal import EdgeKernelJobs
 // copied there for all these rows, each in the order in which a tile reads it: strides of activations fill few sets of a cache.
 
 /// The sizes of the above. `FloatProductJob.scratchByteCount` is their sum; constants of another module are not folded.
-private enum Span {
+enum Span {
     /// Columns whose lanes are summed before the next ones follow.
     @inline(__always) static var columns: Int { 512 }
     /// Rows whose span becomes f32 at once, in threes: they fit the second cache.
@@ -139,19 +139,20 @@ private func rowProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJo
     }
 }
 
-/// Packs a span of `count` columns for `width` rows of a tile: [2 halves][groups of sixteen columns][width][8], row `index`.
+/// Packs row `index` of a span of `count` columns for `width` rows of a tile, in the room's order.
 @inline(__always)
 private func pack<F: FloatFormat>(
     _ format: F.Type, _ source: UnsafeRawPointer?, count: Int, _ target: UnsafeMutableRawPointer, width: Int, index: Int
 ) {
     let steps = (count &+ 15) / 16
-    let half = 32 &* width &* steps
-    var low = target + 32 &* index
+    let half = SpanLayout.highOffset(width: width, steps: steps)
+    let stride = SpanLayout.stepStride(width: width)
+    var low = target + SpanLayout.rowStride &* index
     guard let source else {
         for _ in 0..<steps {
             low.storeBytes(of: Floats(), as: Floats.self)
             low.storeBytes(of: Floats(), toByteOffset: half, as: Floats.self)
-            low += 32 &* width
+            low += stride
         }
         return
     }
@@ -159,7 +160,7 @@ private func pack<F: FloatFormat>(
     while i &+ 16 <= count {
         low.storeBytes(of: F.load(source + i &* F.byteCount), as: Floats.self)
         low.storeBytes(of: F.load(source + (i &+ 8) &* F.byteCount), toByteOffset: half, as: Floats.self)
-        low += 32 &* width
+        low += stride
         i &+= 16
     }
     if i < count {
@@ -167,53 +168,6 @@ private func pack<F: FloatFormat>(
         low.storeBytes(of: last.low, as: Floats.self)
         low.storeBytes(of: last.high, toByteOffset: half, as: Floats.self)
     }
-}
-
-/// Eight of the sixteen lanes of three rows by four tokens: twelve registers of sums, three of weights, one of activations.
-///
-/// The sums go to `lanes`: [3 rows][tokens of a pass][16].
-@inline(__always)
-private func halfTile(
-    _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, _ lanes: UnsafeMutableRawPointer
-) {
-    var a0 = Floats(), a1 = Floats(), a2 = Floats(), a3 = Floats()
-    var b0 = Floats(), b1 = Floats(), b2 = Floats(), b3 = Floats()
-    var c0 = Floats(), c1 = Floats(), c2 = Floats(), c3 = Floats()
-    var w = weights
-    var x = activations
-    for _ in 0..<steps {
-        let p = w.load(as: Floats.self)
-        let q = w.load(fromByteOffset: 32, as: Floats.self)
-        let r = w.load(fromByteOffset: 64, as: Floats.self)
-        var y = x.load(as: Floats.self)
-        a0 = multiplyAdd(p, y, a0)
-        b0 = multiplyAdd(q, y, b0)
-        c0 = multiplyAdd(r, y, c0)
-        y = x.load(fromByteOffset: 32, as: Floats.self)
-        a1 = multiplyAdd(p, y, a1)
-        b1 = multiplyAdd(q, y, b1)
-        c1 = multiplyAdd(r, y, c1)
-        y = x.load(fromByteOffset: 64, as: Floats.self)
-        a2 = multiplyAdd(p, y, a2)
-        b2 = multiplyAdd(q, y, b2)
-        c2 = multiplyAdd(r, y, c2)
-        y = x.load(fromByteOffset: 96, as: Floats.self)
-        a3 = multiplyAdd(p, y, a3)
-        b3 = multiplyAdd(q, y, b3)
-        c3 = multiplyAdd(r, y, c3)
-        w += 96
-        x += 128
-    }
-    @inline(__always) func save(_ row: Int, _ x: Floats, _ y: Floats, _ z: Floats, _ v: Floats) {
-        let at = lanes + 64 &* Span.passTokens &* row
-        at.storeBytes(of: x, as: Floats.self)
-        at.storeBytes(of: y, toByteOffset: 64, as: Floats.self)
-        at.storeBytes(of: z, toByteOffset: 128, as: Floats.self)
-        at.storeBytes(of: v, toByteOffset: 192, as: Floats.self)
-    }
-    save(0, a0, a1, a2, a3)
-    save(1, b0, b1, b2, b3)
-    save(2, c0, c1, c2, c3)
 }
 
 /// Folds the lanes of eight tokens, sixteen each, to eight sums.
@@ -267,8 +221,7 @@ private func spanProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJ
                     let w = weights + 64 &* steps &* row
                     for group in 0..<(tokens &+ 3) / 4 {
                         let x = activations + 256 &* steps &* group
-                        halfTile(w, x, steps: steps, lanes + 256 &* group)
-                        halfTile(w + 96 &* steps, x + 128 &* steps, steps: steps, lanes + (256 &* group &+ 32))
+                        spanTile(w, x, steps: steps, lanes + 256 &* group)
                     }
                     for r in row..<min(row &+ 3, rows) {
                         let sums = folded(lanes + 64 &* Span.passTokens &* (r &- row))

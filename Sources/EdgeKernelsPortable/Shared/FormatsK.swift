@@ -7,6 +7,7 @@ enum Q2K: BlockFormat {
     @inline(__always) static var unit: Int { 4 }
     @inline(__always) static var hasScales: Bool { true }
     @inline(__always) static var hasHalfScales: Bool { true }
+    @inline(__always) static var halvesFitShorts: Bool { true }
     @inline(__always) static var hasMinimum: Bool { true }
     @inline(__always) static func codes(_ block: UnsafeRawPointer, group: Int) -> Bytes {
         let x = block.loadUnaligned(fromByteOffset: 16 &+ 32 &* (group / 4), as: Bytes.self)
@@ -29,6 +30,7 @@ enum Q3K: BlockFormat {
     @inline(__always) static var offset: Int16 { 4 }
     @inline(__always) static var hasScales: Bool { true }
     @inline(__always) static var hasHalfScales: Bool { true }
+    @inline(__always) static var halvesFitShorts: Bool { true }
     @inline(__always) static func codes(_ block: UnsafeRawPointer, group: Int) -> Bytes {
         let low = block.loadUnaligned(fromByteOffset: 32 &+ 32 &* (group / 4), as: Bytes.self)
         let high = block.loadUnaligned(as: Bytes.self)

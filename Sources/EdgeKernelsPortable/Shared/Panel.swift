@@ -1,25 +1,25 @@
 internal import EdgeKernelJobs
 
 // Many tokens: sixteen rows are unpacked once to a panel with four values of one row in each 32-bit lane, and the panel serves
-// every token. A block of a panel holds, in this order,
+// every token. The tile of rows and tokens that works on it is the room's own (`Tiles`), since it is made for a number of registers
+// and their width. A block of a panel holds, in this order,
 //     codes             [8 * groupCount][16 rows][4]          bytes
 //     d, and m          [16 rows] each                        f32
-//     s                 [8 or 16][16 rows]                    (s, s) as two s16
+//     s                 [scaleCount][16 rows]                 words, as the room's tile wants them
 //     s * offset        [8][16 rows]                          neighbouring groups of 16 as two s16
 //     t                 [8][16 rows]                          likewise
 
 extension BlockFormat {
     @inline(__always) static var codeBytes: Int { 512 &* groupCount }
     @inline(__always) static var scaleOffset: Int { codeBytes &+ (hasMinimum ? 128 : 64) }
-    @inline(__always) static var scaleCount: Int { hasScales ? (hasHalfScales ? 16 : 8) : 0 }
     @inline(__always) static var correctionOffset: Int { scaleOffset &+ 64 &* scaleCount }
-    @inline(__always) static var minimumOffset: Int { correctionOffset &+ (hasScales && offset != 0 ? 512 : 0) }
+    @inline(__always) static var minimumOffset: Int { correctionOffset &+ (hasScales && correction != 0 ? 512 : 0) }
     @inline(__always) static var panelBlockBytes: Int { minimumOffset &+ (groupCount > 1 && hasMinimum ? 512 : 0) }
 }
 
 /// Stores eight vectors of eight rows each, `stride` bytes apart.
 @inline(__always)
-private func storeColumns(_ c: EightWords, _ target: UnsafeMutableRawPointer, stride: Int) {
+func storeColumns(_ c: EightWords, _ target: UnsafeMutableRawPointer, stride: Int) {
     target.storeBytes(of: c.0, as: Words.self)
     target.storeBytes(of: c.1, toByteOffset: stride, as: Words.self)
     target.storeBytes(of: c.2, toByteOffset: 2 &* stride, as: Words.self)
@@ -28,13 +28,6 @@ private func storeColumns(_ c: EightWords, _ target: UnsafeMutableRawPointer, st
     target.storeBytes(of: c.5, toByteOffset: 5 &* stride, as: Words.self)
     target.storeBytes(of: c.6, toByteOffset: 6 &* stride, as: Words.self)
     target.storeBytes(of: c.7, toByteOffset: 7 &* stride, as: Words.self)
-}
-
-/// The low or the high short of each word, twice.
-@inline(__always) private func lowTwice(_ x: Words) -> Words { x & 0xFFFF | x &<< 16 }
-@inline(__always) private func highTwice(_ x: Words) -> Words {
-    let high = unsafeBitCast(x, to: SIMD8<UInt32>.self) &>> 16
-    return unsafeBitCast(high | high &<< 16, to: Words.self)
 }
 
 /// Unpacks eight rows to one half of a panel, `target` pointing to that half's lanes.
@@ -50,10 +43,10 @@ private func packEight<F: BlockFormat>(
         for group in 0..<F.groupCount {
             let columns = transposed(
                 (
-                    words(F.codes(r.0, group: group)), words(F.codes(r.1, group: group)),
-                    words(F.codes(r.2, group: group)), words(F.codes(r.3, group: group)),
-                    words(F.codes(r.4, group: group)), words(F.codes(r.5, group: group)),
-                    words(F.codes(r.6, group: group)), words(F.codes(r.7, group: group))
+                    words(F.panelCodes(r.0, group: group)), words(F.panelCodes(r.1, group: group)),
+                    words(F.panelCodes(r.2, group: group)), words(F.panelCodes(r.3, group: group)),
+                    words(F.panelCodes(r.4, group: group)), words(F.panelCodes(r.5, group: group)),
+                    words(F.panelCodes(r.6, group: group)), words(F.panelCodes(r.7, group: group))
                 ))
             storeColumns(columns, out + 512 &* group, stride: 64)
         }
@@ -68,24 +61,10 @@ private func packEight<F: BlockFormat>(
             )
             let columns = transposed(
                 (words(s.0), words(s.1), words(s.2), words(s.3), words(s.4), words(s.5), words(s.6), words(s.7)))
-            let at = out + F.scaleOffset
-            if F.hasHalfScales {
-                storeColumns(
-                    (
-                        lowTwice(columns.0), lowTwice(columns.1), lowTwice(columns.2), lowTwice(columns.3),
-                        lowTwice(columns.4), lowTwice(columns.5), lowTwice(columns.6), lowTwice(columns.7)
-                    ), at, stride: 128)
-                storeColumns(
-                    (
-                        highTwice(columns.0), highTwice(columns.1), highTwice(columns.2), highTwice(columns.3),
-                        highTwice(columns.4), highTwice(columns.5), highTwice(columns.6), highTwice(columns.7)
-                    ), at + 64, stride: 128)
-            } else {
-                storeColumns(columns, at, stride: 64)
-            }
-            if F.offset != 0 {
+            storeScales(F.self, columns, out + F.scaleOffset)
+            if F.correction != 0 {
                 @inline(__always) func scaled(_ x: Words) -> Words {
-                    words(unsafeBitCast(x, to: Shorts.self) &* F.offset)
+                    words(unsafeBitCast(x, to: Shorts.self) &* F.correction)
                 }
                 storeColumns(
                     (
@@ -111,160 +90,34 @@ private func packEight<F: BlockFormat>(
     }
 }
 
-/// A panel of 16 rows by four tokens that follow one another; `acc` is room for [4 tokens][16 rows] running sums.
-@inline(__always)
-private func tile<F: BlockFormat>(
-    _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, token: Int, acc: UnsafeMutableRawPointer
-) {
-    let stride = j.codeStride
-    var c = j.codes + token &* stride
-    var scales = UnsafeRawPointer(j.scales + token &* j.scaleStride)
-    let scaleStride = 4 &* j.scaleStride
-    var sums = UnsafeRawPointer(j.sums + token &* j.sumStride)
-    let sumStride = 2 &* j.sumStride
-    var x00 = Floats(), x01 = Floats(), x10 = Floats(), x11 = Floats()
-    var x20 = Floats(), x21 = Floats(), x30 = Floats(), x31 = Floats()
-    var p = panel
-    for _ in 0..<blocks {
-        var i00 = Words(), i01 = Words(), i10 = Words(), i11 = Words()
-        var i20 = Words(), i21 = Words(), i30 = Words(), i31 = Words()
-        var w = p
-        for unit in 0..<8 &* F.groupCount / F.unit {
-            var s00 = Products(), s01 = Products(), s10 = Products(), s11 = Products()
-            var s20 = Products(), s21 = Products(), s30 = Products(), s31 = Products()
-            for _ in 0..<F.unit {
-                let low = w.load(as: Bytes.self)
-                let high = w.load(fromByteOffset: 32, as: Bytes.self)
-                let a0 = repeated(c)
-                s00 &+= F.products(low, a0)
-                s01 &+= F.products(high, a0)
-                let a1 = repeated(c + stride)
-                s10 &+= F.products(low, a1)
-                s11 &+= F.products(high, a1)
-                let a2 = repeated(c + 2 &* stride)
-                s20 &+= F.products(low, a2)
-                s21 &+= F.products(high, a2)
-                let a3 = repeated(c + 3 &* stride)
-                s30 &+= F.products(low, a3)
-                s31 &+= F.products(high, a3)
-                w += 64
-                c += 4
-            }
-            var low = Shorts(repeating: 1)
-            var high = Shorts(repeating: 1)
-            if F.hasScales {
-                let at = F.scaleOffset &+ 64 &* (unit &* F.unit / (F.hasHalfScales ? 4 : 8))
-                low = p.load(fromByteOffset: at, as: Shorts.self)
-                high = p.load(fromByteOffset: at &+ 32, as: Shorts.self)
-            }
-            i00 &+= widen(s00, low)
-            i01 &+= widen(s01, high)
-            i10 &+= widen(s10, low)
-            i11 &+= widen(s11, high)
-            i20 &+= widen(s20, low)
-            i21 &+= widen(s21, high)
-            i30 &+= widen(s30, low)
-            i31 &+= widen(s31, high)
-        }
-        finish(F.self, p, sums, scales, i00, i01, &x00, &x01)
-        finish(F.self, p, sums + sumStride, scales + scaleStride, i10, i11, &x10, &x11)
-        finish(F.self, p, sums + 2 &* sumStride, scales + 2 &* scaleStride, i20, i21, &x20, &x21)
-        finish(F.self, p, sums + 3 &* sumStride, scales + 3 &* scaleStride, i30, i31, &x30, &x31)
-        sums += 4 &* F.groupCount
-        scales += 4
-        p += F.panelBlockBytes
-    }
-    acc.storeBytes(of: x00, as: Floats.self)
-    acc.storeBytes(of: x01, toByteOffset: 32, as: Floats.self)
-    acc.storeBytes(of: x10, toByteOffset: 64, as: Floats.self)
-    acc.storeBytes(of: x11, toByteOffset: 96, as: Floats.self)
-    acc.storeBytes(of: x20, toByteOffset: 128, as: Floats.self)
-    acc.storeBytes(of: x21, toByteOffset: 160, as: Floats.self)
-    acc.storeBytes(of: x30, toByteOffset: 192, as: Floats.self)
-    acc.storeBytes(of: x31, toByteOffset: 224, as: Floats.self)
-}
-
-/// The float step of one block for one token: correction by the offset, conversion, scales, minimum.
-@inline(__always)
-private func finish<F: BlockFormat>(
-    _ format: F.Type, _ p: UnsafeRawPointer, _ sums: UnsafeRawPointer, _ scale: UnsafeRawPointer, _ low: Words,
-    _ high: Words, _ x: inout Floats, _ y: inout Floats
-) {
-    var low = low
-    var high = high
-    if F.offset != 0 {
-        if F.hasScales {
-            for pair in 0..<8 {
-                let q = unsafeBitCast(repeated(sums + 4 &* pair), to: Shorts.self)
-                let at = F.correctionOffset &+ 64 &* pair
-                low &-= widen(p.load(fromByteOffset: at, as: Shorts.self), q)
-                high &-= widen(p.load(fromByteOffset: at &+ 32, as: Shorts.self), q)
-            }
-        } else {
-            for pair in 0..<F.groupCount {
-                let q = unsafeBitCast(repeated(sums + 4 &* pair), to: Shorts.self)
-                let correction = widen(q, Shorts(repeating: F.offset))
-                low &-= correction
-                high &-= correction
-            }
-        }
-    }
-    let scale = scale.load(as: Float.self)
-    let d0 = p.load(fromByteOffset: F.codeBytes, as: Floats.self)
-    let d1 = p.load(fromByteOffset: F.codeBytes &+ 32, as: Floats.self)
-    x += floats(low) * (d0 * scale)
-    y += floats(high) * (d1 * scale)
-    if F.hasMinimum {
-        var low = Words()
-        var high = Words()
-        if F.groupCount == 1 {
-            low = widen(unsafeBitCast(repeated(sums), to: Shorts.self), Shorts(repeating: 1))
-            high = low
-        } else {
-            for pair in 0..<8 {
-                let q = unsafeBitCast(repeated(sums + 4 &* pair), to: Shorts.self)
-                let at = F.minimumOffset &+ 64 &* pair
-                low &+= widen(p.load(fromByteOffset: at, as: Shorts.self), q)
-                high &+= widen(p.load(fromByteOffset: at &+ 32, as: Shorts.self), q)
-            }
-        }
-        let m0 = p.load(fromByteOffset: F.codeBytes &+ 64, as: Floats.self)
-        let m1 = p.load(fromByteOffset: F.codeBytes &+ 96, as: Floats.self)
-        x += floats(low) * (m0 * scale)
-        y += floats(high) * (m1 * scale)
-    }
-}
-
 /// All rows of the job by all tokens, a panel at a time.
 @inline(__always)
 func panelProducts<F: BlockFormat>(_ format: F.Type, _ job: UnsafePointer<ProductJob>) {
     let j = job.pointee
     let blocks = j.columnCount / (32 &* F.groupCount)
-    let acc = j.scratch
-    let panel = j.scratch + 256
+    let panel = j.scratch + tileByteCount
     var first = 0
     while first < j.rowCount {
         for half in 0..<2 {
             let rows = rowPointers(j.weights, j.rowByteCount, first: first &+ 8 &* half, count: j.rowCount)
             packEight(F.self, rows, blocks: blocks, panel + 32 &* half)
         }
-        var done = 0
-        while done < j.tokenCount {
-            // There are at least four tokens: the last tile reaches back over some that are done, and stores only the others.
-            let token = min(done, j.tokenCount &- 4)
-            tile(F.self, panel: UnsafeRawPointer(panel), blocks: blocks, j, token: token, acc: acc)
-            for i in done &- token..<4 {
-                let output = j.output + ((token &+ i) &* j.outputStride &+ first)
-                store(
-                    acc.load(fromByteOffset: 64 &* i, as: Floats.self), output, count: j.rowCount &- first,
-                    isAccumulating: j.isAccumulating)
-                store(
-                    acc.load(fromByteOffset: 64 &* i &+ 32, as: Floats.self), output + 8,
-                    count: j.rowCount &- first &- 8, isAccumulating: j.isAccumulating)
-            }
-            done = token &+ 4
-        }
+        panelByTokens(F.self, panel: UnsafeRawPointer(panel), blocks: blocks, j, first: first)
         first &+= 16
+    }
+}
+
+/// Stores sixteen rows' sums for `count` tokens from `token` on; `sums` are [tokens][16 rows].
+@inline(__always)
+func storeTile(_ sums: UnsafeMutableRawPointer, _ j: ProductJob, first: Int, token: Int, count: Int) {
+    for i in 0..<count {
+        let output = j.output + ((token &+ i) &* j.outputStride &+ first)
+        store(
+            sums.load(fromByteOffset: 64 &* i, as: Floats.self), output, count: j.rowCount &- first,
+            isAccumulating: j.isAccumulating)
+        store(
+            sums.load(fromByteOffset: 64 &* i &+ 32, as: Floats.self), output + 8, count: j.rowCount &- first &- 8,
+            isAccumulating: j.isAccumulating)
     }
 }
 

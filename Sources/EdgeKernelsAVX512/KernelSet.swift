@@ -1,0 +1,16 @@
+#if arch(x86_64)
+    package import EdgeKernelJobs
+
+    extension KernelSet {
+        /// AVX-512 with VNNI: Intel's servers since Cascade Lake (2019), AMD since Zen 4 (2022). Call nothing of it elsewhere.
+        package static func avx512() -> KernelSet {
+            KernelSet(
+                name: "avx512", quantize32: { quantizeBlocksOf32($0, $1, $2, $3, $4) },
+                quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsAVX512.product($0) },
+                floatProduct: { EdgeKernelsAVX512.floatProduct($0) },
+                keyScores: { EdgeKernelsAVX512.keyScores($0, $1, $2, $3, $4, $5) },
+                addValues: { EdgeKernelsAVX512.addValues($0, $1, $2, $3, $4, $5, $6) },
+                decodeHalves: { EdgeKernelsAVX512.decodeHalves($0, $1, $2) }, peak: { peakArithmetic($0) })
+        }
+    }
+#endif
