@@ -82,8 +82,8 @@ let rooms: [(name: String, imports: [String])] =
         (
             "EdgeLLM",
             [
-                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeKernels", "EdgeModel",
-                "EdgeEngine",
+                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeTemplate", "EdgeSampling", "EdgeGGUF", "EdgeKernels",
+                "EdgeModel", "EdgeEngine",
             ]
         ),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
@@ -100,7 +100,10 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
     ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeTokenizer"]),
     ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
-    ("EdgeLLMTests", ["EdgeLLM", "EdgePlatform"]),
+    (
+        "EdgeLLMTests",
+        ["EdgeLLM", "EdgePlatform", "EdgeTokenizer", "EdgeTemplate", "EdgeEngine", "EdgeGGUF", "EdgeModel"]
+    ),
     ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
