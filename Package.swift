@@ -102,7 +102,10 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
     (
         "EdgeLLMTests",
-        ["EdgeLLM", "EdgePlatform", "EdgeTokenizer", "EdgeTemplate", "EdgeEngine", "EdgeGGUF", "EdgeModel"]
+        [
+            "EdgeLLM", "EdgePlatform", "EdgeTokenizer", "EdgeTemplate", "EdgeEngine", "EdgeGGUF", "EdgeModel",
+            "EdgeQuant",
+        ]
     ),
     ("EdgeCLITests", ["EdgeCLI"]),
 ]

@@ -1,5 +1,6 @@
 internal import EdgeTemplate
 internal import EdgeTokenizer
+internal import Foundation
 internal import Synchronization
 
 /// How a model wants a conversation written: its template, read and probed once, with what that means for its vocabulary.
@@ -148,6 +149,17 @@ final class ChatFormatSource: Sendable {
         }
         result.withLock { $0 = read }
         return try read.get()
+    }
+}
+
+extension GGUFLanguageModel {
+    /// The ids of a conversation's first turn, up to where the answer begins.
+    ///
+    /// - Throws: `LanguageModelError` where the model has no template or it refuses this.
+    package func chatTokens(system: String?, prompt: String) throws(LanguageModelError) -> [Int32] {
+        let instructions = system.map { [Transcript.Entry.instructions(.init(segments: .text($0)))] } ?? []
+        return try chat.format().tokens(
+            of: instructions + [.prompt(.init(segments: .text(prompt)))], answers: true, now: .local(Date()))
     }
 }
 

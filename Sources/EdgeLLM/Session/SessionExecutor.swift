@@ -86,7 +86,7 @@ final class GGUFExecutor: SessionExecutor {
 
 extension TemplateTime {
     /// A moment in the calendar and time zone of this machine.
-    fileprivate static func local(_ date: Date) -> TemplateTime {
+    static func local(_ date: Date) -> TemplateTime {
         let parts = Calendar(identifier: .gregorian).dateComponents(
             [.year, .month, .day, .hour, .minute, .second], from: date)
         return TemplateTime(

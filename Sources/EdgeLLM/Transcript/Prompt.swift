@@ -21,8 +21,8 @@ public protocol PromptRepresentable {
 }
 
 extension Prompt: PromptRepresentable {
-    /// Itself.
     // `return` keeps the protocol's builder out, which would ask this property again.
+    /// Itself.
     public var promptRepresentation: Prompt { return self }
 }
 
@@ -85,8 +85,8 @@ public protocol InstructionsRepresentable {
 }
 
 extension Instructions: InstructionsRepresentable {
-    /// Itself.
     // As for prompts.
+    /// Itself.
     public var instructionsRepresentation: Instructions { return self }
 }
 
