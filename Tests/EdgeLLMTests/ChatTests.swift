@@ -1,4 +1,5 @@
 import EdgeEngine
+import EdgeQuant
 import EdgeTemplate
 import EdgeTestSupport
 import EdgeTokenizer
@@ -174,5 +175,53 @@ import Testing
                 .toolOutput(.init(callID: "<|end|>", toolName: "<|end|>", segments: .text("<|end|>"))),
             ], answers: false, now: .epoch)
         #expect(tools.filter { $0 == end }.count == 2)
+    }
+
+    @Test(
+        "A file's own template is used, with every family of vocabularies, for any number of threads",
+        arguments: ["gpt2", "llama", "t5", "rwkv"])
+    func ownTemplate(_ family: String) async throws {
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent("edge-small-\(UUID()).gguf")
+        defer { try? FileManager.default.removeItem(at: url) }
+        var small = SmallModel(type: .f32, family: family)
+        small.chatTemplate = "{{ bos_token }}{% for m in messages %}{{ m.content }}</s>{% endfor %}<think>"
+        try Data(small.encoded()).write(to: url)
+        var contents: [[String]] = []
+        for threads in [1, 2] {
+            let model = try await GGUFLanguageModel(contentsOf: url, options: .init(threadCount: threads))
+            #expect(model.chatTemplate == small.chatTemplate)
+            let format = try model.chat.format()
+            let ids = try format.tokens(of: [.prompt(.init(segments: .text("</s>")))], answers: true, now: .epoch)
+            // In two of the vocabularies the token that begins a text is also the one that ends it.
+            let begin = try #require(format.tokenizer.bosId)
+            let end = try #require(format.tokenizer.id(of: "</s>"))
+            #expect(ids.first == begin && ids.filter { $0 == begin }.count == (begin == end ? 2 : 1))
+            #expect(ids.dropFirst().filter { $0 == end }.count == 1)
+            let session = LanguageModelSession(model: model)
+            let first = try await session.respond(to: "a", options: options(3))
+            // The prompt ends with the opening mark, which the answer never closes: all of it is thought.
+            #expect(first.content.isEmpty && first.usage.generatedTokenCount == 3)
+            session.transcript.entries.removeAll { if case .reasoning = $0 { true } else { false } }
+            try await session.respond(to: "b", options: options(3))
+            contents.append(session.transcript.map(\.text))
+        }
+        #expect(contents[0] == contents[1])
+    }
+
+    @Test("A file's template that is not well formed stops conversations, not the continuing of texts")
+    func brokenTemplate() async throws {
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent("edge-small-\(UUID()).gguf")
+        defer { try? FileManager.default.removeItem(at: url) }
+        var small = SmallModel(type: .f32)
+        small.chatTemplate = "{% for %}"
+        try Data(small.encoded()).write(to: url)
+        let model = try await GGUFLanguageModel(contentsOf: url)
+        #expect(try await model.completion(of: "ab", options: options(3)).usage.generatedTokenCount == 3)
+        await #expect {
+            try await LanguageModelSession(model: model).respond(to: "x")
+        } throws: { error in
+            guard case LanguageModelError.chatTemplate(let failure) = error else { return false }
+            return failure.line == 1 && failure.column > 0
+        }
     }
 }

@@ -14,6 +14,8 @@ final class ScriptedExecutor: SessionExecutor {
         var overlaps = 0
         var prompts: [[Transcript.Entry]] = []
         var prewarmed: [String] = []
+        /// While set, no piece comes.
+        var isHeld = false
     }
 
     let state = Mutex(State())
@@ -51,6 +53,7 @@ final class ScriptedExecutor: SessionExecutor {
             } else {
                 await Task.yield()
             }
+            while state.withLock({ $0.isHeld }) { try await Task.sleep(for: .milliseconds(1)) }
             try Task.checkCancellation()
             state.withLock { $0.yielded += 1 }
             yield(.text(piece))
@@ -61,4 +64,13 @@ final class ScriptedExecutor: SessionExecutor {
         statistics.generatedTokenCount = pieces.count
         yield(.finished(.endOfTurn, statistics))
     }
+}
+
+/// Waits until something holds, for a minute at most: these machines are shared.
+func eventually(_ condition: () -> Bool) async throws -> Bool {
+    for _ in 0..<60_000 {
+        if condition() { return true }
+        try await Task.sleep(for: .milliseconds(1))
+    }
+    return false
 }

@@ -46,15 +46,22 @@ import Testing
     @Test("Snapshots grow, skip what a slow reader missed, and end with the whole")
     func snapshots() async throws {
         let pieces = (0..<200).map { "\($0) " }
-        let session = session(ScriptedExecutor(pieces))
+        let executor = ScriptedExecutor(pieces)
+        let session = session(executor)
         var seen: [String] = []
         for try await snapshot in session.streamResponse(to: "count") {
             if let last = seen.last { #expect(snapshot.content.hasPrefix(last) && snapshot.content.count > last.count) }
             seen.append(snapshot.content)
-            if seen.count == 1 { try await Task.sleep(for: .milliseconds(50)) }
+            // A reader so slow that all is written meanwhile: what it missed comes in one snapshot.
+            if seen.count == 3 {
+                #expect(
+                    try await eventually {
+                        executor.state.withLock { $0.yielded == pieces.count } && !session.isResponding
+                    })
+            }
         }
         #expect(seen.last == pieces.joined())
-        #expect(seen.count < pieces.count)
+        #expect(seen.count <= 4)
         #expect(!session.isResponding && session.transcript.last?.text == pieces.joined())
     }
 
@@ -90,13 +97,16 @@ import Testing
 
     @Test("A second request while one is answered is refused, in every form, and disturbs nothing")
     func concurrent() async throws {
-        let session = session(ScriptedExecutor(["a", "b"], delay: .milliseconds(20)))
+        let executor = ScriptedExecutor(["a", "b"])
+        executor.state.withLock { $0.isHeld = true }
+        let session = session(executor)
         let first = session.streamResponse(to: "1")
         #expect(session.isResponding)
         await #expect(throws: LanguageModelSession.Error.concurrentRequests) { try await session.respond(to: "2") }
         await #expect(throws: LanguageModelSession.Error.concurrentRequests) {
             for try await _ in session.streamEvents(to: "3") {}
         }
+        executor.state.withLock { $0.isHeld = false }
         #expect(try await first.collect().content == "ab")
         #expect(session.transcript.count == 3)
     }
@@ -136,12 +146,13 @@ import Testing
         #expect(session.transcript.map(\.text) == ["Be brief."])
         // A new request is accepted at once, and two never meet at the model.
         let next = Task { try await session.respond(to: "y") }
-        try await Task.sleep(for: .milliseconds(60))
+        #expect(try await eventually { executor.state.withLock { $0.prompts.last?.last?.text == "y" } })
         #expect(session.isResponding)
         next.cancel()
         await #expect(throws: CancellationError.self) { try await next.value }
-        try await Task.sleep(for: .milliseconds(60))
-        #expect(executor.state.withLock { $0.running == 0 && $0.overlaps == 0 })
+        #expect(!session.isResponding)
+        #expect(try await eventually { executor.state.withLock { $0.running == 0 } })
+        #expect(executor.state.withLock { $0.overlaps == 0 })
         let before = executor.state.withLock { $0.yielded }
         try await Task.sleep(for: .milliseconds(20))
         #expect(executor.state.withLock { $0.yielded } == before)
