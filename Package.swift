@@ -96,8 +96,8 @@ let rooms: [(name: String, imports: [String])] =
         (
             "EdgeLLM",
             [
-                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeSampling", "EdgeGGUF", "EdgeKernels", "EdgeModel",
-                "EdgeEngine",
+                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeTemplate", "EdgeSampling", "EdgeGGUF", "EdgeKernels",
+                "EdgeModel", "EdgeEngine",
             ]
         ),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
@@ -114,7 +114,13 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeKernelsTests", ["EdgeKernels", "EdgeBLAS", "EdgePlatform", "EdgeQuant"]),
     ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeTokenizer"]),
     ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
-    ("EdgeLLMTests", ["EdgeLLM", "EdgePlatform"]),
+    (
+        "EdgeLLMTests",
+        [
+            "EdgeLLM", "EdgePlatform", "EdgeTokenizer", "EdgeTemplate", "EdgeEngine", "EdgeGGUF", "EdgeModel",
+            "EdgeQuant",
+        ]
+    ),
     ("EdgeCLITests", ["EdgeCLI"]),
 ]
 

@@ -12,8 +12,8 @@ struct EdgeCommand: AsyncParsableCommand {
             + "130 interrupted.",
         version: "0.1.0",
         subcommands: [
-            RunCommand.self, TokenizeCommand.self, PerplexityCommand.self, InspectCommand.self, BenchCommand.self,
-            SynthCommand.self,
+            RunCommand.self, ChatCommand.self, EmbedCommand.self, TokenizeCommand.self, PerplexityCommand.self,
+            InspectCommand.self, BenchCommand.self, SynthCommand.self,
         ])
 
     static func main() async {

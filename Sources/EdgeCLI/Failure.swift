@@ -22,17 +22,7 @@ enum Failure {
     }
 
     static func exit(with error: any Error, command: (some ParsableCommand).Type) -> Never {
-        switch error {
-        case let error as Message: exit(error.text, error.code)
-        case let error as GGUFError: exit(error.description, badFile)
-        case let error as ModelError: exit(error.description, badFile)
-        case let error as ModelLoadingError:
-            exit(error.description, error.code == .invalidOptions ? .validationFailure : badFile)
-        case LanguageModelError.damagedModel: exit("\(error)", badFile)
-        case let error as LanguageModelError: exit(error.description, .validationFailure)
-        case is CancellationError: exit("", interrupted)
-        default: break
-        }
+        if let known = known(error) { exit(known.text, known.code) }
         // Of the parser's own errors only wrong usage is reworded: one line, and where help is to be found.
         guard command.exitCode(for: error) == .validationFailure else { command.exit(withError: error) }
         let names = command.configuration.subcommands.compactMap { $0.configuration.commandName }
@@ -40,11 +30,37 @@ enum Failure {
         exit(command.message(for: error) + " See 'edge-llm\(name) --help'.", .validationFailure)
     }
 
-    private static func exit(_ text: String, _ code: ExitCode) -> Never {
-        if !text.isEmpty {
-            // One line, whatever a file's strings hold.
-            Terminal.note("edge-llm: " + text.split(whereSeparator: \.isNewline).joined(separator: " "))
+    /// What to say of an error, and the code to end with; nil for those of the parser.
+    private static func known(_ error: any Error) -> (text: String, code: ExitCode)? {
+        switch error {
+        case let error as Message: (error.text, error.code)
+        case let error as GGUFError: (error.description, badFile)
+        case let error as ModelError: (error.description, badFile)
+        case let error as ModelLoadingError:
+            (error.description, error.code == .invalidOptions ? .validationFailure : badFile)
+        case LanguageModelError.damagedModel: ("\(error)", badFile)
+        case let error as LanguageModelError: (error.description, .validationFailure)
+        case let error as EmbeddingError: (error.description, .validationFailure)
+        case is CancellationError: ("", interrupted)
+        default: nil
         }
+    }
+
+    /// What to say of an error, in one line.
+    static func line(of error: any Error) -> String {
+        oneLine(known(error)?.text ?? "\(error)")
+    }
+
+    /// The code to end with after an error.
+    static func code(of error: any Error) -> ExitCode { known(error)?.code ?? .failure }
+
+    /// One line, whatever a file's strings hold.
+    private static func oneLine(_ text: String) -> String {
+        text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+
+    private static func exit(_ text: String, _ code: ExitCode) -> Never {
+        if !text.isEmpty { Terminal.note("edge-llm: " + oneLine(text)) }
         Foundation.exit(code.rawValue)
     }
 }

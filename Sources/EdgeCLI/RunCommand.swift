@@ -26,6 +26,12 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Sampling") var sampler: SamplerOptions
 
+    @Flag(help: "Write the prompt with the model's chat template, as the first turn of a conversation.")
+    var chat = false
+
+    @Option(help: "With --chat: what the model is told about its part.")
+    var system: String?
+
     @Flag(help: "Read control tokens such as <|eot_id|> in the prompt as such; never do that with text from others.")
     var parseSpecial = false
 
@@ -40,6 +46,11 @@ struct RunCommand: AsyncParsableCommand {
 
     func validate() throws {
         if let maximumTokens, maximumTokens < 0 { throw ValidationError("--max-tokens must be 0 or more.") }
+        if system != nil, !chat { throw ValidationError("--system needs --chat.") }
+        if chat, parseSpecial {
+            throw ValidationError(
+                "--chat and --parse-special exclude each other: what is said to a template is plain text.")
+        }
     }
 
     func run() async throws {
@@ -52,7 +63,10 @@ struct RunCommand: AsyncParsableCommand {
                 usesBLAS: self.model.blas,
                 usesLargePages: self.model.largePages))
         let loadSeconds = Clock.seconds(from: loading)
-        let tokens = model.engine.tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: parseSpecial)
+        let tokens =
+            chat
+            ? try model.chatTokens(system: system, prompt: String(decoding: text, as: UTF8.self))
+            : model.engine.tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: parseSpecial)
         let stream = model.streamCompletion(ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens))
 
         let isJSON = json

@@ -8,6 +8,7 @@ enum Terminal {
 
     static var errorIsTerminal: Bool { isatty(STDERR_FILENO) != 0 }
     static var inputIsTerminal: Bool { isatty(STDIN_FILENO) != 0 }
+    static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) != 0 }
 
     /// Writes to standard output at once; a full disk or a closed terminal ends the command.
     static func write(_ text: String) { write(Array(text.utf8)) }

@@ -83,7 +83,8 @@ package actor Engine {
 
         // Only at the very start of a text does the space that the vocabulary puts there not count.
         let continuesText = request.prompt.contains { !tokenizer.isControl($0) }
-        var decoder = StreamingDecoder(tokenizer, continuesText: continuesText)
+        var decoder = StreamingDecoder(
+            tokenizer, shown: request.shownTokens, continuesText: continuesText)
         var matcher = StopMatcher(request.stopSequences)
         var reason = StopReason.maximumTokens
         var firstToken: UInt64?
@@ -120,6 +121,24 @@ package actor Engine {
             if !rest.isEmpty { yield(.text(rest)) }
         }
         yield(.finished(reason, statistics))
+    }
+
+    /// Fills a context with the keys and values of a prompt's start, so that a request with this prompt finds them there.
+    ///
+    /// - Throws: `EngineError`, `CancellationError`.
+    package func prefill(_ prompt: [Int32], in context: GenerationContext) async throws {
+        guard !context.isBusy else { throw EngineError.contextBusy }
+        guard prompt.count < contextSize else {
+            throw EngineError.contextSizeExceeded(contextSize: contextSize, tokenCount: prompt.count)
+        }
+        if let bad = prompt.first(where: { $0 < 0 || Int($0) >= model.vocabularySize }) {
+            throw EngineError.invalidToken(bad)
+        }
+        guard !prompt.isEmpty, !context.ledger.starts(with: prompt) else { return }
+        context.isBusy = true
+        defer { context.isBusy = false }
+        let kept = context.reusePrefix(of: prompt)
+        try await prefill(prompt[kept...], context)
     }
 
     /// Runs the prompt in pieces of about 80 ms, so that a cancelled request ends soon; the cut changes no bit.

@@ -10,16 +10,19 @@ package struct GenerationRequest: Sendable {
     package var stopSequences: [String]
     /// Goes on after an end-of-turn token, for measuring.
     package var ignoresEnd: Bool
+    /// Control tokens whose text is part of the answer, such as the marks around a thought; others have none.
+    package var shownTokens: Set<Int32>
 
     package init(
         prompt: [Int32], sampling: SamplingParameters, maximumTokens: Int? = nil, stopSequences: [String] = [],
-        ignoresEnd: Bool = false
+        ignoresEnd: Bool = false, shownTokens: Set<Int32> = []
     ) {
         self.prompt = prompt
         self.sampling = sampling
         self.maximumTokens = maximumTokens
         self.stopSequences = stopSequences
         self.ignoresEnd = ignoresEnd
+        self.shownTokens = shownTokens
     }
 }
 

@@ -96,6 +96,20 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
     case invalidOptions(String)
     /// The model computes no usable numbers: its file is damaged.
     case damagedModel
+    /// The model's file has no chat template, and none was given when it was loaded. A template is never guessed.
+    case missingChatTemplate
+    /// The chat template is not well formed, uses what is not supported, or refuses the conversation.
+    case chatTemplate(TemplateFailure)
+
+    /// What is wrong with a chat template, and where.
+    public struct TemplateFailure: Sendable, Equatable {
+        /// What is wrong.
+        public var message: String
+        /// The place in the template, both counted from 1; 0 where no place of the template is at fault.
+        public var line: Int
+        /// The column.
+        public var column: Int
+    }
 
     /// Both numbers of a prompt that does not fit.
     public struct ContextSizeExceeded: Sendable, Equatable {
@@ -113,6 +127,11 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
                 + "shorten the prompt or load the model with a larger context"
         case .emptyPrompt: "the prompt is empty; give some text to continue"
         case .invalidOptions(let reason): reason
+        case .missingChatTemplate:
+            "the model has no chat template, so it was not trained to converse; give one when loading, or let it continue texts"
+        case .chatTemplate(let failure):
+            (failure.line > 0 ? "chat template, line \(failure.line), column \(failure.column): " : "chat template: ")
+                + failure.message
         case .damagedModel: "the model computes no usable numbers (NaN); its file is damaged, fetch it again"
         }
     }

@@ -32,17 +32,20 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         /// faster where the system has such pages (Linux with transparent huge pages); loading takes longer, and the memory is
         /// shared with no other process.
         public var usesLargePages: Bool
+        /// The chat template, in Jinja, that takes the place of the file's; nil for the file's own.
+        public var chatTemplate: String?
 
         /// Options; the defaults need no thought.
         public init(
             contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16,
-            usesBLAS: Bool = false, usesLargePages: Bool = false
+            chatTemplate: String? = nil, usesBLAS: Bool = false, usesLargePages: Bool = false
         ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
             self.cachePrecision = cachePrecision
             self.usesBLAS = usesBLAS
             self.usesLargePages = usesLargePages
+            self.chatTemplate = chatTemplate
         }
     }
 
@@ -83,6 +86,10 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
     /// Tokens that a prompt and its answer may have together.
     public let contextSize: Int
     package let engine: Engine
+    let chat: ChatFormatSource
+
+    /// The chat template: the one given at loading, else the file's; nil for a model that was not trained to converse.
+    public var chatTemplate: String? { chat.template }
 
     /// The threads that compute.
     public var threadCount: Int { engine.threadCount }
@@ -122,6 +129,17 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             engine = try Engine(
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: options.threadCount,
                 precision: options.cachePrecision.stored, floatKernels: try options.floatKernels())
+            chat = ChatFormatSource(
+                template: options.chatTemplate ?? file["tokenizer.chat_template"]?.text, tokenizer: tokenizer)
+            // A template of the caller's own is refused at once, the file's when it is first needed: texts can be continued
+            // without it.
+            if options.chatTemplate != nil {
+                do throws(LanguageModelError) {
+                    _ = try chat.format()
+                } catch {
+                    throw ModelLoadingError(code: .invalidOptions, message: error.description)
+                }
+            }
             self.contextSize = contextSize
             metadata = Metadata(file, architecture: model.hyperparameters.architecture.name, trainedContext: trained)
         } catch let error as GGUFError {

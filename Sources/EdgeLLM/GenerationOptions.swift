@@ -24,6 +24,18 @@ public struct GenerationOptions: Sendable, Equatable, Codable {
         self.local = local
     }
 
+    /// Options in the spelling of the first FoundationModels.
+    public init(sampling: SamplingMode?, temperature: Double? = nil, maximumResponseTokens: Int? = nil) {
+        self.init(
+            samplingMode: sampling, temperature: temperature, maximumResponseTokens: maximumResponseTokens)
+    }
+
+    /// `samplingMode` in the spelling of the first FoundationModels.
+    public var sampling: SamplingMode? {
+        get { samplingMode }
+        set { samplingMode = newValue }
+    }
+
     /// How the next token is chosen.
     public struct SamplingMode: Sendable, Equatable, Codable {
         enum Kind: Sendable, Equatable, Codable {

@@ -13,6 +13,20 @@ public struct Usage: Sendable, Equatable {
     /// Seconds from the first token to the last.
     public var decodeSeconds: Double
 
+    static let zero = Usage(
+        promptTokenCount: 0, cachedTokenCount: 0, generatedTokenCount: 0, prefillSeconds: 0, timeToFirstToken: 0,
+        decodeSeconds: 0)
+
+    /// Adds the tokens and seconds of another answer, and takes over its time to the first token.
+    mutating func add(_ other: Usage) {
+        promptTokenCount += other.promptTokenCount
+        cachedTokenCount += other.cachedTokenCount
+        generatedTokenCount += other.generatedTokenCount
+        prefillSeconds += other.prefillSeconds
+        timeToFirstToken = other.timeToFirstToken
+        decodeSeconds += other.decodeSeconds
+    }
+
     /// Prompt tokens computed per second; 0 when none were.
     public var prefillTokensPerSecond: Double {
         let computed = promptTokenCount - cachedTokenCount

@@ -37,11 +37,23 @@ struct SpecialPartition: Sendable {
         self.isFirstByte = isFirstByte
     }
 
-    /// Cuts `text`. Guarded tokens count only inside one of the `trusted` ranges.
-    func split(_ text: [UInt8], trusted: [Range<Int>]) -> [Fragment] {
+    /// Cuts `text`. Guarded tokens, and those in `marks`, count only inside one of the `trusted` ranges.
+    ///
+    /// - Parameter borders: ascending places in the text that no fragment reaches over.
+    func split(_ text: [UInt8], trusted: [Range<Int>], borders: [Int] = [], marks: Set<Int32> = []) -> [Fragment] {
         if text.isEmpty { return [] }
-        var fragments: [Fragment] = [.text(0..<text.count)]
-        for rank in present(in: text, trusted) { fragments = cut(fragments, specials[rank], text, trusted) }
+        var fragments: [Fragment] = []
+        var start = 0
+        for border in borders + [text.count] where border > start {
+            fragments.append(.text(start..<border))
+            start = border
+        }
+        for rank in present(in: text, trusted) {
+            let special = specials[rank]
+            fragments = cut(
+                fragments, special, text, trusted,
+                isGuarded: special.kind.contains(.guarded) || marks.contains(special.token))
+        }
         return fragments
     }
 
@@ -79,14 +91,13 @@ struct SpecialPartition: Sendable {
         return isPresent.indices.filter { isPresent[$0] }
     }
 
-    private func cut(_ fragments: [Fragment], _ special: Special, _ text: [UInt8], _ trusted: [Range<Int>])
-        -> [Fragment]
-    {
+    private func cut(
+        _ fragments: [Fragment], _ special: Special, _ text: [UInt8], _ trusted: [Range<Int>], isGuarded: Bool
+    ) -> [Fragment] {
         var result: [Fragment] = []
         result.reserveCapacity(fragments.count)
         var limits = Limits(trusted: trusted)
         let length = special.text.count
-        let isGuarded = special.kind.contains(.guarded)
         for fragment in fragments {
             guard case .text(let range) = fragment else {
                 result.append(fragment)

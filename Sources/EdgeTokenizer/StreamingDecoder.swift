@@ -2,19 +2,25 @@
 package struct StreamingDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecial: Bool
+    private let shown: Set<Int32>
     private var joiner: PieceJoiner
     private var pending: [UInt8] = []
 
-    /// - Parameter continuesText: true where the stream follows other text, whose spaces all count.
-    package init(_ tokenizer: Tokenizer, skipSpecial: Bool = true, continuesText: Bool = false) {
+    /// - Parameters:
+    ///   - shown: special tokens whose text is handed out nevertheless.
+    ///   - continuesText: true where the stream follows other text, whose spaces all count.
+    package init(
+        _ tokenizer: Tokenizer, skipSpecial: Bool = true, shown: Set<Int32> = [], continuesText: Bool = false
+    ) {
         self.tokenizer = tokenizer
         self.skipSpecial = skipSpecial
+        self.shown = shown
         joiner = PieceJoiner(tokenizer, continuesText: continuesText)
     }
 
     /// Adds a token and returns the text that is complete now, often all of it, sometimes nothing.
     package mutating func append(_ id: Int32) -> String {
-        joiner.append(tokenizer.bytes(of: id, special: !skipSpecial), to: &pending)
+        joiner.append(tokenizer.bytes(of: id, special: !skipSpecial || shown.contains(id)), to: &pending)
         if pending.isEmpty { return "" }
         let whole = pending.count - Self.openLength(pending)
         let text = String(decoding: pending[..<whole], as: UTF8.self)

@@ -25,13 +25,23 @@ extension Tokenizer {
         encode(bytes, trusted: parseSpecial && !bytes.isEmpty ? [0..<bytes.count] : [], addSpecial: addSpecial)
     }
 
-    /// Encodes segments as one text, in which only trusted stretches may hold control tokens; one that straddles
-    /// trusted and other text is no control token.
-    package func encode(segments: [TextSegment], addSpecial: Bool) -> [Int32] {
+    /// Encodes segments as one text, in which only trusted stretches may hold control tokens.
+    ///
+    /// No token, special or merged, reaches over the border between trusted and other text, so that what a user wrote cannot
+    /// change the tokens of a template around it. One space that a template writes before input belongs to the input: models
+    /// know a word by the space before it.
+    /// - Parameter marks: user-defined tokens that input cannot spell either; see `marks(in:)`.
+    package func encode(segments: [TextSegment], addSpecial: Bool, marks: Set<Int32> = []) -> [Int32] {
         var text: [UInt8] = []
         var trusted: [Range<Int>] = []
+        var borders: [Int] = []
+        var wasTrusted: Bool?
         for segment in segments where !segment.text.isEmpty {
             let start = text.count
+            if let wasTrusted, wasTrusted != segment.isTrusted {
+                borders.append(wasTrusted && text.last == 0x20 ? start - 1 : start)
+            }
+            wasTrusted = segment.isTrusted
             text.append(contentsOf: segment.text.utf8)
             guard segment.isTrusted else { continue }
             if let last = trusted.last, last.upperBound == start {
@@ -40,13 +50,29 @@ extension Tokenizer {
                 trusted.append(start..<text.count)
             }
         }
-        return encode(text, trusted: trusted, addSpecial: addSpecial)
+        return encode(text, trusted: trusted, addSpecial: addSpecial, borders: borders, marks: marks)
     }
 
-    private func encode(_ text: [UInt8], trusted: [Range<Int>], addSpecial: Bool) -> [Int32] {
+    /// User-defined tokens that a chat template writes, such as `<tool_call>` or, in some files, `<|user|>`: files may give marks
+    /// of a conversation this kind, which any text can spell.
+    package func marks(in template: String) -> Set<Int32> {
+        let bytes = Array(template.utf8)
+        var marks: Set<Int32> = []
+        for fragment in partition.split(bytes, trusted: [0..<bytes.count]) {
+            guard case .token(let id) = fragment, kinds[Int(id)].contains(.userDefined),
+                tokens[Int(id)].contains(where: { $0 > 0x20 })
+            else { continue }
+            marks.insert(id)
+        }
+        return marks
+    }
+
+    private func encode(
+        _ text: [UInt8], trusted: [Range<Int>], addSpecial: Bool, borders: [Int] = [], marks: Set<Int32> = []
+    ) -> [Int32] {
         var output: [Int32] = []
         output.reserveCapacity(text.count / 4 + 8)
-        let fragments = partition.split(text, trusted: trusted)
+        let fragments = partition.split(text, trusted: trusted, borders: borders, marks: marks)
         if addSpecial && addsBos, let bosId { output.append(bosId) }
         switch model {
         case .bytePair(let model): encode(model, text, fragments, &output)

@@ -12,6 +12,8 @@ package struct SmallModel: Sendable {
     package var layers = 1
     package var width: Int
     package var heads = 2
+    /// `tokenizer.chat_template`.
+    package var chatTemplate: String?
 
     /// The types that weights may have.
     package static let weightTypes: [GGMLType] = [
@@ -46,6 +48,7 @@ package struct SmallModel: Sendable {
         writer.set("llama.rope.scaling.factor", .float32(4))
         writer.set("llama.rope.scaling.original_context_length", .uint32(16))
         let count = Self.setVocabulary(family, in: &writer)
+        if let chatTemplate { writer.set("tokenizer.chat_template", .string(chatTemplate)) }
         var random = SplitMix(seed: UInt64(width))
         func add(_ name: String, _ type: GGMLType, _ dimensions: [Int]) throws {
             let values = (0..<dimensions.reduce(1, *)).map { _ in

@@ -1,0 +1,131 @@
+internal import EdgeEngine
+
+extension LanguageModelSession {
+    /// Answers a prompt.
+    ///
+    /// - Throws: `LanguageModelError` — a prompt that does not fit the context is refused before any time is spent —
+    ///   `LanguageModelSession.Error.concurrentRequests`, `CancellationError` when the task is cancelled. When it returns or throws,
+    ///   the session is free for the next request.
+    @discardableResult
+    public nonisolated(nonsending) func respond(
+        to prompt: Prompt, options: GenerationOptions = .init()
+    ) async throws -> Response<String> {
+        try Task.checkCancellation()
+        return try await streamResponse(to: prompt, options: options).collect()
+    }
+
+    /// Answers a prompt.
+    ///
+    /// - Throws: as for a `Prompt`.
+    @_disfavoredOverload @discardableResult
+    public nonisolated(nonsending) func respond(
+        to prompt: String, options: GenerationOptions = .init()
+    ) async throws -> Response<String> {
+        try await respond(to: Prompt(prompt), options: options)
+    }
+
+    /// Answers a prompt put together from parts.
+    ///
+    /// - Throws: as for a `Prompt`, and what the builder throws.
+    @discardableResult
+    public nonisolated(nonsending) func respond(
+        options: GenerationOptions = .init(), @PromptBuilder prompt: () throws -> Prompt
+    ) async throws -> Response<String> {
+        try await respond(to: prompt(), options: options)
+    }
+
+    /// Answers a prompt, in snapshots of what there is so far.
+    public func streamResponse(
+        to prompt: Prompt, options: GenerationOptions = .init()
+    ) -> ResponseStream<String> {
+        ResponseStream(begin(prompt, options)) { $0 }
+    }
+
+    /// Answers a prompt, in snapshots of what there is so far.
+    @_disfavoredOverload
+    public func streamResponse(
+        to prompt: String, options: GenerationOptions = .init()
+    ) -> ResponseStream<String> {
+        streamResponse(to: Prompt(prompt), options: options)
+    }
+
+    /// Answers a prompt put together from parts, in snapshots of what there is so far.
+    public func streamResponse(
+        options: GenerationOptions = .init(), @PromptBuilder prompt: () throws -> Prompt
+    ) rethrows -> ResponseStream<String> {
+        streamResponse(to: try prompt(), options: options)
+    }
+
+    /// Answers a prompt, piece by piece, reasoning apart from content.
+    public func streamEvents(to prompt: Prompt, options: GenerationOptions = .init()) -> EventStream {
+        EventStream(source: TurnSource(begin(prompt, options)))
+    }
+
+    /// Answers a prompt, piece by piece, reasoning apart from content.
+    @_disfavoredOverload
+    public func streamEvents(to prompt: String, options: GenerationOptions = .init()) -> EventStream {
+        streamEvents(to: Prompt(prompt), options: options)
+    }
+
+    /// Starts an answer.
+    private func begin(_ prompt: Prompt, _ options: GenerationOptions) -> Turn {
+        let turn = Turn()
+        turn.onDrop { [weak self, weak turn] in
+            if let self, let turn { self.end(turn, with: CancellationError()) }
+        }
+        let started: Bool = change { state in
+            guard state.turn == nil else { return false }
+            state.turn = turn
+            state.turnStart = state.transcript.entries.count
+            state.transcript.entries.append(.prompt(.init(segments: .text(prompt.text))))
+            let entries = state.transcript.entries
+            let previous = state.worker
+            state.worker = Task {
+                // What was cancelled may still be at the cache for a moment.
+                await previous?.value
+                await self.run(turn, entries, options)
+            }
+            return true
+        }
+        if !started { turn.finish(.failure(Error.concurrentRequests)) }
+        return turn
+    }
+
+    private func run(_ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions) async {
+        do {
+            try Task.checkCancellation()
+            turn.begin(reasoning: try executor.reasoning())
+            try await executor.respond(to: entries, options: options) { turn.feed($0) }
+            end(turn, with: nil)
+        } catch {
+            end(turn, with: LanguageModelError.translate(error))
+        }
+    }
+
+    /// Ends an answer, well or not, unless it has ended already: brings the transcript in order, frees the session, and only then
+    /// tells the reader.
+    private func end(_ turn: Turn, with error: (any Swift.Error)?) {
+        let entries = turn.entries
+        let finished = turn.finished
+        let result: Result<Turn.Outcome, any Swift.Error>? = change { state in
+            guard state.turn === turn else { return nil }
+            state.turn = nil
+            if let finished, error == nil {
+                let start = state.transcript.entries.count
+                state.transcript.entries += entries
+                state.usage.add(finished.usage)
+                return .success(
+                    Turn.Outcome(
+                        entries: state.transcript.entries[start...], usage: finished.usage,
+                        finishReason: finished.reason))
+            }
+            switch state.policy {
+            case .revertTranscript: state.transcript.entries.removeSubrange(state.turnStart...)
+            case .preserveTranscript: state.transcript.entries += entries
+            }
+            state.worker?.cancel()
+            return .failure(error ?? CancellationError())
+        }
+        if let result { turn.finish(result) }
+    }
+}

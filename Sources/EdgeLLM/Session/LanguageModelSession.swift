@@ -1,0 +1,153 @@
+internal import EdgeEngine
+public import Observation
+internal import Synchronization
+
+/// A conversation with a model.
+///
+/// ```swift
+/// let session = LanguageModelSession(model: model, instructions: "You answer in one sentence.")
+/// print(try await session.respond(to: "What does the engine light mean?").content)
+/// ```
+///
+/// The session keeps what was said (`transcript`) and what the model has computed of it, so that an answer costs only what is new.
+/// One answer at a time; sessions of the same model share its weights and take turns token by token. Prompts are written with the
+/// model's own chat template, in which nothing that a user, a tool or the model said can become a control token.
+public final class LanguageModelSession: Observable, Sendable {
+    /// What a mistake in the use of a session throws.
+    public enum Error: Swift.Error, Sendable, Equatable, CustomStringConvertible {
+        /// A request came while another was being answered.
+        case concurrentRequests
+
+        /// What is wrong and what to do, in one line.
+        public var description: String {
+            switch self {
+            case .concurrentRequests:
+                "the session is answering already; wait for that answer, or use a session for each conversation"
+            }
+        }
+    }
+
+    /// What becomes of a turn that failed or was cancelled.
+    public enum TranscriptErrorHandlingPolicy: Sendable, Equatable {
+        /// The prompt and all that came after it are taken back.
+        case revertTranscript
+        /// The prompt stays, with what there is of the answer.
+        case preserveTranscript
+    }
+
+    struct State: Sendable {
+        var transcript: Transcript
+        var usage = Usage.zero
+        var policy = TranscriptErrorHandlingPolicy.revertTranscript
+        /// The answer that is being written, and where its entries begin.
+        var turn: Turn?
+        var turnStart = 0
+        /// The latest work on the cache. The next waits for it.
+        var worker: Task<Void, Never>?
+    }
+
+    private let registrar = ObservationRegistrar()
+    let state: Mutex<State>
+    let executor: any SessionExecutor
+
+    package init(executor: any SessionExecutor, transcript: Transcript) {
+        self.executor = executor
+        state = Mutex(State(transcript: transcript))
+    }
+
+    /// Begins a conversation.
+    public convenience init(model: GGUFLanguageModel, instructions: Instructions? = nil) {
+        let entries = instructions.map { [Transcript.Entry.instructions(.init(segments: .text($0.text)))] } ?? []
+        self.init(model: model, transcript: Transcript(entries: entries))
+    }
+
+    /// Begins a conversation.
+    @_disfavoredOverload
+    public convenience init(model: GGUFLanguageModel, instructions: String?) {
+        self.init(model: model, instructions: instructions.map { Instructions($0) })
+    }
+
+    /// Begins a conversation with instructions put together from parts.
+    public convenience init<F: Swift.Error>(
+        model: GGUFLanguageModel, @InstructionsBuilder instructions: () throws(F) -> Instructions
+    ) throws(F) {
+        self.init(model: model, instructions: try instructions())
+    }
+
+    /// Goes on with a conversation.
+    public convenience init(model: GGUFLanguageModel, transcript: Transcript) {
+        self.init(executor: GGUFExecutor(model), transcript: transcript)
+    }
+
+    /// What was said so far. The prompt is in it while its answer is being written, the answer when it is whole.
+    ///
+    /// May be set between answers, for example to shorten it; setting it while `isResponding` is a programming error.
+    public var transcript: Transcript {
+        get { read(\.transcript) { $0.transcript } }
+        set {
+            let isFree = change { state in
+                guard state.turn == nil else { return false }
+                state.transcript = newValue
+                return true
+            }
+            precondition(isFree, "the transcript of a session was set while the session was responding")
+        }
+    }
+
+    /// Whether an answer is being written.
+    public var isResponding: Bool { read(\.isResponding) { $0.turn != nil } }
+
+    /// Tokens and seconds of all whole answers together; `timeToFirstToken` is the latest one's.
+    public var usage: Usage { read(\.usage) { $0.usage } }
+
+    /// What becomes of a turn that fails or is cancelled; it is taken back unless this is set.
+    public var transcriptErrorHandlingPolicy: TranscriptErrorHandlingPolicy {
+        get { read(\.transcriptErrorHandlingPolicy) { $0.policy } }
+        set {
+            registrar.withMutation(of: self, keyPath: \.transcriptErrorHandlingPolicy) {
+                state.withLock { $0.policy = newValue }
+            }
+        }
+    }
+
+    /// Computes ahead what the next prompts begin with: instructions, the conversation so far, and a prefix. Returns at once; the
+    /// next answer waits for what it does. Only a hint: where it cannot be done, nothing happens.
+    public func prewarm(promptPrefix: Prompt? = nil) {
+        let executor = executor
+        state.withLock { state in
+            guard state.turn == nil else { return }
+            let previous = state.worker
+            let entries = state.transcript.entries
+            state.worker = Task {
+                await previous?.value
+                await executor.prewarm(entries, promptPrefix: promptPrefix?.text ?? "")
+            }
+        }
+    }
+
+    /// Frees the memory of the cache and keeps the transcript; the next answer computes its whole prompt.
+    public func releaseCache() { executor.releaseCache() }
+
+    /// Tokens that a request with this prompt would have now: the conversation so far, the template and all.
+    ///
+    /// - Throws: `LanguageModelError` where the conversation cannot be written with the model's template.
+    public func tokenCount(for prompt: some PromptRepresentable) throws -> Int {
+        let entries = transcript.entries
+        return try executor.tokenCount(
+            of: entries + [.prompt(.init(segments: .text(prompt.promptRepresentation.text)))])
+    }
+
+    private func read<Value>(_ keyPath: KeyPath<LanguageModelSession, some Any>, _ body: (State) -> Value) -> Value {
+        registrar.access(self, keyPath: keyPath)
+        return state.withLock { body($0) }
+    }
+
+    /// Changes the state; observers hear of it before and after, never while the lock is held.
+    func change<Value: Sendable>(_ body: (inout sending State) -> Value) -> Value {
+        registrar.withMutation(of: self, keyPath: \.transcript) {
+            registrar.withMutation(of: self, keyPath: \.isResponding) {
+                registrar.withMutation(of: self, keyPath: \.usage) { state.withLock { body(&$0) } }
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+package import EdgeEngine
+package import EdgeTemplate
+internal import Foundation
+internal import Synchronization
+
+/// What a session needs of a model: the place where `LanguageModelExecutor` of FoundationModels will stand.
+///
+/// One for each session; it owns what the model remembers of the conversation.
+package protocol SessionExecutor: Sendable {
+    /// The marks around a thought, if the model's template has any.
+    func reasoning() throws -> ReasoningMarks?
+
+    /// Tokens of a conversation as the model gets it.
+    func tokenCount(of entries: [Transcript.Entry]) throws -> Int
+
+    /// Fills the cache with what every prompt that begins like this one shares. A hint: failures are no concern of the caller.
+    func prewarm(_ entries: [Transcript.Entry], promptPrefix: String) async
+
+    /// Answers a conversation.
+    func respond(
+        to entries: [Transcript.Entry], options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
+    ) async throws
+
+    /// Lets go of the cache; the next answer computes all of its prompt.
+    func releaseCache()
+}
+
+/// A session's part of a model from a GGUF file.
+final class GGUFExecutor: SessionExecutor {
+    private let model: GGUFLanguageModel
+    /// The date that templates write, fixed so that a prompt's beginning stays the same while the session lasts.
+    private let now: TemplateTime
+    private let context = Mutex<GenerationContext?>(nil)
+
+    init(_ model: GGUFLanguageModel) {
+        self.model = model
+        now = .local(Date())
+    }
+
+    func reasoning() throws -> ReasoningMarks? { try model.chat.format().reasoning }
+
+    func tokenCount(of entries: [Transcript.Entry]) throws -> Int {
+        try model.chat.format().tokens(of: entries, answers: true, now: now).count
+    }
+
+    func prewarm(_ entries: [Transcript.Entry], promptPrefix: String) async {
+        guard let format = try? model.chat.format() else { return }
+        // What two prompts that go on differently have in common, every prompt with this beginning has.
+        let renderings = ["a", "1"].compactMap { rest in
+            try? format.tokens(
+                of: entries + [.prompt(.init(segments: .text(promptPrefix + rest)))], answers: true, now: now)
+        }
+        guard renderings.count == 2 else { return }
+        let shared = zip(renderings[0], renderings[1]).prefix { $0 == $1 }.map(\.0)
+        guard !shared.isEmpty, let context = try? await currentContext() else { return }
+        try? await model.engine.prefill(shared, in: context)
+    }
+
+    func respond(
+        to entries: [Transcript.Entry], options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
+    ) async throws {
+        let format = try model.chat.format()
+        let tokens = try format.tokens(of: entries, answers: true, now: now)
+        guard tokens.count < model.contextSize else {
+            throw LanguageModelError.contextSizeExceeded(
+                .init(contextSize: model.contextSize, tokenCount: tokens.count))
+        }
+        let seed = options.seed ?? UInt64.random(in: 0...(.max))
+        let request = GenerationRequest(
+            prompt: tokens, sampling: try options.parameters(seed: seed, tokenizer: model.engine.tokenizer),
+            maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
+            ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens)
+        try await model.engine.generate(request, in: currentContext(), yield: yield)
+    }
+
+    func releaseCache() { context.withLock { $0 = nil } }
+
+    /// The context, made when it is first needed.
+    private func currentContext() async throws -> GenerationContext {
+        if let context = context.withLock({ $0 }) { return context }
+        let made = try await model.engine.makeContext()
+        context.withLock { $0 = made }
+        return made
+    }
+}
+
+extension TemplateTime {
+    /// A moment in the calendar and time zone of this machine.
+    static func local(_ date: Date) -> TemplateTime {
+        let parts = Calendar(identifier: .gregorian).dateComponents(
+            [.year, .month, .day, .hour, .minute, .second], from: date)
+        return TemplateTime(
+            year: parts.year ?? 1970, month: parts.month ?? 1, day: parts.day ?? 1, hour: parts.hour ?? 0,
+            minute: parts.minute ?? 0, second: parts.second ?? 0)
+    }
+}
