@@ -98,7 +98,10 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgePlatform", "EdgeQuant"]),
-    ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeTokenizer"]),
+    (
+        "EdgeModelTests",
+        ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeQuant", "EdgeTokenizer"]
+    ),
     ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
     ("EdgeLLMTests", ["EdgeLLM", "EdgePlatform"]),
     ("EdgeCLITests", ["EdgeCLI"]),

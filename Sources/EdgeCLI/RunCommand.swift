@@ -13,6 +13,8 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
+    @OptionGroup var adapters: AdapterOptions
+
     @OptionGroup var input: TextInput
 
     @Option(
@@ -49,9 +51,11 @@ struct RunCommand: AsyncParsableCommand {
             contentsOf: URL(fileURLWithPath: self.model.model),
             options: .init(
                 contextSize: contextSize, threadCount: self.model.threads, cachePrecision: self.model.cacheType))
+        let adapters = try self.adapters.adapters.map { try model.loadAdapter(path: $0.path).scaled(by: $0.scale) }
         let loadSeconds = Clock.seconds(from: loading)
         let tokens = model.engine.tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: parseSpecial)
-        let stream = model.streamCompletion(ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens))
+        let stream = model.streamCompletion(
+            ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens), adapters: adapters)
 
         let isJSON = json
         if echo, !isJSON { Terminal.write(text) }

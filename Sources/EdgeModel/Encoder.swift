@@ -13,6 +13,9 @@ package final class Encoder {
     private let pass: ForwardPass
     /// For texts of up to `shortLength` tokens, where int8 alone would leave too much noise.
     private let shortPass: ForwardPass?
+    /// What is added to the weights of the one pass and of the other.
+    private var stack: AdapterStack?
+    private var shortStack: AdapterStack?
 
     /// The noise of int8 activations averages out over a text's tokens. On MiniLM (q8_0) the cosine to the f32 model's vector
     /// is 0.9997 for 8 tokens, but 0.9983 for 2 (of which the weights cost 0.0004).
@@ -38,6 +41,14 @@ package final class Encoder {
             ? try ForwardPass(
                 model, team: team, batchCapacity: min(64, self.tokenCapacity), pooling: self.pooling, path: .int16)
             : nil
+    }
+
+    /// Changes what is added to the weights from now on; none gives the model's own vectors again.
+    ///
+    /// - Throws: `ModelError` as `ForwardPass.makeStack(_:)`.
+    package func apply(_ adapters: [AppliedAdapter]) throws(ModelError) {
+        let stacks = (try pass.makeStack(adapters), try shortPass?.makeStack(adapters))
+        (stack, shortStack) = stacks
     }
 
     /// Values of one vector.
@@ -89,7 +100,7 @@ package final class Encoder {
                 tokens += texts[indices[start + batch.count]].count
                 batch.append(texts[indices[start + batch.count]])
             }
-            pass.run(texts: batch[...])
+            pass.run(texts: batch[...], adapters: pass === shortPass ? shortStack : stack)
             var row = 0
             for (offset, text) in batch.enumerated() {
                 let count = pooling == .none ? text.count : 1

@@ -345,7 +345,7 @@ struct TensorBinder {
 
 extension GGMLType {
     /// Whether the type holds numbers that a model multiplies with.
-    fileprivate var isWeightType: Bool {
+    var isWeightType: Bool {
         switch self {
         case .i8, .i16, .i32, .i64: false
         default: true
