@@ -51,8 +51,10 @@ package final class Encoder {
         (stack, shortStack) = stacks
     }
 
-    /// Values of one vector.
-    package var width: Int { model.hyperparameters.embeddingLength }
+    /// Values of one vector; of rerankers the scores of one text.
+    package var width: Int {
+        pooling == .rank ? model.hyperparameters.labelCount : model.hyperparameters.embeddingLength
+    }
 
     /// Bytes of all buffers.
     package var byteCount: Int { pass.byteCount + (shortPass?.byteCount ?? 0) }
@@ -116,7 +118,7 @@ package final class Encoder {
         values.reserveCapacity(range.count * width)
         for row in range {
             if normalized { rows.normalize(row: row) }
-            values += rows.copy(row: row)
+            values += rows.copy(row: row).prefix(width)
         }
         return values
     }

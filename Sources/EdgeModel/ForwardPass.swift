@@ -63,6 +63,11 @@ package final class ForwardPass: TeamJob {
     ) throws(ModelError) {
         let shape = model.hyperparameters
         if pooling == nil { try model.requireGeneration() }
+        if pooling == .rank, model.weights.classifier == nil {
+            throw ModelError(
+                .unsupportedArchitecture, "the model gives no scores: its file asks for no classification",
+                key: shape.architecture.name + ".pooling_type")
+        }
         let batch = max(1, batchCapacity)
         self.model = model
         self.path = path
@@ -528,8 +533,32 @@ package final class ForwardPass: TeamJob {
                 space.final.clear(row: index)
                 for row in rows { space.final.add(space.residual, row: row, scaledBy: 1, to: index, count: width) }
                 space.final.multiply(row: index, by: 1 / Float(rows.count))
+            case .rank:
+                classify(row: rows.lowerBound, worker)
+                space.final.copy(from: space.branch, row: rows.lowerBound, to: index)
             }
         }
+    }
+
+    /// Scores of a token's vector, into its row of `branch`; in f32 whatever the path, as they are few.
+    private func classify(row: Int, _ worker: TeamWorker) {
+        guard let classifier = model.weights.classifier else { return }
+        var input = space.residual
+        var output = space.normed
+        func apply(_ linear: Linear, then activate: Bool) {
+            let columns = 0..<linear.matrix.rowCount
+            linear.matrix.multiply(
+                input, tokens: row..<row + 1, rows: columns, into: output, outputColumn: 0,
+                scratch: space.weightScratch, worker: worker.index)
+            if let bias = linear.bias { output.add(bias, to: row, columns: columns, biasOffset: 0) }
+            // A bound of 1 is the hyperbolic tangent itself.
+            if activate { output.softCap(1, row: row, columns: columns) }
+            (input, output) = (output, space.branch)
+        }
+        if classifier.output == nil { output = space.branch }
+        if let dense = classifier.dense { apply(dense, then: true) }
+        output = space.branch
+        if let last = classifier.output { apply(last, then: false) }
     }
 
     private func computeLogits(_ worker: TeamWorker) {
