@@ -36,7 +36,7 @@ bench: packages
 # A token must not allocate: counts every call of the allocator.
 allocations: packages
 	$(SWIFT) build -c release --product edge-allocations
-	"$$($(SWIFT) build -c release --show-bin-path)/edge-allocations" Fixtures/edge-car-1m.gguf
+	"$$($(SWIFT) build -c release --show-bin-path)/edge-allocations" Fixtures/edge-car-1m.gguf Fixtures/golden/lora-a.gguf Fixtures/golden/lora-b.gguf
 
 # The same bits on every instruction set, and on an old processor.
 bits: test-packages

@@ -112,7 +112,10 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgeBLAS", "EdgePlatform", "EdgeQuant"]),
-    ("EdgeModelTests", ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeTokenizer"]),
+    (
+        "EdgeModelTests",
+        ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeQuant", "EdgeTokenizer"]
+    ),
     ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
     (
         "EdgeLLMTests",

@@ -24,6 +24,8 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Random weights instead, such as llama-3.2-1b:Q4_K_M; see 'edge-llm synth --help'.")
     var synthetic: SyntheticModel?
 
+    @OptionGroup var adapters: AdapterOptions
+
     @Option(name: [.customShort("p"), .customLong("n-prompt")], help: "Tokens of the prompt; 0 measures none.")
     var promptTokens: Counts = [512]
 
@@ -79,6 +81,7 @@ struct BenchCommand: ParsableCommand {
         defer { if isTemporary { try? FileManager.default.removeItem(atPath: path) } }
         let model = try Model(GGUFFile(path: path, inLargePages: largePages))
         if isTemporary { try? FileManager.default.removeItem(atPath: path) }
+        let adapters = try adapters.load(for: model)
         let loadSeconds = Clock.seconds(from: loading)
         let contextSize = try largestContext()
         var measurements: [Measurement] = []
@@ -87,7 +90,7 @@ struct BenchCommand: ParsableCommand {
             let throughput = try Throughput(
                 model, threadCount: threadCount, contextSize: contextSize, batchCapacity: batchSize,
                 precision: cacheType.stored,
-                floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: blas).floatKernels())
+                floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: blas).floatKernels(), adapters: adapters)
             _ = throughput.seconds(.prompt(1), depth: 0)
             let firstToken = loadSeconds + Clock.seconds(from: starting)
             for depth in depths.values {

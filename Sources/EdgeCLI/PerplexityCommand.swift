@@ -19,6 +19,8 @@ struct PerplexityCommand: AsyncParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
+    @OptionGroup var adapters: AdapterOptions
+
     @OptionGroup var input: TextInput
 
     @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece.")
@@ -59,7 +61,8 @@ struct PerplexityCommand: AsyncParsableCommand {
         let measurement = try Perplexity(
             model: loaded, tokens: tokens, beginning: tokenizer.addsBos ? tokenizer.bosId : nil,
             contextSize: contextSize, threadCount: model.threads, precision: model.cacheType.stored,
-            floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: model.blas).floatKernels())
+            floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: model.blas).floatKernels(),
+            adapters: adapters.load(for: loaded))
         let total = min(chunks ?? .max, measurement.pieceCount)
         let isCancelled = Atomic<Bool>(false)
         let start = Clock.nanoseconds

@@ -13,6 +13,8 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
+    @OptionGroup var adapters: AdapterOptions
+
     @OptionGroup var input: TextInput
 
     @Option(
@@ -62,12 +64,14 @@ struct RunCommand: AsyncParsableCommand {
                 contextSize: contextSize, threadCount: self.model.threads, cachePrecision: self.model.cacheType,
                 usesBLAS: self.model.blas,
                 usesLargePages: self.model.largePages))
+        let adapters = try self.adapters.adapters.map { try model.loadAdapter(path: $0.path).scaled(by: $0.scale) }
         let loadSeconds = Clock.seconds(from: loading)
         let tokens =
             chat
             ? try model.chatTokens(system: system, prompt: String(decoding: text, as: UTF8.self))
             : model.engine.tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: parseSpecial)
-        let stream = model.streamCompletion(ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens))
+        let stream = model.streamCompletion(
+            ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens), adapters: adapters)
 
         let isJSON = json
         if echo, !isJSON { Terminal.write(text) }

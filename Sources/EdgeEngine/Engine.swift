@@ -45,11 +45,25 @@ package actor Engine {
 
     /// An empty context.
     ///
-    /// - Throws: `ModelError.insufficientMemory`.
-    package func makeContext() throws(ModelError) -> GenerationContext {
-        GenerationContext(
+    /// - Parameter adapters: what is added to the weights for this context alone.
+    /// - Throws: `ModelError.insufficientMemory`, `adapterMismatch`.
+    package func makeContext(adapters: [AppliedAdapter] = []) throws(ModelError) -> GenerationContext {
+        let context = GenerationContext(
             cache: try model.makeCache(
                 capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision))
+        if !adapters.isEmpty { context.adapters = try pass.makeStack(adapters) }
+        return context
+    }
+
+    /// Changes what is added to the weights for a context from now on. Other adapters than before empty its cache: keys and values
+    /// were computed with them.
+    ///
+    /// - Throws: `EngineError.contextBusy`; `ModelError` as `makeContext(adapters:)`, with nothing changed.
+    package func apply(_ adapters: [AppliedAdapter], to context: GenerationContext) throws {
+        guard !context.isBusy else { throw EngineError.contextBusy }
+        guard adapters != context.adapters?.adapters ?? [] else { return }
+        context.adapters = adapters.isEmpty ? nil : try pass.makeStack(adapters)
+        context.removeAll()
     }
 
     /// Generates, handing each event to `yield` as it comes.
@@ -161,7 +175,9 @@ package actor Engine {
         // A slice of the ledger, so that a token needs no array of its own.
         context.ledger.append(contentsOf: batch)
         let slice = context.ledger.suffix(batch.count)
-        pass.run(slice, cache: context.cache, logits: wantsLogits ? slice.count - 1..<slice.count : 0..<0)
+        pass.run(
+            slice, cache: context.cache, logits: wantsLogits ? slice.count - 1..<slice.count : 0..<0,
+            adapters: context.adapters)
     }
 
     private func choose(_ sampler: inout Sampler) throws -> Int32 {

@@ -1,4 +1,5 @@
 internal import EdgeCache
+internal import EdgeModel
 
 /// One conversation's memory: its cache, and the ledger of tokens that the cache holds.
 ///
@@ -8,10 +9,18 @@ package final class GenerationContext: @unchecked Sendable {
     /// The tokens whose keys and values the cache holds, position by position.
     var ledger: [Int32] = []
     var isBusy = false
+    /// What is added to the weights; the cache holds what was computed with it.
+    var adapters: AdapterStack?
 
     init(cache: KeyValueCache) {
         self.cache = cache
         ledger.reserveCapacity(cache.capacity < 1 << 20 ? cache.capacity : 1 << 20)
+    }
+
+    /// Forgets all tokens.
+    func removeAll() {
+        cache.removeAll()
+        ledger.removeAll(keepingCapacity: true)
     }
 
     /// Cuts the cache back to what it shares with the prompt, leaving at least one token to run; returns how many stay.

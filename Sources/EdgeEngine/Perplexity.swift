@@ -13,6 +13,7 @@ package final class Perplexity {
     private let model: Model
     private let pass: ForwardPass
     private let cache: KeyValueCache
+    private let adapters: AdapterStack?
     private let contextSize: Int
     private let tokens: [Int32]
     private let beginning: Int32?
@@ -30,11 +31,12 @@ package final class Perplexity {
     /// - Parameters:
     ///   - tokens: the text's ids, all below the vocabulary size.
     ///   - beginning: the token to put at the start of each piece, if any.
+    ///   - adapters: what is added to the weights.
     /// - Throws: `ModelError` when there is no memory, or the text is shorter than one piece.
     package init(
         model: Model, tokens: [Int32], beginning: Int32?, contextSize: Int, threadCount: Int?,
         precision: CachePrecision,
-        floatKernels: Kernels = .chosen
+        floatKernels: Kernels = .chosen, adapters: [AppliedAdapter] = []
     ) throws(ModelError) {
         guard contextSize >= 8, tokens.count >= contextSize else {
             throw ModelError(
@@ -50,6 +52,7 @@ package final class Perplexity {
         pass = try ForwardPass(
             model, threadCount: threadCount, batchCapacity: 64, logitsCapacity: 64,
             floatKernels: floatKernels)
+        self.adapters = try pass.makeStack(adapters)
         cache = try model.makeCache(capacity: contextSize, precision: precision)
     }
 
@@ -81,7 +84,7 @@ package final class Perplexity {
             // The last token predicts what belongs to the next piece.
             let wanted = max(position, firstScored)..<max(position, firstScored, min(position + count, contextSize - 1))
             let local = wanted.isEmpty ? 0..<0 : wanted.lowerBound - position..<wanted.upperBound - position
-            pass.run(piece[position..<position + count], cache: cache, logits: local)
+            pass.run(piece[position..<position + count], cache: cache, logits: local, adapters: adapters)
             for (row, token) in wanted.enumerated() { score(row: row, target: piece[token + 1]) }
             position += count
         }

@@ -33,17 +33,19 @@ package final class Throughput {
     private let model: Model
     private let pass: ForwardPass
     private let cache: KeyValueCache
+    private let adapters: AdapterStack
 
     /// Allocates for prompts in batches of `batchCapacity`, and a context of `contextSize`.
     ///
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
         _ model: Model, threadCount: Int?, contextSize: Int, batchCapacity: Int, precision: CachePrecision,
-        floatKernels: Kernels = .chosen
+        floatKernels: Kernels = .chosen, adapters: [AppliedAdapter] = []
     ) throws(ModelError) {
         self.model = model
         pass = try ForwardPass(
             model, threadCount: threadCount, batchCapacity: min(batchCapacity, contextSize), floatKernels: floatKernels)
+        self.adapters = try pass.makeStack(adapters)
         cache = try model.makeCache(
             capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision)
     }
@@ -74,7 +76,7 @@ package final class Throughput {
     private func run(_ count: Int, wantsLogits: Bool) {
         let first = cache.count
         let ids = (0..<count).map { Int32(truncatingIfNeeded: (first + $0) &* 7919 % model.vocabularySize) }
-        pass.run(ids[...], cache: cache, logits: wantsLogits ? count - 1..<count : 0..<0)
+        pass.run(ids[...], cache: cache, logits: wantsLogits ? count - 1..<count : 0..<0, adapters: adapters)
     }
 
     /// Bytes of weights that one token reads.

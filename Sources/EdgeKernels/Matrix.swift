@@ -43,19 +43,19 @@ package struct Matrix: Sendable {
         unsafe bytes.withUnsafeBytes { decode(row, of: $0, into: output.pointer(row: outputRow)) }
     }
 
-    /// y[t, outputColumn + r - rows.lowerBound] = sum over c of W[r, c] x[t, c], for the rows of the one range and the tokens of
-    /// the other; `accumulating` adds to y instead.
+    /// y[t, outputColumn + r - rows.lowerBound] = sum over c of W[r, c] x[t, inputColumn + c], for the rows of the one range and the
+    /// tokens of the other; `accumulating` adds to y instead.
     ///
     /// Each output is one dot product in the fixed order of its kernel, so the bits do not depend on how rows and tokens are shared out.
     /// `scratch` has a row for each worker, `scratchColumnCount(columnCount:)` long.
     package func multiply(
-        _ x: Rows, tokens: Range<Int>, rows: Range<Int>, into y: Rows, outputColumn: Int, accumulating: Bool = false,
-        scratch: Rows, worker: Int, kernels: Kernels = .chosen
+        _ x: Rows, inputColumn: Int = 0, tokens: Range<Int>, rows: Range<Int>, into y: Rows, outputColumn: Int,
+        accumulating: Bool = false, scratch: Rows, worker: Int, kernels: Kernels = .chosen
     ) {
         guard !rows.isEmpty, !tokens.isEmpty else { return }
         precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount, "matrix rows out of bounds")
         precondition(tokens.lowerBound >= 0 && tokens.upperBound <= min(x.rowCount, y.rowCount), "tokens out of bounds")
-        precondition(columnCount <= x.columnCount, "input too short")
+        precondition(inputColumn >= 0 && columnCount <= x.columnCount - inputColumn, "input too short")
         precondition(outputColumn >= 0 && rows.count <= y.columnCount - outputColumn, "output too short")
         precondition(
             scratch.columnCount >= Self.scratchColumnCount(columnCount: columnCount) && worker < scratch.rowCount,
@@ -65,7 +65,8 @@ package struct Matrix: Sendable {
             guard let base = encoded.baseAddress else { return }
             var job = FloatProductJob(
                 weights: base + rows.lowerBound * rowByteCount, rowByteCount: rowByteCount, rowCount: rows.count,
-                columnCount: columnCount, input: x.pointer(row: tokens.lowerBound), inputStride: x.stride,
+                columnCount: columnCount, input: x.pointer(row: tokens.lowerBound, column: inputColumn),
+                inputStride: x.stride,
                 tokenCount: tokens.count, output: y.pointer(row: tokens.lowerBound, column: outputColumn),
                 outputStride: y.stride, isAccumulating: accumulating, scratch: UnsafeMutableRawPointer(memory))
             if let product = kernels.functions.floatProduct(type.rawValue) {

@@ -19,22 +19,28 @@ extension GGUFLanguageModel {
     /// Continues a text.
     ///
     /// The prompt is plain text: what looks like a control token in it is not one.
+    /// - Parameter adapters: what is added to the weights for this text alone, in this order; see `loadAdapter(contentsOf:)`.
     /// - Throws: `LanguageModelError`; `CancellationError` when the task is cancelled.
     public nonisolated(nonsending) func completion(
-        of prompt: String, options: GenerationOptions = .init()
+        of prompt: String, options: GenerationOptions = .init(), adapters: [LoRAAdapter] = []
     ) async throws -> Completion {
-        try await streamCompletion(of: prompt, options: options).collect()
+        try await streamCompletion(of: prompt, options: options, adapters: adapters).collect()
     }
 
     /// Continues a text, piece by piece. Generation begins at once and ends when the stream is dropped.
     ///
     /// - Throws: as `completion(of:options:)`, from the iteration.
-    public func streamCompletion(of prompt: String, options: GenerationOptions = .init()) -> CompletionStream {
+    public func streamCompletion(
+        of prompt: String, options: GenerationOptions = .init(), adapters: [LoRAAdapter] = []
+    ) -> CompletionStream {
         streamCompletion(
-            ofTokens: engine.tokenizer.encode(prompt, addSpecial: true, parseSpecial: false), options: options)
+            ofTokens: engine.tokenizer.encode(prompt, addSpecial: true, parseSpecial: false), options: options,
+            adapters: adapters)
     }
 
-    package func streamCompletion(ofTokens tokens: [Int32], options: GenerationOptions) -> CompletionStream {
+    package func streamCompletion(
+        ofTokens tokens: [Int32], options: GenerationOptions, adapters: [LoRAAdapter] = []
+    ) -> CompletionStream {
         let seed = options.seed ?? UInt64.random(in: 0...(.max))
         let record = CompletionStream.Record()
         let engine = engine
@@ -45,7 +51,7 @@ extension GGUFLanguageModel {
                     prompt: tokens, sampling: try options.parameters(seed: seed, tokenizer: engine.tokenizer),
                     maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
                     ignoresEnd: options.local.ignoresEnd)
-                let context = try await engine.makeContext()
+                let context = try await engine.makeContext(adapters: adapters.map(\.applied))
                 try await engine.generate(request, in: context) { event in
                     switch event {
                     case .text(let text): continuation.yield(text)

@@ -39,6 +39,8 @@ public struct ModelLoadingError: Error, Sendable, CustomStringConvertible {
         public static let tensorShapeMismatch = Code("tensorShapeMismatch")
         /// The vocabulary contradicts itself or the model.
         public static let invalidVocabulary = Code("invalidVocabulary")
+        /// The adapter was made for another model, or changes what cannot be changed.
+        public static let adapterMismatch = Code("adapterMismatch")
         /// There is not enough memory.
         public static let insufficientMemory = Code("insufficientMemory")
         /// BLAS was asked for, and there is none on this system that would be fast.

@@ -13,6 +13,9 @@ package final class Encoder {
     private let pass: ForwardPass
     /// For texts of up to `shortLength` tokens, where int8 alone would leave too much noise.
     private let shortPass: ForwardPass?
+    /// What is added to the weights of the one pass and of the other.
+    private var stack: AdapterStack?
+    private var shortStack: AdapterStack?
 
     /// The noise of int8 activations averages out over a text's tokens. On MiniLM (q8_0) the cosine to the f32 model's vector
     /// is 0.9997 for 8 tokens, but 0.9983 for 2 (of which the weights cost 0.0004).
@@ -40,8 +43,18 @@ package final class Encoder {
             : nil
     }
 
-    /// Values of one vector.
-    package var width: Int { model.hyperparameters.embeddingLength }
+    /// Changes what is added to the weights from now on; none gives the model's own vectors again.
+    ///
+    /// - Throws: `ModelError` as `ForwardPass.makeStack(_:)`.
+    package func apply(_ adapters: [AppliedAdapter]) throws(ModelError) {
+        let stacks = (try pass.makeStack(adapters), try shortPass?.makeStack(adapters))
+        (stack, shortStack) = stacks
+    }
+
+    /// Values of one vector; of rerankers the scores of one text.
+    package var width: Int {
+        pooling == .rank ? model.hyperparameters.labelCount : model.hyperparameters.embeddingLength
+    }
 
     /// Bytes of all buffers.
     package var byteCount: Int { pass.byteCount + (shortPass?.byteCount ?? 0) }
@@ -89,7 +102,7 @@ package final class Encoder {
                 tokens += texts[indices[start + batch.count]].count
                 batch.append(texts[indices[start + batch.count]])
             }
-            pass.run(texts: batch[...])
+            pass.run(texts: batch[...], adapters: pass === shortPass ? shortStack : stack)
             var row = 0
             for (offset, text) in batch.enumerated() {
                 let count = pooling == .none ? text.count : 1
@@ -105,7 +118,7 @@ package final class Encoder {
         values.reserveCapacity(range.count * width)
         for row in range {
             if normalized { rows.normalize(row: row) }
-            values += rows.copy(row: row)
+            values += rows.copy(row: row).prefix(width)
         }
         return values
     }

@@ -34,6 +34,8 @@ package final class ForwardPass: TeamJob {
     // The batch being run.
     private var tokenCount = 0
     private var cache: KeyValueCache?
+    /// What is added to the weights; nil for nothing.
+    private var adapters: AdapterStack?
     private var contextSize = 0
     private var logitTokens = 0..<0
     /// By row: the token, where it stands in its text, and where its key and value are stored.
@@ -63,6 +65,11 @@ package final class ForwardPass: TeamJob {
     ) throws(ModelError) {
         let shape = model.hyperparameters
         if pooling == nil { try model.requireGeneration() }
+        if pooling == .rank, model.weights.classifier == nil {
+            throw ModelError(
+                .unsupportedArchitecture, "the model gives no scores: its file asks for no classification",
+                key: shape.architecture.name + ".pooling_type")
+        }
         let batch = max(1, batchCapacity)
         self.model = model
         self.path = path
@@ -126,13 +133,28 @@ package final class ForwardPass: TeamJob {
     /// Bytes of all buffers.
     package var byteCount: Int { space.byteCount + (passing?.byteCount ?? 0) }
 
+    /// Adapters ready to be given to `run`: any number of them, added in this order. Takes memory once, for batches of any size.
+    ///
+    /// - Throws: `ModelError.adapterMismatch` for an adapter of another model, `insufficientMemory`.
+    package func makeStack(_ adapters: [AppliedAdapter]) throws(ModelError) -> AdapterStack {
+        try AdapterStack(adapters, model: model, rowCount: max(rowCount(batchCapacity), logitsCapacity))
+    }
+
+    /// The most rows that a matrix multiplies for so many tokens: with experts a row for each of their inputs.
+    private func rowCount(_ tokens: Int) -> Int {
+        tokens * max(1, model.hyperparameters.expertCount > 0 ? model.hyperparameters.expertUsedCount : 1)
+    }
+
     /// Runs a batch of tokens that follow what the cache holds, and appends them to it.
     ///
     /// - Parameters:
     ///   - batch: 1 to `batchCapacity` ids below the vocabulary size, and at most the cache's `batchCapacity`; they must fit it.
     ///   - logits: which of the batch's tokens to compute logits for, at most `logitsCapacity`; row i of `logits` is then
     ///     token `logits.lowerBound + i`.
-    package func run(_ batch: ArraySlice<Int32>, cache: KeyValueCache, logits wanted: Range<Int>) {
+    ///   - adapters: made by this pass; whoever changes them starts with an empty cache, as keys and values depend on them.
+    package func run(
+        _ batch: ArraySlice<Int32>, cache: KeyValueCache, logits wanted: Range<Int>, adapters: AdapterStack? = nil
+    ) {
         precondition(pooling == nil, "this pass embeds")
         precondition(!batch.isEmpty && batch.count <= min(batchCapacity, cache.batchCapacity), "\(batch.count) tokens")
         precondition(batch.count <= cache.capacity - cache.count, "the cache is full")
@@ -143,7 +165,7 @@ package final class ForwardPass: TeamJob {
         contextSize = cache.capacity
         logitTokens = wanted
         self.cache = cache
-        team.run(self)
+        start(adapters)
         self.cache = nil
         cache.append(batch.count)
     }
@@ -154,7 +176,7 @@ package final class ForwardPass: TeamJob {
     /// Runs texts of any lengths side by side, without padding.
     ///
     /// - Parameter batch: texts of one token at least, `batchCapacity` tokens together at most, ids below the vocabulary size.
-    package func run(texts batch: ArraySlice<[Int32]>) {
+    package func run(texts batch: ArraySlice<[Int32]>, adapters: AdapterStack? = nil) {
         precondition(pooling != nil, "this pass computes logits")
         begin()
         var slot = 0
@@ -165,11 +187,19 @@ package final class ForwardPass: TeamJob {
         }
         contextSize = batchCapacity
         logitTokens = 0..<0
-        team.run(self)
+        start(adapters)
     }
 
     /// Vectors of the last texts: row i for text i, or without pooling for token i of all.
     package var embeddings: Rows { space.final }
+
+    private func start(_ adapters: AdapterStack?) {
+        let rows = max(rowCount(tokenCount), logitTokens.count)
+        precondition(adapters?.fits(model, rowCount: rows) ?? true, "adapters made for another pass")
+        self.adapters = adapters.flatMap { $0.isEmpty ? nil : $0 }
+        team.run(self)
+        self.adapters = nil
+    }
 
     private func begin() {
         tokenCount = 0
@@ -207,18 +237,22 @@ package final class ForwardPass: TeamJob {
         for index in 0..<weights.layers.count {
             let layer = weights.layers[index]
             let wanted = blocks.isEmpty ? nil : blocks[index]
+            let adapted = adapters?.layers[index]
             guard let store = passing ?? cache?.layers[index] else { return }
 
             normalize(layer.attentionNorm, for: wanted?.attention, worker)
             worker.barrier()
-            project(layer, worker)
+            shrink(adapted?.attention, space.normed, worker)
+            project(layer, adapted?.attention, worker)
             worker.barrier()
             rotateAndStore(layer, model.hyperparameters.layers[index], store, worker)
             worker.barrier()
             attend(store, attention[index], worker)
             worker.barrier()
+            shrink(adapted?.attentionOutput, space.attended, worker)
             quantize(space.attended, space.quantizedAttended, for: wanted?.attentionOutput, worker)
-            multiplyIntoBranch(layer.attentionOutput, space.attended, space.quantizedAttended, worker)
+            multiplyIntoBranch(
+                layer.attentionOutput, space.attended, space.quantizedAttended, adapted?.attentionOutput, worker)
             worker.barrier()
             addBranch(layer.attentionPostNorm, worker)
 
@@ -226,13 +260,15 @@ package final class ForwardPass: TeamJob {
             worker.barrier()
             switch layer.feedForward {
             case .dense(let gate, let up, let down):
-                activate(gate, up, worker)
+                shrink(adapted?.feedForward, space.normed, worker)
+                activate(gate, up, adapted?.feedForward, worker)
                 worker.barrier()
+                shrink(adapted?.down, space.gate, worker)
                 quantize(space.gate, space.quantizedGate, for: wanted?.down, worker)
-                multiplyIntoBranch(down, space.gate, space.quantizedGate, worker)
+                multiplyIntoBranch(down, space.gate, space.quantizedGate, adapted?.down, worker)
                 worker.barrier()
             case .experts(let router, let gates, let ups, let downs):
-                mix(router, gates, ups, downs, for: wanted, worker)
+                mix(router, gates, ups, downs, adapted, for: wanted, worker)
             }
             addBranch(layer.feedForwardPostNorm, worker)
         }
@@ -249,6 +285,8 @@ package final class ForwardPass: TeamJob {
         for token in share(worker) {
             let position = positions[token]
             weights.tokenEmbedding.decode(row: Int(tokens[token]), into: residual, at: token)
+            adapters?.addEmbedding(
+                of: Int(tokens[token]), row: token, to: residual, scratch: space.weightScratch, worker: worker.index)
             let scale = model.hyperparameters.embeddingScale
             if scale != 1 { residual.multiply(row: token, by: scale) }
             if let table = weights.typeEmbedding { add(table, row: 0, to: token, worker) }
@@ -302,19 +340,26 @@ package final class ForwardPass: TeamJob {
         worker.barrier()
     }
 
+    /// What adapters need of the activations that the next matrices read, complete when this returns.
+    private func shrink(_ phase: AdaptedPhase?, _ x: Rows, count: Int? = nil, _ worker: TeamWorker) {
+        guard let adapters, let phase, !phase.isEmpty else { return }
+        adapters.shrink(phase, x, count: count ?? tokenCount, scratch: space.weightScratch, worker)
+        worker.barrier()
+    }
+
     // MARK: Attention
 
     /// Queries, keys and values, whose rows are shared out as if they were one matrix.
-    private func project(_ layer: LayerWeights, _ worker: TeamWorker) {
+    private func project(_ layer: LayerWeights, _ adapted: AdaptedPhase?, _ worker: TeamWorker) {
         let q = layer.query.matrix.rowCount
         let k = layer.key.matrix.rowCount
         let total = q + k + layer.value.matrix.rowCount
         let grain = grain(of: total, worker)
         let (normed, quantized) = (space.normed, space.quantizedNormed)
         while let rows = nextRows(of: total, grain: grain, worker) {
-            multiply(layer.query, normed, quantized, rows: rows, offset: 0, into: space.query, worker)
-            multiply(layer.key, normed, quantized, rows: rows, offset: q, into: space.key, worker)
-            multiply(layer.value, normed, quantized, rows: rows, offset: q + k, into: space.value, worker)
+            multiply(layer.query, normed, quantized, adapted?.terms[0], rows, offset: 0, into: space.query, worker)
+            multiply(layer.key, normed, quantized, adapted?.terms[1], rows, offset: q, into: space.key, worker)
+            multiply(layer.value, normed, quantized, adapted?.terms[2], rows, offset: q + k, into: space.value, worker)
         }
     }
 
@@ -375,16 +420,17 @@ package final class ForwardPass: TeamJob {
     // MARK: Feed-forward
 
     /// f(gate x) * (up x), or f(up x), into `gate`; each thread activates the columns it has computed.
-    private func activate(_ gateLinear: Linear?, _ upLinear: Linear, _ worker: TeamWorker) {
+    private func activate(_ gateLinear: Linear?, _ upLinear: Linear, _ adapted: AdaptedPhase?, _ worker: TeamWorker) {
         let total = upLinear.matrix.rowCount
         let grain = grain(of: total, worker)
         let (normed, quantized) = (space.normed, space.quantizedNormed)
         let activation = model.hyperparameters.architecture.activation
         while let rows = nextRows(of: total, grain: grain, worker) {
-            multiply(gateLinear ?? upLinear, normed, quantized, rows: rows, offset: 0, into: space.gate, worker)
-            if gateLinear != nil {
-                multiply(upLinear, normed, quantized, rows: rows, offset: 0, into: space.up, worker)
+            if let gateLinear {
+                multiply(gateLinear, normed, quantized, adapted?.terms[0], rows, into: space.gate, worker)
             }
+            let target = gateLinear == nil ? space.gate : space.up
+            multiply(upLinear, normed, quantized, adapted?.terms[1], rows, into: target, worker)
             for token in 0..<tokenCount {
                 space.gate.activate(activation, row: token, columns: rows, times: gateLinear == nil ? nil : space.up)
             }
@@ -392,13 +438,16 @@ package final class ForwardPass: TeamJob {
     }
 
     private func mix(
-        _ router: Linear, _ gates: [Matrix], _ ups: [Matrix], _ downs: [Matrix], for wanted: LayerBlocks?,
-        _ worker: TeamWorker
+        _ router: Linear, _ gates: [Matrix], _ ups: [Matrix], _ downs: [Matrix], _ adapted: LayerAdaptation?,
+        for wanted: LayerBlocks?, _ worker: TeamWorker
     ) {
         guard let mixture = space.mixture else { return }
         let quantized = space.quantizedNormed
         let activation = model.hyperparameters.architecture.activation
-        multiply(router, space.normed, quantized, into: mixture.scores, accumulating: false, worker)
+        shrink(adapted?.router, space.normed, worker)
+        multiply(
+            router, space.normed, quantized, adapted?.router.terms.first, into: mixture.scores, accumulating: false,
+            worker)
         worker.barrier()
         if worker.index == 0 { mixture.route(tokenCount: tokenCount) }
         worker.barrier()
@@ -407,31 +456,52 @@ package final class ForwardPass: TeamJob {
             quantized?.quantize(mixture.inputs, row: pair, blocks: wanted?.feedForward ?? [])
         }
         worker.barrier()
+        shrinkExperts(adapted?.feedForward, mixture, mixture.inputs, worker)
         let inner = model.hyperparameters.feedForwardLength
         forEachExpert(mixture, rows: inner, worker) { expert, pairs, rows in
             gates[expert].multiply(
                 mixture.inputs, quantized: quantized, tokens: pairs, rows: rows, into: space.gate,
                 outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
                 floatKernels: floatKernels)
+            expand(adapted?.feedForward.terms[0], expert: expert, tokens: pairs, rows, into: space.gate, worker)
             ups[expert].multiply(
                 mixture.inputs, quantized: quantized, tokens: pairs, rows: rows, into: space.up,
                 outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
                 floatKernels: floatKernels)
+            expand(adapted?.feedForward.terms[1], expert: expert, tokens: pairs, rows, into: space.up, worker)
             for pair in pairs { space.gate.activate(activation, row: pair, columns: rows, times: space.up) }
         }
         worker.barrier()
+        shrinkExperts(adapted?.down, mixture, space.gate, worker)
         quantize(space.gate, space.quantizedGate, rows: mixture.pairCount, for: wanted?.down, worker)
         forEachExpert(mixture, rows: model.hyperparameters.embeddingLength, worker) { expert, pairs, rows in
             downs[expert].multiply(
                 space.gate, quantized: space.quantizedGate, tokens: pairs, rows: rows, into: mixture.outputs,
                 outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
                 floatKernels: floatKernels)
+            expand(adapted?.down.terms[0], expert: expert, tokens: pairs, rows, into: mixture.outputs, worker)
         }
         worker.barrier()
         for token in share(worker) {
             if !model.hyperparameters.addsBranchesDirectly { space.branch.clear(row: token) }
             mixture.addOutputs(of: token, to: space.branch)
         }
+    }
+
+    /// As `shrink`, an expert a ticket.
+    private func shrinkExperts(
+        _ phase: AdaptedPhase?, _ mixture: ExpertMixture, _ x: Rows, _ worker: TeamWorker
+    ) {
+        guard let adapters, let phase, !phase.isEmpty else { return }
+        while true {
+            let expert = worker.nextTicket()
+            guard expert < mixture.expertCount else { break }
+            let pairs = mixture.pairs(ofExpert: expert)
+            if pairs.isEmpty { continue }
+            adapters.shrink(
+                phase, expert: expert, x, tokens: pairs, scratch: space.weightScratch, worker: worker.index)
+        }
+        worker.barrier()
     }
 
     /// Shares out (expert, rows) pieces of all experts that have work.
@@ -471,8 +541,32 @@ package final class ForwardPass: TeamJob {
                 space.final.clear(row: index)
                 for row in rows { space.final.add(space.residual, row: row, scaledBy: 1, to: index, count: width) }
                 space.final.multiply(row: index, by: 1 / Float(rows.count))
+            case .rank:
+                classify(row: rows.lowerBound, worker)
+                space.final.copy(from: space.branch, row: rows.lowerBound, to: index)
             }
         }
+    }
+
+    /// Scores of a token's vector, into its row of `branch`; in f32 whatever the path, as they are few.
+    private func classify(row: Int, _ worker: TeamWorker) {
+        guard let classifier = model.weights.classifier else { return }
+        var input = space.residual
+        var output = space.normed
+        func apply(_ linear: Linear, then activate: Bool) {
+            let columns = 0..<linear.matrix.rowCount
+            linear.matrix.multiply(
+                input, tokens: row..<row + 1, rows: columns, into: output, outputColumn: 0,
+                scratch: space.weightScratch, worker: worker.index)
+            if let bias = linear.bias { output.add(bias, to: row, columns: columns, biasOffset: 0) }
+            // A bound of 1 is the hyperbolic tangent itself.
+            if activate { output.softCap(1, row: row, columns: columns) }
+            (input, output) = (output, space.branch)
+        }
+        if classifier.output == nil { output = space.branch }
+        if let dense = classifier.dense { apply(dense, then: true) }
+        output = space.branch
+        if let last = classifier.output { apply(last, then: false) }
     }
 
     private func computeLogits(_ worker: TeamWorker) {
@@ -485,6 +579,7 @@ package final class ForwardPass: TeamJob {
             }
         }
         worker.barrier()
+        shrink(adapters?.output, space.final, count: logitTokens.count, worker)
         let shape = model.hyperparameters
         let total = output.matrix.rowCount
         let grain = grain(of: total, worker)
@@ -493,6 +588,7 @@ package final class ForwardPass: TeamJob {
                 space.final, quantized: space.quantizedFinal, tokens: 0..<logitTokens.count, rows: rows,
                 into: space.logits, outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
                 floatKernels: floatKernels)
+            expand(adapters?.output.terms[0], tokens: 0..<logitTokens.count, rows, into: space.logits, worker)
             for row in 0..<logitTokens.count {
                 if let bias = output.bias {
                     space.logits.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound)
@@ -506,25 +602,29 @@ package final class ForwardPass: TeamJob {
     // MARK: Sharing out a matrix product
 
     /// What a branch ends with: added to the residual stream at once, or kept for `addBranch`.
-    private func multiplyIntoBranch(_ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, _ worker: TeamWorker) {
+    private func multiplyIntoBranch(
+        _ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, _ adapted: AdaptedPhase?, _ worker: TeamWorker
+    ) {
         multiply(
-            linear, x, quantized, into: space.branch, accumulating: model.hyperparameters.addsBranchesDirectly, worker)
+            linear, x, quantized, adapted?.terms[0], into: space.branch,
+            accumulating: model.hyperparameters.addsBranchesDirectly, worker)
     }
 
     private func multiply(
-        _ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, into y: Rows, accumulating: Bool, _ worker: TeamWorker
+        _ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, _ terms: [AdaptedPhase.Term]?, into y: Rows,
+        accumulating: Bool, _ worker: TeamWorker
     ) {
         let total = linear.matrix.rowCount
         let grain = grain(of: total, worker)
         while let rows = nextRows(of: total, grain: grain, worker) {
-            multiply(linear, x, quantized, rows: rows, offset: 0, into: y, accumulating: accumulating, worker)
+            multiply(linear, x, quantized, terms, rows, into: y, accumulating: accumulating, worker)
         }
     }
 
     /// The part of `rows` that falls on this matrix when it begins at `offset` of a stack of matrices.
     private func multiply(
-        _ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, rows: Range<Int>, offset: Int, into y: Rows,
-        accumulating: Bool = false, _ worker: TeamWorker
+        _ linear: Linear, _ x: Rows, _ quantized: QuantizedRows?, _ terms: [AdaptedPhase.Term]?, _ rows: Range<Int>,
+        offset: Int = 0, into y: Rows, accumulating: Bool = false, _ worker: TeamWorker
     ) {
         let lower = max(rows.lowerBound, offset) - offset
         let upper = min(rows.upperBound, offset + linear.matrix.rowCount) - offset
@@ -534,9 +634,21 @@ package final class ForwardPass: TeamJob {
             x, quantized: quantized, tokens: 0..<tokenCount, rows: mine, into: y, outputColumn: mine.lowerBound,
             accumulating: accumulating, scratch: space.weightScratch, worker: worker.index,
             floatKernels: floatKernels)
+        expand(terms, tokens: 0..<tokenCount, mine, into: y, worker)
         if let bias = linear.bias {
             for token in 0..<tokenCount { y.add(bias, to: token, columns: mine, biasOffset: mine.lowerBound) }
         }
+    }
+
+    /// Adds what adapters change to some rows of a matrix's output.
+    private func expand(
+        _ terms: [AdaptedPhase.Term]?, expert: Int = 0, tokens: Range<Int>, _ rows: Range<Int>, into y: Rows,
+        _ worker: TeamWorker
+    ) {
+        guard let adapters, let terms, !terms.isEmpty else { return }
+        adapters.expand(
+            terms, expert: expert, tokens: tokens, rows: rows, into: y, scratch: space.weightScratch,
+            worker: worker.index)
     }
 
     /// Rows per ticket: about eight tickets a thread, so that a thread that was held up does not hold up the others.

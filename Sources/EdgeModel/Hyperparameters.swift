@@ -46,6 +46,8 @@ package struct Hyperparameters: Sendable {
     package var logitSoftCap: Float = 0
     /// `pooling_type`, if the file states one.
     package var pooling: Pooling?
+    /// Scores that a reranker gives: the names in `classifier.output_labels`, or one.
+    package var labelCount = 1
 
     /// What differs from layer to layer.
     package struct LayerShape: Sendable, Equatable {
@@ -126,16 +128,33 @@ package struct Hyperparameters: Sendable {
         if let number = try metadata.optionalInt(prefix + "pooling_type", in: 0...255) {
             guard let pooling = Pooling(rawValue: number) else {
                 throw ModelError(
-                    .invalidMetadata, "pooling \(number) is none of none (0), mean (1), first (2) and last (3)",
+                    .invalidMetadata,
+                    "pooling \(number) is none of none (0), mean (1), first (2), last (3) and rank (4)",
                     key: prefix + "pooling_type")
             }
             self.pooling = pooling
+            if pooling == .rank { labelCount = try Self.labelCount(metadata, prefix, architecture) }
         }
         if try metadata.optionalBool(prefix + "use_parallel_residual") == true {
             throw ModelError(
                 .unsupportedArchitecture, "attention and feed-forward side by side are not supported",
                 key: prefix + "use_parallel_residual")
         }
+    }
+
+    private static func labelCount(
+        _ metadata: MetadataReader, _ prefix: String, _ architecture: Architecture
+    ) throws(ModelError) -> Int {
+        guard architecture.isEncoder else {
+            let able = Architecture.all.filter(\.isEncoder).map(\.name).joined(separator: ", ")
+            throw ModelError(
+                .unsupportedArchitecture, "'\(architecture.name)' cannot rerank; these can: \(able)",
+                key: prefix + "pooling_type")
+        }
+        let key = prefix + "classifier.output_labels"
+        guard let labels = try metadata.optionalStrings(key) else { return 1 }
+        guard !labels.isEmpty else { throw ModelError(.invalidMetadata, "there are no labels", key: key) }
+        return labels.count
     }
 
     private static func headSize(

@@ -48,6 +48,10 @@ struct MetadataReader {
         try read { metadata throws(GGUFError) in try metadata.optionalString(key) }
     }
 
+    func optionalStrings(_ key: String) throws(ModelError) -> [String]? {
+        try read { metadata throws(GGUFError) in try metadata.optionalStrings(key) }
+    }
+
     func string(_ key: String) throws(ModelError) -> String {
         try read { metadata throws(GGUFError) in try metadata.string(key) }
     }

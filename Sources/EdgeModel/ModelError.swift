@@ -5,6 +5,7 @@ package struct ModelError: Error, Sendable, CustomStringConvertible {
         case unreadable, notGGUF, truncated, malformed, unsupportedVersion
         case unsupportedArchitecture, unsupportedTensorType, unsupportedTokenizer
         case missingMetadata, invalidMetadata, missingTensor, tensorShapeMismatch, invalidVocabulary
+        case adapterMismatch
         case insufficientMemory
     }
 

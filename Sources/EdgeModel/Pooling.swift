@@ -8,4 +8,6 @@ package enum Pooling: Int, Sendable, CaseIterable {
     case first = 2
     /// That of the last token, which in a causal model has seen all others.
     case last = 3
+    /// A classification of the first token's vector: scores in place of a vector, as rerankers give them.
+    case rank = 4
 }

@@ -64,6 +64,32 @@ struct LayerBlocks {
     }
 }
 
+/// What makes scores of a vector (RoBERTa's head for classification): output(tanh(dense x)), either of them if there is only one.
+package struct Classifier: Sendable {
+    /// `cls`.
+    package let dense: Linear?
+    /// `cls.output`.
+    package let output: Linear?
+
+    /// Nil where the file's pooling asks for no scores.
+    init?(_ binder: TensorBinder, _ shape: Hyperparameters) throws(ModelError) {
+        guard shape.pooling == .rank else { return nil }
+        let width = shape.embeddingLength
+        let labels = shape.labelCount
+        guard labels <= width else {
+            throw ModelError(
+                .invalidMetadata, "\(labels) labels from vectors of \(width) values are not supported",
+                key: shape.architecture.name + ".classifier.output_labels")
+        }
+        output = binder.has("cls.output.weight") ? try binder.linear("cls.output", rows: labels, columns: width) : nil
+        guard output == nil || binder.has("cls.weight") else {
+            dense = nil
+            return
+        }
+        dense = try binder.linear("cls", rows: output == nil ? labels : width, columns: width)
+    }
+}
+
 /// All weights of a model, mapped in place except for the small vectors.
 package struct Weights: Sendable {
     /// [vocabulary, embeddingLength]: a row a token.
@@ -77,6 +103,8 @@ package struct Weights: Sendable {
     /// [vocabulary, embeddingLength]; the embedding itself where the file has no `output.weight`; nil for encoders.
     package let output: Linear?
     package let rotaryFactors: RotaryFactors
+    /// Of rerankers.
+    package let classifier: Classifier?
     package let layers: [LayerWeights]
 
     init(_ file: GGUFFile, _ shape: Hyperparameters) throws(ModelError) {
@@ -99,6 +127,7 @@ package struct Weights: Sendable {
             output = Linear(matrix: tokenEmbedding, bias: nil)
         }
         rotaryFactors = try Self.rotaryFactors(binder, shape.rotary)
+        classifier = try Classifier(binder, shape)
         var layers: [LayerWeights] = []
         for index in 0..<shape.blockCount { layers.append(try LayerWeights(binder, shape, index)) }
         self.layers = layers
@@ -345,7 +374,7 @@ struct TensorBinder {
 
 extension GGMLType {
     /// Whether the type holds numbers that a model multiplies with.
-    fileprivate var isWeightType: Bool {
+    var isWeightType: Bool {
         switch self {
         case .i8, .i16, .i32, .i64: false
         default: true

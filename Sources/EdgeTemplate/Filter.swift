@@ -131,6 +131,7 @@ extension Renderer {
     @inline(never)
     private mutating func truncate(_ text: Text, _ arguments: Arguments) throws(TemplateError) -> Value {
         let bound = try bind(arguments, ["length", "killwords", "end", "leeway"])
+        try charge(2 + text.count >> 3)
         let length = try integer(bound[0], 255)
         let end = try self.text(bound[2], Text("..."))
         let leeway = try integer(bound[3], 5)
@@ -164,7 +165,9 @@ extension Renderer {
             let standard = try bind(arguments, ["default"])[0] ?? .double(0)
             if let number = value.number { return .double(number) }
             if case .undefined(let missing) = value { throw undefined(missing) }
-            return value.text.flatMap(Renderer.double(of:)).map { .double($0) } ?? standard
+            guard let text = value.text else { return standard }
+            try charge(1 + text.count >> 1)
+            return Renderer.double(of: text).map { .double($0) } ?? standard
         case .round: return try round(value, arguments)
         case .sum:
             let bound = try bind(arguments, ["attribute", "start"])
@@ -207,6 +210,7 @@ extension Renderer {
             return .int(whole)
         case .string(let text), .safe(let text):
             let base = try integer(bound[1], 10)
+            try charge(1 + text.count >> 1)
             let trimmed = text.slice(text.stripped(nil, left: true, right: true))
             guard trimmed.count <= 400 else { return standard }
             if let number = Renderer.integer(of: trimmed.string, base: base) { return .int(number) }

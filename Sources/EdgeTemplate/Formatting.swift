@@ -15,6 +15,8 @@ extension Renderer {
     /// `text % values`.
     @inline(never)
     mutating func format(_ text: Text, percent value: Value) throws(TemplateError) -> Text {
+        // What is copied costs as what is looked for: each character is looked at.
+        try charge(1 + text.count >> 3)
         var values: [Value] = [value]
         if case .tuple(let index) = value { values = lists[index] }
         var next = 0
@@ -78,6 +80,7 @@ extension Renderer {
     /// `text.format(...)`.
     @inline(never)
     mutating func format(_ text: Text, _ arguments: Arguments) throws(TemplateError) -> Text {
+        try charge(1 + text.count >> 3)
         var units: [UInt32] = []
         var next = 0
         var index = 0

@@ -72,7 +72,10 @@ extension Renderer {
         case .raise_exception:
             let message = try string(arguments.positional.first ?? .undefined(Missing()))
             throw fail(.raised, message.string)
-        case .strftime_now: return .string(try now.formatted(try text(arguments.positional.first), self))
+        case .strftime_now:
+            let format = try text(arguments.positional.first)
+            try charge(1 + format.count)
+            return .string(try now.formatted(format, self))
         default: throw fail(.unsupported, "'\(function)' cannot be called")
         }
     }

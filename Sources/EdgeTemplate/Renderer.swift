@@ -79,7 +79,7 @@ extension Renderer {
     mutating func charge(scanning text: Text) throws(TemplateError) {
         var wide = 0
         for unit in text.units where unit & 0x7FFF_FF80 != 0 { wide += 1 }
-        try charge(1 + text.count >> 3 + wide >> 1)
+        try charge(1 + text.count >> 2 + wide >> 1)
     }
 
     /// Appends to a text that is being made.
@@ -211,9 +211,11 @@ extension Renderer {
 // MARK: - Variables
 
 extension Renderer {
-    func lookup(_ name: Int) -> Value {
+    mutating func lookup(_ name: Int) -> Value {
         var index = scope
         while index >= 0 {
+            // What is spent here is missed by the next thing that asks for some.
+            remaining -= 1 + scopes[index].names.count >> 3
             if let place = scopes[index].names.lastIndex(of: name) { return scopes[index].values[place] }
             index = scopes[index].parent
         }
@@ -229,6 +231,7 @@ extension Renderer {
             globals[name] = value
             return
         }
+        remaining -= scopes[scope].names.count >> 3
         if let place = scopes[scope].names.firstIndex(of: name) {
             scopes[scope].values[place] = value
         } else {

@@ -14,7 +14,7 @@ package struct TemplateLimits: Sendable {
     package var textLength: Int
 
     package init(
-        steps: Int = 500_000, stepsPerInputValue: Int = 200, syntaxDepth: Int = 200, renderDepth: Int = 200,
+        steps: Int = 200_000, stepsPerInputValue: Int = 200, syntaxDepth: Int = 200, renderDepth: Int = 200,
         sourceLength: Int = 1 << 18, textLength: Int = 1 << 20
     ) {
         self.steps = steps

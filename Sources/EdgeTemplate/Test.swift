@@ -47,8 +47,10 @@ extension Renderer {
             let divisor = test == .divisibleby ? try argument(arguments) : .int(2)
             let rest = try compute(.remainder, value, divisor)
             return try equal(rest, .int(test == .odd ? 1 : 0))
-        case .lower: return hasCase(try string(value), upper: false)
-        case .upper: return hasCase(try string(value), upper: true)
+        case .lower, .upper:
+            let text = try string(value)
+            try charge(scanning: text)
+            return hasCase(text, upper: test == .upper)
         case .filter: return Filter(named: try string(value).string) != nil
         case .test: return Test(named: try string(value).string) != nil
         case .in: return try contains(try argument(arguments), value)

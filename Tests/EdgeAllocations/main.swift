@@ -8,7 +8,7 @@ import Foundation
 import Synchronization
 
 // Shows, on Linux with glibc, that a token allocates nothing: counts every call of the allocator, on all threads, while tokens are computed and
-// chosen. One argument: a GGUF file. Exit code 1 and a line for each step that allocated.
+// chosen. Arguments: a GGUF file, and adapters of it. Exit code 1 and a line for each step that allocated.
 
 #if canImport(Glibc)
     /// Allocations while the closure runs.
@@ -39,9 +39,11 @@ import Synchronization
     /// Keeps an allocation from being optimised away.
     nonisolated(unsafe) var kept: [Int64] = []
 
-    func measure(_ path: String) throws -> Bool {
+    func measure(_ path: String, adapters: [String]) throws -> Bool {
         let model = try Model(GGUFFile(path: path))
         let pass = try ForwardPass(model, team: ThreadTeam(threadCount: 2), batchCapacity: 64)
+        let stack = try pass.makeStack(
+            adapters.map { AppliedAdapter(try LoRAAdapter(GGUFFile(path: $0), for: model), scale: 0.5) })
         let cache = try model.makeCache(capacity: 256, precision: .f16)
         let ids = (0..<256).map { Int32($0 % model.vocabularySize) }
         var choosers: [Chooser] = []
@@ -74,6 +76,12 @@ import Synchronization
             let tokens = allocations { for i in 64..<96 { pass.run(ids[i..<i + 1], cache: cache, logits: 0..<1) } }
             counts.append(("a prompt of 64 tokens", prompt))
             counts.append(("32 tokens", tokens))
+            cache.removeAll()
+            let adapted = allocations {
+                pass.run(ids[0..<64], cache: cache, logits: 63..<64, adapters: stack)
+                for i in 64..<96 { pass.run(ids[i..<i + 1], cache: cache, logits: 0..<1, adapters: stack) }
+            }
+            counts.append(("a prompt and 32 tokens with \(adapters.count) adapters", adapted))
             for chooser in choosers {
                 let chosen = allocations { for _ in 0..<32 { chooser.choose(pass.logits) } }
                 counts.append(("32 choices, \(chooser.name)", chosen))
@@ -86,12 +94,12 @@ import Synchronization
         return control > 0 && counts.allSatisfy { $0.count == 0 }
     }
 
-    guard CommandLine.arguments.count == 2 else {
-        print("usage: edge-allocations FILE.gguf")
+    guard CommandLine.arguments.count >= 2 else {
+        print("usage: edge-allocations FILE.gguf [ADAPTER.gguf ...]")
         exit(64)
     }
     do {
-        exit(try measure(CommandLine.arguments[1]) ? 0 : 1)
+        exit(try measure(CommandLine.arguments[1], adapters: Array(CommandLine.arguments.dropFirst(2))) ? 0 : 1)
     } catch {
         print("FAILED: \(error)")
         exit(1)

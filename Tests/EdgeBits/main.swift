@@ -23,30 +23,37 @@ func hash(_ logits: [Float]) -> UInt64 {
 }
 
 /// The logits of all tokens, the prompt run in the given pieces.
-func logits(_ model: Model, _ ids: [Int32], pieces: [Int], threads: Int, precision: CachePrecision) throws -> [Float] {
+func logits(
+    _ model: Model, _ ids: [Int32], pieces: [Int], threads: Int, precision: CachePrecision, adapters: [AppliedAdapter]
+) throws -> [Float] {
     let pass = try ForwardPass(
         model, team: ThreadTeam(threadCount: threads), batchCapacity: ids.count, logitsCapacity: ids.count)
+    let stack = try pass.makeStack(adapters)
     let cache = try model.makeCache(capacity: ids.count + 8, precision: precision)
     var result: [Float] = []
     var start = 0
     for piece in pieces {
         // Something else first, taken back: it must leave no trace.
-        pass.run(ids[0..<min(5, ids.count)], cache: cache, logits: 0..<0)
+        pass.run(ids[0..<min(5, ids.count)], cache: cache, logits: 0..<0, adapters: stack)
         try cache.truncate(to: start)
-        pass.run(ids[start..<start + piece], cache: cache, logits: 0..<piece)
+        pass.run(ids[start..<start + piece], cache: cache, logits: 0..<piece, adapters: stack)
         for row in 0..<piece { result += pass.logits.copy(row: row) }
         start += piece
     }
     return result
 }
 
-func check(_ model: SmallModel, name: String) throws -> Bool {
+func check(_ model: SmallModel, name: String, adapters: [SmallAdapter] = []) throws -> Bool {
     let loaded = try Model(GGUFFile(bytes: ByteView(model.encoded()), path: name))
+    let applied = try adapters.map { adapter in
+        let file = try GGUFFile(bytes: ByteView(adapter.encoded(for: loaded.file)), path: "adapter")
+        return AppliedAdapter(try LoRAAdapter(file, for: loaded), scale: 0.75)
+    }
     let count = 75
     let ids = (0..<count).map { Int32($0 * 7 % loaded.vocabularySize) }
     var same = true
     for precision in CachePrecision.allCases {
-        let whole = try logits(loaded, ids, pieces: [count], threads: 1, precision: precision)
+        let whole = try logits(loaded, ids, pieces: [count], threads: 1, precision: precision, adapters: applied)
         guard whole.allSatisfy(\.isFinite) else {
             print("\(name) \(precision): logits are not finite")
             return false
@@ -57,7 +64,8 @@ func check(_ model: SmallModel, name: String) throws -> Bool {
             ([count], 2), ([count], 3), (Array(repeating: 1, count: count), 1), (Array(repeating: 1, count: count), 2),
             ([2, 3, 4, 16, 17, 33], 2), ([64, 11], 3),
         ] {
-            let other = try logits(loaded, ids, pieces: pieces, threads: threads, precision: precision)
+            let other = try logits(
+                loaded, ids, pieces: pieces, threads: threads, precision: precision, adapters: applied)
             guard other.map(\.bitPattern) == whole.map(\.bitPattern) else {
                 print("\(name) \(precision): other bits with \(threads) threads and pieces \(pieces)")
                 same = false
@@ -85,6 +93,10 @@ do {
     narrow.width = 72
     narrow.heads = 6
     if try !check(narrow, name: "F16 heads of 12") { same = false }
+    let adapters = [
+        SmallAdapter(rank: 32, type: .q8_0), SmallAdapter(rank: 5, type: .f16, seed: 2), SmallAdapter(rank: 3, seed: 3),
+    ]
+    if try !check(experts, name: "Q4_K experts with adapters", adapters: adapters) { same = false }
     exit(same ? 0 : 1)
 } catch {
     print("FAILED: \(error)")

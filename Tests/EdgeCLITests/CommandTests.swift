@@ -116,6 +116,39 @@ struct CommandTests {
         }
     }
 
+    @Test("--lora applies adapters, each at its scale")
+    func adapters() throws {
+        let adapter = fixtures.appendingPathComponent("golden/lora-a.gguf").path
+        let other = fixtures.appendingPathComponent("golden/lora-b.gguf").path
+        func text(_ arguments: String...) throws -> String {
+            let (process, stdin, stdout, _) = EdgeLLMCommand.process(
+                ["run", "-m", model, "-p", "The engine light is", "--temp", "0", "-n", "16", "-q"] + arguments)
+            try process.run()
+            try stdin.fileHandleForWriting.close()
+            let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 0, "\(arguments)")
+            return String(decoding: output, as: UTF8.self)
+        }
+        let base = try text()
+        let changed = try text("--lora", adapter + ":2")
+        #expect(changed != base)
+        #expect(try text("--lora", adapter + ":0", "--lora", other + ":0") == base)
+        #expect(try text("--lora", adapter + ":2", "--lora", other + ":0") == changed)
+        for (arguments, code) in [
+            (["run", "-m", model, "-p", "a", "--lora", model], 65),
+            (["run", "-m", model, "-p", "a", "--lora", adapter + ".missing"], 65),
+            (["run", "-m", model, "-p", "a", "--lora", adapter + ":nan"], 64),
+        ] as [([String], Int32)] {
+            let (process, stdin, _, stderr) = EdgeLLMCommand.process(arguments)
+            try process.run()
+            try stdin.fileHandleForWriting.close()
+            let errors = String(decoding: try stderr.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+            process.waitUntilExit()
+            #expect(process.terminationStatus == code && errors.split(separator: "\n").count == 1, "\(errors)")
+        }
+    }
+
     @Test("An interrupt ends a run with code 130 and leaves what was written whole")
     func interrupt() throws {
         let (process, stdin, stdout, stderr) = EdgeLLMCommand.process([

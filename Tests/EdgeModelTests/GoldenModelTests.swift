@@ -188,6 +188,37 @@ struct FixtureModelTests {
         #expect(nmse(halves, whole) < 1e-6)
     }
 
+    @Test("An unknown architecture lists those there are, and each key that is needed is named when it is missing")
+    func names() throws {
+        let file = try GGUFFile(path: fixtures.appendingPathComponent("one-layer.gguf").path)
+        func error(without key: String? = nil, architecture: String = "llama") throws -> ModelError? {
+            var writer = GGUFWriter()
+            for entry in file.metadata.entries where entry.key != key { writer.set(entry.key, entry.value) }
+            if key != "general.architecture" { writer.set("general.architecture", .string(architecture)) }
+            for tensor in file.tensors { try writer.add(tensor) }
+            let changed = try GGUFFile(bytes: ByteView(writer.encoded()), path: "changed")
+            do throws(ModelError) {
+                _ = try Model(changed)
+                return nil
+            } catch { return error }
+        }
+        for name in ["mamba", "", "llama\n\u{0}"] {
+            let unknown = try #require(try error(architecture: name))
+            #expect(unknown.code == .unsupportedArchitecture && unknown.key == "general.architecture")
+            for architecture in Architecture.all { #expect(unknown.message.contains(architecture.name)) }
+        }
+        for key in [
+            "general.architecture", "llama.context_length", "llama.embedding_length", "llama.block_count",
+            "llama.feed_forward_length", "llama.attention.head_count", "llama.attention.layer_norm_rms_epsilon",
+        ] {
+            let missing = try #require(try error(without: key), "\(key)")
+            #expect(missing.code == .missingMetadata && missing.key == key && missing.description.contains(key))
+        }
+        #expect(try error() == nil)
+        // The keys of one architecture are not those of another.
+        #expect(try error(architecture: "qwen2")?.key?.hasPrefix("qwen2.") == true)
+    }
+
     @Test("A shape that the metadata does not ask for is refused by name")
     func refusals() throws {
         let file = try GGUFFile(path: fixtures.appendingPathComponent("one-layer.gguf").path)

@@ -38,6 +38,16 @@ struct HostileTemplateTests {
         "{% set x = ['a' * 100000] * 99999 %}{{ x|sort|length }}",
         "{% set x = ['a' * 100000] * 99999 %}{{ x|unique|join }}", "{{ -(-9223372036854775807 - 1) }}",
         "{{ (-9223372036854775807 - 1) // -1 }}", "{{ [[1]]|tojson(indent=10 ** 9) }}",
+        // What a search for the slowest found: work that was not counted.
+        "{% set x = 'a' * 1000000 %}" + loop + "{% set _ = x|format %}{% endfor %}",
+        "{% set x = 'a' * 1000000 %}" + loop + "{% set _ = x.format() %}{% endfor %}",
+        "{% set x = 'a' * 1000000 %}" + loop + "{% set _ = x is lower %}{% endfor %}",
+        "{% set x = 'a' * 100000 %}" + loop + "{% set _ = strftime_now(x) %}{% endfor %}",
+        "{% set x = '1' * 10000 %}" + loop + "{% set _ = x|int %}{% set _ = x|float %}{% endfor %}",
+        "{% set x = 'aB ' * 3333 %}" + loop + "{% set _ = x|truncate(9000, false, '') %}{% endfor %}",
+        loop + (0..<5000).map { "{% set v\($0) = 1 %}" }.joined() + "{% endfor %}",
+        "{% macro a(" + (0..<20_000).map { "a\($0)" }.joined(separator: ",") + ") %}{% endmacro %}{{ a() }}{{ a() }}",
+        many("{% for i in [1] %}", 150) + loop + "{{ q }}{% endfor %}" + many("{% endfor %}", 150),
         "{{ range(-9223372036854775807, 9223372036854775807) }}", many("{#"), many("{% raw %}"),
     ]
 

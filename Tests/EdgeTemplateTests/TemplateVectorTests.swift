@@ -48,6 +48,35 @@ struct TemplateVectorTests {
         return try #require((values["template"] ?? values["chat_template"])?.text ?? values.values.first?.text)
     }
 
+    @Test("llama.cpp's own conversations render as its tests expect")
+    func conversations() throws {
+        let vectors = try Self.json("llama.cpp/vectors/chat_template.json")
+        guard case .list(let messages)? = vectors["messages"], case .list(let cases)? = vectors["cases"] else {
+            throw CocoaError(.fileReadCorruptFile)
+        }
+        #expect(cases.count == 36)
+        var agreed = 0
+        for item in cases {
+            let name = item["name"]?.text ?? ""
+            let other = item["expected_output_jinja"]?.text ?? ""
+            let expected = other.isEmpty ? item["expected_output"]?.text : other
+            // Where a template knows no system message, llama.cpp puts it into the user's first; that is not the template's doing.
+            guard case .bool(let agrees)? = item["plain_jinja2_agrees"] else { continue }
+            do throws(TemplateError) {
+                let template = try ChatTemplate(
+                    item["template_str"]?.text ?? "", bosToken: item["bos_token"]?.text ?? "",
+                    eosToken: item["eos_token"]?.text ?? "")
+                let output = Self.text(try template.render(messages: messages))
+                #expect((output == expected) == agrees, "\(name): \(output)")
+                if output == expected { agreed += 1 }
+            } catch {
+                // Raised by the template, or a variable that llama.cpp alone sets.
+                #expect(!agrees && [.raised, .undefined].contains(error.code), "\(name): \(error)")
+            }
+        }
+        #expect(agreed >= 24)
+    }
+
     @Test("Every template of the collections renders as Python's Jinja does")
     func collections() throws {
         let path = try SharedData.url("chat-templates/golden.jsonl")

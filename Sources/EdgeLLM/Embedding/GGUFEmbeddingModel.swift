@@ -102,6 +102,12 @@ public struct GGUFEmbeddingModel: EmbeddingModel, CustomStringConvertible {
             engine = try EmbeddingEngine(
                 model: model, tokenizer: model.makeTokenizer(), tokenCapacity: limit,
                 threadCount: options.threadCount, pooling: options.pooling?.stored)
+            if engine.pooling == .rank {
+                throw ModelLoadingError(
+                    code: .invalidOptions,
+                    message: "\(path): the model scores documents and gives no vectors; load it as a GGUFRerankModel",
+                    key: "pooling_type")
+            }
             guard let pooling = Pooling(engine.pooling) else {
                 throw ModelLoadingError(
                     code: .invalidOptions,
@@ -160,7 +166,7 @@ public struct GGUFEmbeddingModel: EmbeddingModel, CustomStringConvertible {
 extension GGUFEmbeddingModel.Pooling {
     fileprivate init?(_ pooling: Pooling) {
         switch pooling {
-        case .none: return nil
+        case .none, .rank: return nil
         case .mean: self = .mean
         case .first: self = .first
         case .last: self = .last
