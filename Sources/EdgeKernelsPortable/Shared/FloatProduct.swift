@@ -5,7 +5,7 @@ internal import EdgeKernelJobs
 // added as a tree, halves onto halves; the spans' sums are added in ascending order, to what stands in the output if it
 // accumulates. Tiles of rows and tokens share what they load and change nothing of that.
 //
-// Few tokens: rows as they lie. Many: a span of some rows becomes f32 in scratch once for all tokens, and a span of some tokens is
+// Few tokens: rows as they lie; from four on in tiles (`FloatFew.swift`). Many: a span of some rows becomes f32 in scratch once for all tokens, and a span of some tokens is
 // copied there for all these rows, each in the order in which a tile reads it: strides of activations fill few sets of a cache.
 
 /// The sizes of the above. `FloatProductJob.scratchByteCount` is their sum; constants of another module are not folded.
@@ -19,6 +19,8 @@ enum Span {
     /// Bytes of the lanes of three rows by the tokens of a pass.
     @inline(__always) static var laneBytes: Int { 3 &* passTokens &* 64 }
     @inline(__always) static var tokenBytes: Int { passTokens &* columns &* 4 }
+    /// Columns of all of a pass's tokens that fit the scratch.
+    @inline(__always) static var fewColumns: Int { columns &* (blockRows / passTokens &+ 1) }
 }
 
 /// How a float type becomes f32.
@@ -70,7 +72,7 @@ private func tree(_ low: Floats, _ high: Floats) -> Float {
 
 /// Fewer than sixteen values, and zeros.
 @inline(__always)
-private func padded<F: FloatFormat>(
+func padded<F: FloatFormat>(
     _ format: F.Type, _ p: UnsafeRawPointer, count: Int
 ) -> (low: Floats, high: Floats) {
     var low = Floats()
@@ -141,7 +143,7 @@ private func rowProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJo
 
 /// Packs row `index` of a span of `count` columns for `width` rows of a tile, in the room's order.
 @inline(__always)
-private func pack<F: FloatFormat>(
+func pack<F: FloatFormat>(
     _ format: F.Type, _ source: UnsafeRawPointer?, count: Int, _ target: UnsafeMutableRawPointer, width: Int, index: Int
 ) {
     let steps = (count &+ 15) / 16
@@ -172,7 +174,7 @@ private func pack<F: FloatFormat>(
 
 /// Folds the lanes of eight tokens, sixteen each, to eight sums.
 @inline(__always)
-private func folded(_ lanes: UnsafeMutableRawPointer) -> Floats {
+func folded(_ lanes: UnsafeMutableRawPointer) -> Floats {
     @inline(__always) func eight(_ token: Int) -> Words {
         let low = lanes.load(fromByteOffset: 64 &* token, as: Floats.self)
         return unsafeBitCast(low + lanes.load(fromByteOffset: 64 &* token &+ 32, as: Floats.self), to: Words.self)
@@ -244,5 +246,11 @@ private func spanProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJ
 /// All rows of the job by all its tokens. The bits are the same either way.
 @inline(__always)
 func floatProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob) {
-    if job.tokenCount < 4 { rowProducts(F.self, job) } else { spanProducts(F.self, job) }
+    if job.tokenCount < 4 {
+        rowProducts(F.self, job)
+    } else if job.tokenCount <= Span.passTokens, job.columnCount <= Span.fewColumns {
+        fewProducts(F.self, job)
+    } else {
+        spanProducts(F.self, job)
+    }
 }
