@@ -83,7 +83,8 @@ for id in 0..<Int32(tokenizer.count) {
 }
 var start = computed()
 let tree = VocabularyTree(bytes: bytes, ends: ends, isText: isText, endTokens: tokenizer.endOfGenerationIds)
-print("\(tree.tokenCount) tokens, tree built in \(Int((computed() - start) / 1_000)) ms")
+print(
+    "\(tree.tokenCount) tokens, \(tree.nodeCount) nodes at most, tree built in \(Int((computed() - start) / 1_000)) ms")
 
 let all = own + CommandLine.arguments.dropFirst(2).flatMap { schemas(of: $0, limit: 100) }
 var (times, compiles): ([Double], [Double]) = ([], [])

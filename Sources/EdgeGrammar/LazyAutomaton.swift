@@ -60,69 +60,99 @@ final class LazyAutomaton {
     }
 
     func start() -> Int32 {
-        var closure = Closure()
-        add(grammar.start, 0, &closure)
-        return intern(&closure)
+        begin()
+        add(grammar.start, 0)
+        return intern()
     }
 
-    /// Parses being collected: those that await a byte, and all that have been seen on the way to them.
-    private struct Closure {
-        var seen: Set<UInt64> = []
-        var waiting: [UInt64] = []
-        var canEnd = false
+    // Parses being collected: those that await a byte, and all that have been seen on the way to them. Kept between steps
+    // so that a step allocates nothing.
+    private var seen: [UInt64] = []
+    private var manySeen: Set<UInt64> = []
+    private var waiting: [UInt64] = []
+    private var open: [UInt64] = []
+    private var endsHere = false
+
+    private func begin() {
+        seen.removeAll(keepingCapacity: true)
+        manySeen.removeAll(keepingCapacity: true)
+        waiting.removeAll(keepingCapacity: true)
+        endsHere = false
     }
 
-    private func add(_ state: Int32, _ stack: Int32, _ closure: inout Closure) {
-        var open = [(state, stack)]
-        while let (state, stack) = open.popLast() {
-            let place = Int(state)
-            let depth = Int(stackDepth[Int(stack)])
+    @inline(__always)
+    private static func pack(_ state: Int32, _ stack: Int32) -> UInt64 {
+        UInt64(UInt32(bitPattern: state)) << 32 | UInt64(UInt32(bitPattern: stack))
+    }
+
+    /// Whether a parse is new. A few are compared one by one, many through a set.
+    private func note(_ parse: UInt64) -> Bool {
+        if seen.count < 16 {
+            if seen.contains(parse) { return false }
+            seen.append(parse)
+            return true
+        }
+        if manySeen.isEmpty { manySeen.formUnion(seen) }
+        guard manySeen.insert(parse).inserted else { return false }
+        if manySeen.count > grammar.limits.parses { isOverfull = true }
+        return true
+    }
+
+    private func add(_ state: Int32, _ stack: Int32) {
+        open.append(Self.pack(state, stack))
+        while let parse = open.popLast() {
+            let place = Int(parse >> 32)
+            let stack = Int32(truncatingIfNeeded: parse & 0xFFFF_FFFF)
             // A parse that could not end within the depth is none.
-            if depth + Int(grammar.need[place]) > grammar.limits.stackDepth { continue }
-            let packed = UInt64(UInt32(bitPattern: state)) << 32 | UInt64(UInt32(bitPattern: stack))
-            let calls = Int(grammar.callStart[place])..<Int(grammar.callStart[place + 1])
-            let isFinal = grammar.isFinal[place]
-            let awaits = grammar.edgeStart[place] < grammar.edgeStart[place + 1]
-            if awaits || !calls.isEmpty || isFinal {
-                guard closure.seen.insert(packed).inserted else { continue }
-                if closure.seen.count > grammar.limits.parses {
-                    isOverfull = true
-                    closure = Closure()
-                    return
-                }
+            if Int(stackDepth[Int(stack)]) + Int(grammar.need[place]) > grammar.limits.stackDepth { continue }
+            guard note(parse) else { continue }
+            if isOverfull {
+                open.removeAll()
+                waiting.removeAll()
+                endsHere = false
+                return
             }
-            if awaits { closure.waiting.append(packed) }
-            if isFinal {
+            if grammar.edgeStart[place] < grammar.edgeStart[place + 1] { waiting.append(parse) }
+            if grammar.isFinal[place] {
                 if stack == 0 {
-                    closure.canEnd = true
+                    endsHere = true
                 } else {
-                    open.append((stackReturn[Int(stack)], stackParent[Int(stack)]))
+                    open.append(Self.pack(stackReturn[Int(stack)], stackParent[Int(stack)]))
                 }
             }
-            for call in calls {
+            for call in Int(grammar.callStart[place])..<Int(grammar.callStart[place + 1]) {
                 let back = grammar.callReturn[call]
                 let isTail =
                     grammar.isFinal[Int(back)] && grammar.edgeStart[Int(back)] == grammar.edgeStart[Int(back) + 1]
                     && grammar.callStart[Int(back)] == grammar.callStart[Int(back) + 1]
-                open.append((grammar.callee[call], isTail ? stack : push(back, stack)))
+                open.append(Self.pack(grammar.callee[call], isTail ? stack : push(back, stack)))
             }
         }
     }
 
-    private func intern(_ closure: inout Closure) -> Int32 {
-        if closure.waiting.isEmpty && !closure.canEnd { return Self.dead }
-        closure.waiting.sort()
-        // The mark of an end makes a configuration another one.
-        let key = closure.waiting + (closure.canEnd ? [UInt64.max] : [])
-        if let known = index[key] { return known }
+    /// Configurations of one parse that cannot end there, by that parse: the most there are.
+    private var indexOfOne: [UInt64: Int32] = [:]
+
+    private func intern() -> Int32 {
+        if waiting.isEmpty && !endsHere { return Self.dead }
+        let isOne = waiting.count == 1 && !endsHere
+        if isOne {
+            if let known = indexOfOne[waiting[0]] { return known }
+        } else {
+            waiting.sort()
+            // The mark of an end makes a configuration another one.
+            if endsHere { waiting.append(.max) }
+            if let known = index[waiting] { return known }
+        }
         let id = Int32(headEnd.count)
-        index[key] = id
-        heads += closure.waiting
+        if isOne { indexOfOne[waiting[0]] = id } else { index[waiting] = id }
+        if endsHere { waiting.removeLast() }
+        heads += waiting
         headEnd.append(heads.count)
-        canEnd.append(closure.canEnd)
+        canEnd.append(endsHere)
         next.append(contentsOf: repeatElement(-1, count: classCount))
         var best: UInt8 = 0
-        for head in closure.waiting { best = max(best, grammar.reach[Int(head >> 32)]) }
+        for head in waiting { best = max(best, grammar.reach[Int(head >> 32)]) }
         reach.append(best)
         return id
     }
@@ -132,13 +162,16 @@ final class LazyAutomaton {
         let slot = Int(configuration) * classCount + group
         if next[slot] >= 0 { return next[slot] }
         let byte = grammar.representatives[group]
-        var closure = Closure()
-        budget -= heads(of: configuration).count
+        begin()
+        let first = configuration == 0 ? 0 : headEnd[Int(configuration) - 1]
+        let last = headEnd[Int(configuration)]
+        budget -= last - first
         if budget < 0 {
             isOverfull = true
             return Self.dead
         }
-        for head in heads(of: configuration) {
+        for index in first..<last {
+            let head = heads[index]
             let state = Int(head >> 32)
             let stack = Int32(truncatingIfNeeded: head & 0xFFFF_FFFF)
             var edge = Int(grammar.edgeStart[state])
@@ -151,16 +184,16 @@ final class LazyAutomaton {
                     if grammar.edgeLow[middle] <= byte { low = middle + 1 } else { high = middle }
                 }
                 for place in edge..<low where grammar.edgeHigh[place] >= byte {
-                    add(grammar.edgeTarget[place], stack, &closure)
+                    add(grammar.edgeTarget[place], stack)
                 }
                 continue
             }
             while edge < end, grammar.edgeLow[edge] <= byte {
-                if grammar.edgeHigh[edge] >= byte { add(grammar.edgeTarget[edge], stack, &closure) }
+                if grammar.edgeHigh[edge] >= byte { add(grammar.edgeTarget[edge], stack) }
                 edge += 1
             }
         }
-        let target = intern(&closure)
+        let target = intern()
         next[slot] = target
         return target
     }
@@ -184,7 +217,7 @@ final class LazyAutomaton {
     func adopt(_ configuration: Int32, from other: LazyAutomaton) -> Int32 {
         if configuration == Self.dead { return Self.dead }
         var stacks: [Int32: Int32] = [0: 0]
-        var closure = Closure()
+        begin()
         for head in other.heads(of: configuration) {
             var path: [Int32] = []
             var stack = Int32(truncatingIfNeeded: head & 0xFFFF_FFFF)
@@ -196,9 +229,9 @@ final class LazyAutomaton {
                 stacks[node] = push(other.stackReturn[Int(node)], stacks[other.stackParent[Int(node)]] ?? 0)
             }
             let mine = stacks[Int32(truncatingIfNeeded: head & 0xFFFF_FFFF)] ?? 0
-            closure.waiting.append(head & ~0xFFFF_FFFF | UInt64(UInt32(bitPattern: mine)))
+            waiting.append(head & ~0xFFFF_FFFF | UInt64(UInt32(bitPattern: mine)))
         }
-        closure.canEnd = other.canEnd[Int(configuration)]
-        return intern(&closure)
+        endsHere = other.canEnd[Int(configuration)]
+        return intern()
     }
 }

@@ -53,8 +53,12 @@ package struct Matcher {
             } else {
                 for word in 0..<tree.wordCount { bits[word] = 0 }
             }
-            walk(tree.rest, &bits)
-            for bucket in tree.buckets[first...] { walk(bucket.nodes, &bits) }
+            if first == 0 {
+                walk(tree.whole, &bits)
+            } else {
+                walk(tree.rest, &bits)
+                for bucket in tree.buckets[first...] { walk(bucket.nodes, &bits) }
+            }
             if automaton.isOverfull { throw .tooAmbiguous }
             for (one, other) in tree.duplicates where bits[Int(one) >> 6] >> UInt64(one & 63) & 1 != 0 {
                 bits[Int(other) >> 6] |= 1 << UInt64(other & 63)
@@ -105,7 +109,7 @@ package struct Matcher {
         automaton.next = table
     }
 
-    /// Takes a token, where it may come next; else changes nothing and says no.
+    /// Takes a token, where it may come next; else changes nothing and says no. An end token changes nothing either.
     package mutating func accept(_ token: Int32) -> Bool {
         if tree.endTokens.contains(token) { return canEnd }
         let bytes = tree.bytes(of: token)
@@ -152,7 +156,8 @@ package struct Matcher {
     /// The tokens that must come next, as `tokenize` cuts the forced bytes, without those that a longer token might replace.
     ///
     /// The model's tokenizer may join the last forced bytes with what follows them. So a token is kept only where no token
-    /// of the vocabulary starts with all forced bytes from there on and goes on as the grammar allows.
+    /// of the vocabulary starts with all forced bytes from there on and goes on as the grammar allows. Where `tokenize` gives
+    /// other bytes (a space put before a text), the tokens end before them.
     package mutating func forcedTokens(limit: Int = 4_096, tokenize: ([UInt8]) -> [Int32]) -> [Int32] {
         let forced = forcedBytes(limit: limit)
         if forced.isEmpty { return [] }
@@ -173,9 +178,9 @@ package struct Matcher {
         for byte in forced { configurations.append(automaton.step(configurations[configurations.count - 1], byte)) }
         guard let last = configurations.last else { return [] }
         var kept = starts.count - 1
-        for index in starts.indices where starts[index] < forced.count || index == starts.count - 1 {
+        for index in starts.indices where starts[index] < forced.count {
             if forced.count - starts[index] >= tree.maximumLength { continue }
-            if starts[index] < forced.count, canExtend(forced[starts[index]...], last) {
+            if canExtend(forced[starts[index]...], last) {
                 kept = index
                 break
             }
@@ -185,21 +190,20 @@ package struct Matcher {
 
     /// Whether some token begins with the bytes, is longer, and its next byte is allowed in the configuration.
     private func canExtend(_ bytes: ArraySlice<UInt8>, _ after: Int32) -> Bool {
-        for nodes in [tree.rest] + tree.buckets.map(\.nodes) {
-            var (place, end) = (0, nodes.count)
-            var matched = bytes.startIndex
-            while place < end {
-                let node = nodes[place]
-                if matched == bytes.endIndex {
-                    if automaton.step(after, node.byte) != LazyAutomaton.dead { return true }
-                    place += Int(node.size)
-                } else if node.byte == bytes[matched] {
-                    matched += 1
-                    end = place + Int(node.size)
-                    place += 1
-                } else {
-                    place += Int(node.size)
-                }
+        let nodes = tree.whole
+        var (place, end) = (0, nodes.count)
+        var matched = bytes.startIndex
+        while place < end {
+            let node = nodes[place]
+            if matched == bytes.endIndex {
+                if automaton.step(after, node.byte) != LazyAutomaton.dead { return true }
+                place += Int(node.size)
+            } else if node.byte == bytes[matched] {
+                matched += 1
+                end = place + Int(node.size)
+                place += 1
+            } else {
+                place += Int(node.size)
             }
         }
         return false

@@ -344,7 +344,7 @@ private final class ObjectRules {
 
     /// The ways to take a member of a class: as a witness of none, some or all of what must still be outside.
     private func values(
-        _ one: ObjectConditions.KeyClass, _ next: Progress
+        _ one: ObjectConditions.KeyClass, _ next: Progress, hasOther: Bool
     ) throws(GrammarError) -> [Int32] {
         var choices: [(uses: [SchemaUse], next: Progress)] = [(one.uses, next)]
         for index in one.outside.indices where one.outside[index] && !next.isOutside[index] {
@@ -352,6 +352,11 @@ private final class ObjectRules {
                 var taken = choice
                 taken.uses.append(conditions.outside[index].use.negation)
                 taken.next.isOutside[index] = true
+                if one.name == nil, options.keyOrder == .declared {
+                    // The same key again would take the witness back, so it stays the only one of its kind.
+                    if hasOther { continue }
+                    taken.next.place = names.count + 1
+                }
                 choices.append(taken)
             }
             if choices.count > 64 { throw GrammarError(.tooLarge, "too many conditions on one member") }
@@ -382,7 +387,7 @@ private final class ObjectRules {
                 next.place |= 1 << bit(place)
             }
             next.count = min(conditions.minimum, progress.count + 1)
-            for target in try values(names[place], next) {
+            for target in try values(names[place], next, hasOther: progress.hasOther) {
                 guard let name = names[place].name else { continue }
                 if options.everySpelling {
                     others.append((compiler.textCondition(.words([name])), target))
@@ -392,15 +397,20 @@ private final class ObjectRules {
             }
         }
         // In declared order the others come last, and several of them may be one: they count once.
-        if !isDeclared || !isRequired[min(progress.place, isRequired.count)...].contains(true) {
+        if !isDeclared
+            || (progress.place <= names.count && !isRequired[min(progress.place, isRequired.count)...].contains(true))
+        {
             for one in self.others {
                 var next = counted
-                if isDeclared { next.place = names.count }
+                if isDeclared {
+                    next.place = names.count
+                    next.hasOther = next.hasOther || !conditions.outside.isEmpty
+                }
                 if conditions.minimum > 0, !progress.hasOther {
                     next.count = min(conditions.minimum, progress.count + 1)
-                    next.hasOther = isDeclared
+                    next.hasOther = next.hasOther || isDeclared
                 }
-                for target in try values(one, next) { others.append((one.keys, target)) }
+                for target in try values(one, next, hasOther: progress.hasOther) { others.append((one.keys, target)) }
             }
         }
         for (keys, target) in others {

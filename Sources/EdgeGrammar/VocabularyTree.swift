@@ -28,6 +28,8 @@ package struct VocabularyTree: Sendable {
     package let endTokens: [Int32]
     var buckets: [Bucket] = []
     var rest: [Node] = []
+    /// All tokens in one tree, for states that promise nothing about ordinary characters: fewer first bytes to look at.
+    var whole: [Node] = []
     /// Tokens with the same bytes as one that stands in a tree.
     var duplicates: [(first: Int32, other: Int32)] = []
     /// Bytes of all tokens end to end, and where each ends; nothing for those that are not text.
@@ -37,6 +39,9 @@ package struct VocabularyTree: Sendable {
     private let isTextToken: [Bool]
 
     func isText(_ token: Int32) -> Bool { token >= 0 && Int(token) < tokenCount && isTextToken[Int(token)] }
+
+    /// Nodes that the walk of a mask can visit at most.
+    package var nodeCount: Int { max(whole.count, buckets.reduce(rest.count) { $0 + $1.nodes.count }) }
 
     /// Words of 64 bits that a mask has.
     package var wordCount: Int { (tokenCount + 63) / 64 }
@@ -87,6 +92,8 @@ package struct VocabularyTree: Sendable {
         }
 
         let limits = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, Int.max]
+        var all = TreeBuilder()
+        var ignored: [(first: Int32, other: Int32)] = []
         var builders = [TreeBuilder](repeating: TreeBuilder(), count: limits.count + 1)
         for (_, token) in order {
             let place = range(token)
@@ -97,7 +104,10 @@ package struct VocabularyTree: Sendable {
                 kind = limits.count
             }
             builders[kind].add(token, bytes, place, &duplicates)
+            all.add(token, bytes, place, &ignored)
         }
+        all.finish()
+        whole = all.nodes
         var mask = [UInt64](repeating: 0, count: (ends.count + 63) / 64)
         for (index, limit) in limits.enumerated() {
             builders[index].finish()

@@ -77,6 +77,7 @@ func tokens(in bits: [UInt64], count: Int) -> [Int32] {
         ##"{"not":{"type":["object","array","string"]}}"##,
         ##"{"type":"array","not":{"items":{"type":"integer"}},"maxItems":4}"##,
         ##"{"type":"object","not":{"required":["a"]},"minProperties":1}"##,
+        ##"{"type":"object","properties":{"a":true},"not":{"additionalProperties":{"type":"integer"}},"additionalProperties":true}"##,
     ]
 
     /// Walks at random through masks until an end, and leans towards what closes.
