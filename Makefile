@@ -58,7 +58,7 @@ consumer: packages
 	Tests/Consumer/check
 
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Benchmarks
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Benchmarks
 
 # Damaged files must give errors and nothing else; seeds are printed, so a failure can be repeated.
 fuzz: packages
@@ -72,7 +72,7 @@ soak: packages
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 
 format:
-	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Benchmarks
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Benchmarks
 
 clean:
 	rm -rf .build Benchmarks/.build

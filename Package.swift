@@ -78,6 +78,7 @@ let rooms: [(name: String, imports: [String])] =
         ("EdgeQuant", []),
         ("EdgeTokenizer", []),
         ("EdgeTemplate", []),
+        ("EdgeGrammar", []),
         ("EdgeSampling", ["EdgeMath"]),
         ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
         ("EdgeSynthesis", ["EdgeQuant", "EdgeGGUF"]),
@@ -109,6 +110,7 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeQuantTests", ["EdgeQuant"]),
     ("EdgeTokenizerTests", ["EdgeTokenizer", "EdgeGGUF", "EdgeModel"]),
     ("EdgeTemplateTests", ["EdgeTemplate"]),
+    ("EdgeGrammarTests", ["EdgeGrammar", "EdgeTokenizer", "EdgeModel", "EdgeGGUF"]),
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgeBLAS", "EdgePlatform", "EdgeQuant"]),
@@ -138,6 +140,7 @@ let package = Package(
         .executable(name: "edge-allocations", targets: ["EdgeAllocations"]),
         .executable(name: "edge-bits", targets: ["EdgeBits"]),
         .executable(name: "edge-kernels", targets: ["EdgeKernelsNEONCheck"]),
+        .executable(name: "edge-masks", targets: ["EdgeMasks"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -164,6 +167,11 @@ let package = Package(
                 "EdgeTestSupport",
             ],
             path: "Benchmarks/Workloads",
+            swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeMasks",
+            dependencies: ["EdgeGGUF", "EdgeGrammar", "EdgeModel", "EdgeTokenizer"],
+            path: "Benchmarks/Masks",
             swiftSettings: language + optimised),
         .target(
             name: "EdgeTestSupport",
