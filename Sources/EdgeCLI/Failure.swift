@@ -23,6 +23,8 @@ enum Failure {
 
     static func exit(with error: any Error, command: (some ParsableCommand).Type) -> Never {
         if let known = known(error) { exit(known.text, known.code) }
+        // What was wrong has been said already.
+        if error is ExitCode { command.exit(withError: error) }
         // Of the parser's own errors only wrong usage is reworded: one line, and where help is to be found.
         guard command.exitCode(for: error) == .validationFailure else { command.exit(withError: error) }
         let names = command.configuration.subcommands.compactMap { $0.configuration.commandName }

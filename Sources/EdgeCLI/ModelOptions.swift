@@ -18,6 +18,13 @@ struct ModelOptions: ParsableArguments {
     @Flag(help: "Read the weights into large pages: slower to load, faster to generate.")
     var largePages = false
 
+    /// What the options say about loading.
+    func loadOptions(contextSize: Int?, chatTemplate: String? = nil) -> GGUFLanguageModel.LoadOptions {
+        GGUFLanguageModel.LoadOptions(
+            contextSize: contextSize, threadCount: threads, cachePrecision: cacheType, chatTemplate: chatTemplate,
+            usesBLAS: blas, usesLargePages: largePages)
+    }
+
     func validate() throws {
         if let threads, !(1...256).contains(threads) { throw ValidationError("--threads must be 1 to 256.") }
     }

@@ -50,7 +50,7 @@ struct PerplexityCommand: AsyncParsableCommand {
 
     func run() async throws {
         let text = try input.read()
-        let loaded = try Model(GGUFFile(path: model.model))
+        let loaded = try Model(GGUFFile(path: model.model, inLargePages: model.largePages))
         let tokenizer = try loaded.makeTokenizer()
         let tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false)
         guard tokens.count >= contextSize else {

@@ -60,10 +60,7 @@ struct RunCommand: AsyncParsableCommand {
         let loading = Clock.nanoseconds
         let model = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: self.model.model),
-            options: .init(
-                contextSize: contextSize, threadCount: self.model.threads, cachePrecision: self.model.cacheType,
-                usesBLAS: self.model.blas,
-                usesLargePages: self.model.largePages))
+            options: self.model.loadOptions(contextSize: contextSize))
         let adapters = try self.adapters.adapters.map { try model.loadAdapter(path: $0.path).scaled(by: $0.scale) }
         let loadSeconds = Clock.seconds(from: loading)
         let tokens =

@@ -46,9 +46,8 @@ struct ChatCommand: AsyncParsableCommand {
     func run() async throws {
         let model = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: self.model.model),
-            options: .init(
-                contextSize: contextSize, threadCount: self.model.threads, cachePrecision: self.model.cacheType,
-                chatTemplate: try chatTemplate.map { try ChatCommand.templateText($0) }))
+            options: self.model.loadOptions(
+                contextSize: contextSize, chatTemplate: try chatTemplate.map { try ChatCommand.templateText($0) }))
         guard model.chatTemplate != nil else {
             throw Failure.Message(
                 "\(self.model.model): the model has no chat template; give one with --chat-template, or use 'edge-llm run'",
