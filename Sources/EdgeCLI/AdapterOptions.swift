@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeGGUF
+import EdgeLLM
 import EdgeModel
 
 /// Which adapters act on the model's weights.
@@ -9,10 +10,15 @@ struct AdapterOptions: ParsableArguments {
         help: ArgumentHelp("A LoRA adapter, and how strongly it acts; can be repeated.", valueName: "file[:scale]"))
     var adapters: [AdapterChoice] = []
 
+    /// Loads them for a model of the library.
+    func load(for model: GGUFLanguageModel) throws -> [EdgeLLM.LoRAAdapter] {
+        try adapters.map { try model.loadAdapter(path: $0.path).scaled(by: $0.scale) }
+    }
+
     /// Loads them for a model that is used without the library.
     func load(for model: Model) throws -> [AppliedAdapter] {
         try adapters.map {
-            AppliedAdapter(try LoRAAdapter(GGUFFile(path: $0.path), for: model), scale: Float($0.scale))
+            AppliedAdapter(try EdgeModel.LoRAAdapter(GGUFFile(path: $0.path), for: model), scale: Float($0.scale))
         }
     }
 }

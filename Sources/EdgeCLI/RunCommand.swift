@@ -61,7 +61,7 @@ struct RunCommand: AsyncParsableCommand {
         let model = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: self.model.model),
             options: self.model.loadOptions(contextSize: contextSize))
-        let adapters = try self.adapters.adapters.map { try model.loadAdapter(path: $0.path).scaled(by: $0.scale) }
+        let adapters = try self.adapters.load(for: model)
         let loadSeconds = Clock.seconds(from: loading)
         let tokens =
             chat

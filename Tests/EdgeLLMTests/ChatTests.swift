@@ -53,6 +53,36 @@ import Testing
         #expect(third.usage.cachedTokenCount == 0 && third.content == second.content)
     }
 
+    @Test("Adapters act in their session alone, from the next answer on, and can be taken away again")
+    func adapters() async throws {
+        let model = try await model()
+        let adapter = try await model.loadAdapter(
+            contentsOf: fixtures.appendingPathComponent("golden/lora-a.gguf")
+        ).scaled(by: 2)
+        let plain = LanguageModelSession(model: model)
+        let adapted = LanguageModelSession(model: model)
+        adapted.adapters = [adapter]
+        #expect(adapted.adapters == [adapter] && plain.adapters.isEmpty)
+        let without = try await plain.respond(to: "The engine light is on.", options: options(20)).content
+        let with = try await adapted.respond(to: "The engine light is on.", options: options(20)).content
+        #expect(without != with)
+        // The same session again: nothing of the adapted cache is used, and nothing of the adapter stays.
+        adapted.transcript.entries.removeLast(2)
+        adapted.adapters = []
+        let again = try await adapted.respond(to: "The engine light is on.", options: options(20))
+        #expect(again.content == without && again.usage.cachedTokenCount == 0)
+        // One of another model fails the answer, and the session goes on.
+        adapted.adapters = [
+            try await self.model().loadAdapter(
+                contentsOf: fixtures.appendingPathComponent("golden/lora-a.gguf"))
+        ]
+        await #expect(throws: ModelLoadingError.self) {
+            try await adapted.respond(to: "And the brakes?", options: options(2))
+        }
+        adapted.adapters = []
+        _ = try await adapted.respond(to: "And the brakes?", options: options(2))
+    }
+
     @Test("A prewarmed session has computed the beginning")
     func prewarm() async throws {
         let session = LanguageModelSession(model: try await model()) { "You know all about cars." }

@@ -36,6 +36,8 @@ final class ScriptedExecutor: SessionExecutor {
     func prewarm(_ entries: [Transcript.Entry], promptPrefix: String) async {
         state.withLock { $0.prewarmed.append(promptPrefix) }
     }
+    func use(_ adapters: [LoRAAdapter]) {}
+
     func releaseCache() {}
 
     func respond(

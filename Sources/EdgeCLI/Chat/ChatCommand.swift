@@ -37,6 +37,8 @@ struct ChatCommand: AsyncParsableCommand {
         help: "Tokens of the whole conversation. (default: the model's own, at most 8192)")
     var contextSize: Int?
 
+    @OptionGroup var adapters: AdapterOptions
+
     @OptionGroup(title: "Sampling") var sampler: SamplerOptions
 
     func validate() throws {
@@ -56,6 +58,7 @@ struct ChatCommand: AsyncParsableCommand {
         let input = ChatInput()
         let conversation = Conversation(
             model: model, options: sampler.options(maximumTokens: maximumTokens), isInteractive: input.isInteractive)
+        conversation.session.adapters = try adapters.load(for: model)
         if let load { try conversation.load(load) }
         if let system { conversation.instructions = system }
         let signals = ChatSignals()

@@ -7,7 +7,7 @@ final class Conversation {
     enum Next { case goOn, quit }
 
     private let model: GGUFLanguageModel
-    private let session: LanguageModelSession
+    let session: LanguageModelSession
     private let options: GenerationOptions
     private let isInteractive: Bool
     private var last: Usage?

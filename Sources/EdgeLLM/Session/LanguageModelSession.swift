@@ -39,6 +39,7 @@ public final class LanguageModelSession: Observable, Sendable {
         var transcript: Transcript
         var usage = Usage.zero
         var policy = TranscriptErrorHandlingPolicy.revertTranscript
+        var adapters: [LoRAAdapter] = []
         /// The answer that is being written, and where its entries begin.
         var turn: Turn?
         var turnStart = 0
@@ -106,6 +107,20 @@ public final class LanguageModelSession: Observable, Sendable {
         set {
             registrar.withMutation(of: self, keyPath: \.transcriptErrorHandlingPolicy) {
                 state.withLock { $0.policy = newValue }
+            }
+        }
+    }
+
+    /// What is added to the model's weights in this session, in this order; see `GGUFLanguageModel.loadAdapter(contentsOf:)`.
+    ///
+    /// May be changed between answers: the next one is computed with the new adapters, from its beginning. Other sessions of the
+    /// model do not notice. An adapter of another model fails the next answer with `ModelLoadingError`.
+    public var adapters: [LoRAAdapter] {
+        get { read(\.adapters) { $0.adapters } }
+        set {
+            registrar.withMutation(of: self, keyPath: \.adapters) {
+                state.withLock { $0.adapters = newValue }
+                executor.use(newValue)
             }
         }
     }

@@ -21,6 +21,9 @@ package protocol SessionExecutor: Sendable {
         to entries: [Transcript.Entry], options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
     ) async throws
 
+    /// What is added to the model's weights from the next answer on.
+    func use(_ adapters: [LoRAAdapter])
+
     /// Lets go of the cache; the next answer computes all of its prompt.
     func releaseCache()
 }
@@ -31,6 +34,7 @@ final class GGUFExecutor: SessionExecutor {
     /// The date that templates write, fixed so that a prompt's beginning stays the same while the session lasts.
     private let now: TemplateTime
     private let context = Mutex<GenerationContext?>(nil)
+    private let adapters = Mutex<[LoRAAdapter]>([])
 
     init(_ model: GGUFLanguageModel) {
         self.model = model
@@ -73,12 +77,18 @@ final class GGUFExecutor: SessionExecutor {
         try await model.engine.generate(request, in: currentContext(), yield: yield)
     }
 
+    func use(_ adapters: [LoRAAdapter]) { self.adapters.withLock { $0 = adapters } }
+
     func releaseCache() { context.withLock { $0 = nil } }
 
-    /// The context, made when it is first needed.
+    /// The context, made when it is first needed, with the adapters of now.
     private func currentContext() async throws -> GenerationContext {
-        if let context = context.withLock({ $0 }) { return context }
-        let made = try await model.engine.makeContext()
+        let applied = adapters.withLock { $0 }.map(\.applied)
+        if let context = context.withLock({ $0 }) {
+            try await model.engine.apply(applied, to: context)
+            return context
+        }
+        let made = try await model.engine.makeContext(adapters: applied)
         context.withLock { $0 = made }
         return made
     }
