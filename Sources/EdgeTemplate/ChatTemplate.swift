@@ -2,7 +2,7 @@
 package struct ChatTemplate: Sendable {
     package let template: Template
     private let bosToken: String
-    private let eosToken: String
+    let eosToken: String
 
     /// Roles of messages, which count as the program's own words: templates make control tokens of them.
     package static let roles: Set<String> = [

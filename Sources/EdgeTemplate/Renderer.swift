@@ -189,6 +189,10 @@ extension Renderer {
             let text = Text(trusted: string)
             characters += text.count
             return .string(text)
+        case .mixed(let segments):
+            let text = Text(units: segments.flatMap { ($0.isTrusted ? Text(trusted: $0.text) : Text($0.text)).units })
+            characters += text.count
+            return .string(text)
         case .list(let elements):
             var converted: [Value] = []
             converted.reserveCapacity(elements.count)

@@ -32,6 +32,7 @@ extension TemplateValue {
         case .int(let number): text += String(number)
         case .double(let number): text += number.isFinite ? Renderer.jsonDigits(of: number) : "null"
         case .string(let string), .literal(let string): TemplateValue.quote(string, to: &text)
+        case .mixed: TemplateValue.quote(self.text ?? "", to: &text)
         case .list(let elements):
             text += "["
             for (index, element) in elements.enumerated() {

@@ -8,6 +8,8 @@ package enum TemplateValue: Sendable, Equatable {
     case string(String)
     /// Text that the program itself chose, such as a BOS token or a role name. It counts as written in the template.
     case literal(String)
+    /// Text of both kinds, such as a call of an earlier turn whose marks are the program's and whose arguments are not.
+    case mixed([RenderedSegment])
     case list([TemplateValue])
     case dict(Members)
 
@@ -77,6 +79,7 @@ extension TemplateValue {
     package var text: String? {
         switch self {
         case .string(let text), .literal(let text): text
+        case .mixed(let segments): segments.map(\.text).joined()
         default: nil
         }
     }

@@ -1,65 +1,135 @@
 /// What a chat template does with tools, found by rendering small conversations and looking for what they hold.
 package struct ToolWriting: Sendable, Equatable {
-    /// The form of a call.
-    package var format: ToolFormat
-    /// Whether the prompt lists the tools that `tools` holds.
-    package var listsTools: Bool
-    /// Whether it writes the calls of a message.
-    package var writesCalls: Bool
-    /// Whether it takes a message with two calls.
-    package var writesSeveralCalls: Bool
-    /// Whether it writes messages of the role `tool`.
-    package var writesOutputs: Bool
-    /// A call between marks as the template writes it: what stands before the name, between name and arguments, and after them.
-    package var example: String
+    /// How the template is told of the tools.
+    package enum Listing: Sendable, Equatable {
+        /// By the variable `tools`, as transformers does.
+        case variable
+        /// By the variable `xml_tools`.
+        case xmlTools
+        /// By the member `tools` of the system message, as JSON text.
+        case systemMember
+    }
 
-    /// Whether calls can be written and read the way the model was trained for.
-    package var isNative: Bool { format != .json && listsTools && writesOutputs }
+    package var syntax: ToolSyntax
+    package var listing: Listing
+    /// Whether the template writes the calls of a message; else they are written into its content.
+    package var writesCalls: Bool
 }
 
 extension ChatTemplate {
-    /// What the template does with tools. Renders a handful of small conversations.
-    package var toolWriting: ToolWriting {
-        let name = "probe_function"
-        let value = "probe_value"
-        let output = "probe_output"
-        func call(_ id: String) -> TemplateValue {
-            [
-                "id": .string(id), "type": "function",
-                "function": ["name": .string(name), "arguments": ["probe_argument": .string(value)]],
-            ]
-        }
-        func result(_ id: String) -> TemplateValue {
-            ["role": "tool", "name": .string(name), "tool_call_id": .string(id), "content": .string(output)]
-        }
+    /// What the template does with tools; nil where it shows no form of calls that can be both written and read, so that the tools
+    /// have to be explained to the model. Renders a dozen small conversations.
+    package var toolWriting: ToolWriting? {
+        typealias Probe = ToolSyntaxReader
         let user: TemplateValue = ["role": "user", "content": "probe"]
+        guard let listing = listings.first(where: { render(listing: $0, [user])?.contains(Probe.name) == true }) else {
+            return nil
+        }
+        func text(_ messages: [TemplateValue], answers: Bool = false) -> String? {
+            render(listing: listing, messages, answers: answers)
+        }
+        func call(_ id: String, _ arguments: TemplateValue) -> TemplateValue {
+            ["id": .string(id), "type": "function", "function": ["name": .string(Probe.name), "arguments": arguments]]
+        }
+        func calling(_ calls: [TemplateValue]) -> [TemplateValue] {
+            [user, ["role": "assistant", "content": "", "tool_calls": .list(calls)]]
+        }
+        let small: TemplateValue = [Probe.key: .string(Probe.value)]
+        let large: TemplateValue = [Probe.key: .string(Probe.value), Probe.otherKey: .string(Probe.otherValue)]
+        let one = calling([call(Probe.ids[0], small)])
+        let output = "probe_output"
+        let result: TemplateValue = [
+            "role": "tool", "name": .string(Probe.name), "tool_call_id": .string(Probe.ids[0]), "content": .string(output),
+        ]
+        guard text(one + [result], answers: true)?.contains(output) == true else { return nil }
+
+        let prompt = (text([user]) ?? "", text([user], answers: true) ?? "")
+        func answer(_ messages: [TemplateValue]) -> String? {
+            text(messages).map { self.answer(in: $0, before: prompt.0, asking: prompt.1) }
+        }
+        let content = "probe_content"
+        if let written = answer(one), written.contains(Probe.value) {
+            let plain = answer([user, ["role": "assistant", "content": .string(content)]]).map { (text: $0, content: content) }
+            guard
+                var syntax = Probe.syntax(
+                    one: written, other: answer(calling([call(Probe.ids[0], large)])),
+                    two: answer(calling([call(Probe.ids[0], small), call(Probe.ids[1], small)])), plain: plain,
+                    eosToken: eosToken)
+            else { return nil }
+            let tag = "<|python_tag|>"
+            if syntax.mark.isEmpty, template.source.text.contains(tag) { syntax.otherMarks = [tag] }
+            return ToolWriting(syntax: syntax, listing: listing, writesCalls: true)
+        }
+        return ToolSyntax.known(toolFormat).map { ToolWriting(syntax: $0, listing: listing, writesCalls: false) }
+    }
+
+    private var listings: [ToolWriting.Listing] { [.variable, .xmlTools, .systemMember] }
+
+    private func render(
+        listing: ToolWriting.Listing, _ messages: [TemplateValue], answers: Bool = false
+    ) -> String? {
         let tool: TemplateValue = [
             "type": "function",
             "function": [
-                "name": .string(name), "description": "probe",
+                "name": .string(ToolSyntaxReader.name), "description": "probe",
                 "parameters": [
-                    "type": "object", "properties": ["probe_argument": ["type": "string", "description": "probe"]],
-                    "required": ["probe_argument"],
+                    "type": "object",
+                    "properties": ["listed_argument": ["type": "string", "description": "probe"]],
+                    "required": ["listed_argument"],
                 ],
             ],
         ]
-        func text(_ messages: [TemplateValue], tools: [TemplateValue] = [tool], answers: Bool = false) -> String? {
-            (try? render(messages: messages, tools: tools, addGenerationPrompt: answers))?.map(\.text).joined()
+        let segments = try? render(messages: messages, tools: [tool], listing: listing, addGenerationPrompt: answers)
+        return segments?.map(\.text).joined()
+    }
+
+    /// What stands in a conversation where the answer does, without the thought that a template may put before it.
+    private func answer(in text: String, before: String, asking: String) -> String {
+        func shared(_ one: some StringProtocol, _ other: some StringProtocol) -> Int {
+            zip(one, other).prefix { $0 == $1 }.count
         }
-        func assistant(_ calls: [TemplateValue]) -> TemplateValue {
-            ["role": "assistant", "content": "", "tool_calls": .list(calls)]
+        var rest = text.dropFirst(shared(before, text))
+        var opening = asking.dropFirst(shared(before, asking))
+        if let marks = reasoning {
+            // A prompt that opens the thought is another prompt than the one before an answer that is known.
+            while opening.last?.isWhitespace == true { opening.removeLast() }
+            if opening.hasSuffix(marks.begin) { opening.removeLast(marks.begin.count) }
         }
-        func occurrences(of word: String, in text: String?) -> Int {
-            (text ?? "").split(separator: word, omittingEmptySubsequences: false).count - 1
+        rest = rest.dropFirst(rest.hasPrefix(opening) ? opening.count : 0)
+        if let marks = reasoning, let end = rest.firstRange(of: marks.end),
+            !rest[..<end.lowerBound].contains(ToolSyntaxReader.name)
+        {
+            rest = rest[end.upperBound...]
         }
-        let asked = text([user])
-        let called = text([user, assistant([call("probe0001")])])
-        let twice = text([user, assistant([call("probe0001"), call("probe0002")])])
-        let answered = text([user, assistant([call("probe0001")]), result("probe0001")], answers: true)
-        return ToolWriting(
-            format: toolFormat, listsTools: asked?.contains(name) == true,
-            writesCalls: occurrences(of: value, in: called) == 1, writesSeveralCalls: occurrences(of: value, in: twice) == 2,
-            writesOutputs: answered?.contains(output) == true,
-            example: (called ?? "").dropFirst(zip(asked ?? "", called ?? "").prefix { $0 == $1 }.count).description)
+        return String(rest)
+    }
+
+    /// The prompt for a conversation with tools, of which the template is told in its own way.
+    ///
+    /// - Throws: as `render(messages:tools:addGenerationPrompt:variables:now:)`.
+    package func render(
+        messages: [TemplateValue], tools: [TemplateValue], listing: ToolWriting.Listing,
+        addGenerationPrompt: Bool = true, now: TemplateTime = .epoch
+    ) throws(TemplateError) -> [RenderedSegment] {
+        if tools.isEmpty {
+            return try render(messages: messages, addGenerationPrompt: addGenerationPrompt, now: now)
+        }
+        var messages = messages
+        var variables = TemplateValue.Members()
+        switch listing {
+        case .variable:
+            return try render(messages: messages, tools: tools, addGenerationPrompt: addGenerationPrompt, now: now)
+        case .xmlTools: variables["xml_tools"] = .list(tools)
+        case .systemMember:
+            var system: TemplateValue.Members = ["role": "system", "content": ""]
+            if case .dict(let first)? = messages.first, first["role"]?.text == "system" {
+                system = first
+                messages.removeFirst()
+            }
+            system["tools"] = .string(TemplateValue.list(tools.map { $0["function"] ?? $0 }).json)
+            messages.insert(.dict(system), at: 0)
+        }
+        return try render(
+            messages: messages, addGenerationPrompt: addGenerationPrompt, variables: variables, now: now)
     }
 }

@@ -12,8 +12,10 @@ struct ToolWritingTests {
         for file in try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() where file.hasSuffix("jinja") {
             let source = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
             let template = try ChatTemplate(source, bosToken: "<s>", eosToken: "</s>")
-            let w = template.toolWriting
-            print("\(file.dropLast(6)): \(w.format.rawValue) lists=\(w.listsTools) calls=\(w.writesCalls) several=\(w.writesSeveralCalls) outputs=\(w.writesOutputs) native=\(w.isNative)\n      \(w.example.debugDescription.prefix(300))")
+            let start = ContinuousClock.now
+            guard let w = template.toolWriting else { print("\(file.dropLast(6)): nil \(ContinuousClock.now - start)"); continue }
+            let s = w.syntax
+            print("\(file.dropLast(6)): \(w.listing) calls=\(w.writesCalls) \(ContinuousClock.now - start)\n     ", [s.mark, s.prefix, s.middle, s.suffix, s.join ?? "NIL"], s.arguments, s.otherMarks)
         }
     }
 }
