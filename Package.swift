@@ -92,13 +92,16 @@ let rooms: [(name: String, imports: [String])] =
         ),
         (
             "EdgeEngine",
-            ["EdgePlatform", "EdgeMath", "EdgeTokenizer", "EdgeSampling", "EdgeKernels", "EdgeCache", "EdgeModel"]
+            [
+                "EdgePlatform", "EdgeMath", "EdgeTokenizer", "EdgeGrammar", "EdgeSampling", "EdgeKernels", "EdgeCache",
+                "EdgeModel",
+            ]
         ),
         (
             "EdgeLLM",
             [
-                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeTemplate", "EdgeSampling", "EdgeGGUF", "EdgeKernels",
-                "EdgeModel", "EdgeEngine",
+                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeTemplate", "EdgeGrammar", "EdgeSampling", "EdgeGGUF",
+                "EdgeKernels", "EdgeModel", "EdgeEngine",
             ]
         ),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }

@@ -1,13 +1,13 @@
 /// An exact decimal number: sign, digits of the whole part, digits of the fraction, both without needless zeros.
-struct Decimal: Hashable, Sendable {
-    var isNegative: Bool
+package struct Decimal: Hashable, Sendable {
+    package var isNegative: Bool
     /// Digits 0...9, first not 0 unless it is the only one.
-    var whole: [UInt8]
+    package var whole: [UInt8]
     /// Digits 0...9, last not 0.
-    var fraction: [UInt8]
+    package var fraction: [UInt8]
 
     /// Nil where the exponent would need more than a thousand digits.
-    init?(_ text: some Collection<UInt8>) {
+    package init?(_ text: some Collection<UInt8>) {
         isNegative = text.first == UInt8(ascii: "-")
         var (digits, point, exponent): ([UInt8], Int?, Int) = ([], nil, 0)
         var rest = isNegative ? text.dropFirst() : text.dropFirst(0)
@@ -44,7 +44,7 @@ struct Decimal: Hashable, Sendable {
     }
 
     /// The shortest spelling without an exponent.
-    var spelling: [UInt8] {
+    package var spelling: [UInt8] {
         (isNegative ? [UInt8(ascii: "-")] : []) + whole.map { $0 + 0x30 }
             + (fraction.isEmpty ? [] : [UInt8(ascii: ".")] + fraction.map { $0 + 0x30 })
     }

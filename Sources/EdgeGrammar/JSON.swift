@@ -1,17 +1,17 @@
 /// A string as its UTF-8 bytes: two spellings that Unicode holds equivalent stay different, as JSON wants it.
-struct ByteString: Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
-    var utf8: [UInt8]
+package struct ByteString: Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
+    package var utf8: [UInt8]
 
-    init(utf8: [UInt8]) { self.utf8 = utf8 }
-    init(stringLiteral value: String) { utf8 = Array(value.utf8) }
-    init(_ text: String) { utf8 = Array(text.utf8) }
+    package init(utf8: [UInt8]) { self.utf8 = utf8 }
+    package init(stringLiteral value: String) { utf8 = Array(value.utf8) }
+    package init(_ text: String) { utf8 = Array(text.utf8) }
 
-    var description: String { String(decoding: utf8, as: UTF8.self) }
+    package var description: String { String(decoding: utf8, as: UTF8.self) }
     var scalars: [UInt32] { description.unicodeScalars.map(\.value) }
 }
 
 /// A parsed JSON text that keeps the order of members and the spelling of numbers.
-indirect enum JSON: Hashable, Sendable {
+package indirect enum JSON: Hashable, Sendable {
     case null
     case bool(Bool)
     case number(Decimal)
@@ -19,9 +19,9 @@ indirect enum JSON: Hashable, Sendable {
     case array([JSON])
     case object([Member])
 
-    struct Member: Hashable, Sendable {
-        var key: ByteString
-        var value: JSON
+    package struct Member: Hashable, Sendable {
+        package var key: ByteString
+        package var value: JSON
     }
 
     subscript(key: ByteString) -> JSON? {
@@ -29,9 +29,12 @@ indirect enum JSON: Hashable, Sendable {
         return members.first { $0.key == key }?.value
     }
 
-    init(parsing bytes: [UInt8], limits: GrammarLimits) throws(GrammarError) {
+    /// Reads a text. No key may stand twice; depth and length are bounded by the limits.
+    ///
+    /// - Throws: `GrammarError` of the kinds `malformedJSON` and `tooLarge`, saying the byte.
+    package init(parsing bytes: [UInt8], limits: GrammarLimits) throws(GrammarError) {
         guard bytes.count <= limits.sourceBytes else {
-            throw GrammarError(.tooLarge, "the schema has \(bytes.count) bytes, \(limits.sourceBytes) are allowed")
+            throw GrammarError(.tooLarge, "the JSON text has \(bytes.count) bytes, \(limits.sourceBytes) are allowed")
         }
         var reader = JSONReader(bytes: bytes, nesting: limits.nesting)
         self = try reader.document()
@@ -74,7 +77,7 @@ private struct JSONReader {
     }
 
     mutating func value(depth: Int) throws(GrammarError) -> JSON {
-        if depth > nesting { throw GrammarError(.tooLarge, "the schema nests deeper than \(nesting)") }
+        if depth > nesting { throw GrammarError(.tooLarge, "the JSON text nests deeper than \(nesting)") }
         skipSpace()
         guard let first = byte else { throw failure("a value is missing") }
         switch first {

@@ -102,6 +102,33 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
     case missingChatTemplate
     /// The chat template is not well formed, uses what is not supported, or refuses the conversation.
     case chatTemplate(TemplateFailure)
+    /// A schema or a guide asks for what cannot be enforced, or for what nothing satisfies. Thrown before the first token.
+    case unsupportedGenerationGuide(UnsupportedGenerationGuide)
+    /// The answer reached its limit of tokens, or a stop sequence, before its value was whole.
+    case incompleteContent(IncompleteContent)
+    /// The model's vocabulary has no token for what the schema asks for next, or the text can be read in too many ways.
+    case constraintFailed(String)
+
+    /// What cannot be enforced, and where it stands.
+    public struct UnsupportedGenerationGuide: Sendable, Equatable {
+        /// What is wrong.
+        public var message: String
+        /// The place in the schema: a type and its property, or a JSON pointer.
+        public var place: String?
+
+        init(message: String, place: String? = nil) {
+            self.message = message
+            self.place = place
+        }
+    }
+
+    /// A value that was cut.
+    public struct IncompleteContent: Sendable, Equatable {
+        /// The text as far as it came.
+        public var text: String
+        /// What cut it.
+        public var finishReason: FinishReason
+    }
 
     /// What is wrong with a chat template, and where.
     public struct TemplateFailure: Sendable, Equatable {
@@ -134,6 +161,13 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
         case .chatTemplate(let failure):
             (failure.line > 0 ? "chat template, line \(failure.line), column \(failure.column): " : "chat template: ")
                 + failure.message
+        case .unsupportedGenerationGuide(let failure):
+            "the schema cannot be enforced: \(failure.message)" + (failure.place.map { " (at \($0))" } ?? "")
+        case .incompleteContent(let content):
+            (content.finishReason == .stopSequence
+                ? "a stop sequence cut the answer" : "the answer was cut at its limit of tokens")
+                + " before its value was whole; give it more room with maximumResponseTokens or a larger context"
+        case .constraintFailed(let reason): reason
         case .damagedModel: "the model computes no usable numbers (NaN); its file is damaged, fetch it again"
         }
     }
