@@ -149,6 +149,8 @@ struct RunCommand: AsyncParsableCommand {
             case .endOfTurn: parts.append("ended by the model")
             case .maximumTokens: parts.append("cut at the token limit")
             case .stopSequence: parts.append("ended by a stop sequence")
+            case .toolLimit: parts.append("ended at the limit of tool rounds")
+            case .toolStop: parts.append("ended at a tool call")
             }
             return "[" + parts.joined(separator: " | ") + "]"
         }

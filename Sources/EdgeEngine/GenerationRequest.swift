@@ -55,6 +55,8 @@ package struct GenerationStatistics: Sendable {
 package enum GenerationEvent: Sendable {
     /// A piece of text of whole characters.
     case text(String)
+    /// A token of the request's `markTokens`, in its place between the texts.
+    case mark(Int32)
     case finished(StopReason, GenerationStatistics)
 }
 

@@ -55,6 +55,7 @@ extension GGUFLanguageModel {
                 try await engine.generate(request, in: context) { event in
                     switch event {
                     case .text(let text): continuation.yield(text)
+                    case .mark: break
                     case .finished(let reason, let statistics):
                         record.set(FinishReason(reason), Usage(statistics))
                     }

@@ -10,17 +10,20 @@ public struct GenerationOptions: Sendable, Equatable, Codable {
     public var temperature: Double?
     /// Tokens at most; nil for what fits in the context. An answer that was cut says so in its `finishReason`.
     public var maximumResponseTokens: Int?
+    /// Whether the model may, must or must not call tools; nil for `allowed`.
+    public var toolCallingMode: ToolCallingMode?
     /// Settings that FoundationModels does not have.
     public var local: LocalSamplingOptions
 
     /// Options; each has a default that needs no thought.
     public init(
         samplingMode: SamplingMode? = nil, temperature: Double? = nil, maximumResponseTokens: Int? = nil,
-        local: LocalSamplingOptions = .init()
+        toolCallingMode: ToolCallingMode? = nil, local: LocalSamplingOptions = .init()
     ) {
         self.samplingMode = samplingMode
         self.temperature = temperature
         self.maximumResponseTokens = maximumResponseTokens
+        self.toolCallingMode = toolCallingMode
         self.local = local
     }
 
@@ -34,6 +37,16 @@ public struct GenerationOptions: Sendable, Equatable, Codable {
     public var sampling: SamplingMode? {
         get { samplingMode }
         set { samplingMode = newValue }
+    }
+
+    /// Whether the model calls tools.
+    public enum ToolCallingMode: String, Sendable, Equatable, Codable {
+        /// As it sees fit.
+        case allowed
+        /// The answer begins with at least one call; after its result the model goes on as it sees fit.
+        case required
+        /// Not in this answer; the model is not told of the tools.
+        case disallowed
     }
 
     /// How the next token is chosen.
@@ -109,6 +122,9 @@ public struct LocalSamplingOptions: Sendable, Equatable, Codable {
     public var logitBias: [Int: Double] = [:]
     /// Texts that end the answer where they begin.
     public var stopSequences: [String] = []
+    /// Rounds of tool calls in one answer at most; what the model wants called after them is not, and the answer's `finishReason` is
+    /// `toolLimit`.
+    public var maximumToolRounds = 8
     /// Goes on after the model ended its turn, for measuring.
     public var ignoresEnd = false
 

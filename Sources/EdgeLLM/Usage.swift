@@ -47,4 +47,8 @@ public enum FinishReason: String, Sendable, Equatable, Codable {
     case maximumTokens
     /// A stop sequence was met.
     case stopSequence
+    /// The model wanted more rounds of tools than `maximumToolRounds`; its last calls were not made.
+    case toolLimit
+    /// The program's tool approval ended the turn.
+    case toolStop
 }

@@ -21,6 +21,17 @@ package struct ToolSyntax: Sendable, Equatable {
     /// What stands between two calls; nil where a turn has one call at most.
     package var join: String?
 
+    package init(
+        mark: String, prefix: String, middle: String, arguments: Arguments = .json, suffix: String, join: String? = nil
+    ) {
+        self.mark = mark
+        self.prefix = prefix
+        self.middle = middle
+        self.arguments = arguments
+        self.suffix = suffix
+        self.join = join
+    }
+
     /// Stands in the texts for an identifier of nine letters and digits.
     package static let identifier: Character = "\u{FFFC}"
     /// Stands in the texts for a number.

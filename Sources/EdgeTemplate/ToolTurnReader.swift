@@ -8,6 +8,12 @@ package struct ToolTurnReader: Sendable {
         /// JSON where the call is whole, else what there is.
         package var arguments: String
         package var isWhole: Bool
+
+        package init(name: String, arguments: String, isWhole: Bool) {
+            self.name = name
+            self.arguments = arguments
+            self.isWhole = isWhole
+        }
     }
 
     private enum Match {
@@ -66,7 +72,9 @@ package struct ToolTurnReader: Sendable {
                 }
                 break
             }
-            guard case .end(let end) = match(begins, position), let call = call(from: end, isLast: isLast) else { break }
+            let start = match(begins, position)
+            if case .mismatch = start { isClosed = true }
+            guard case .end(let end) = start, let call = call(from: end, isLast: isLast) else { break }
             isFirst = false
             calls.append(call)
             if !call.isWhole { isClosed = true }

@@ -39,6 +39,7 @@ import Testing
             record.state.withLock { state in
                 switch event {
                 case .text(let text): state.text += text
+                case .mark: break
                 case .finished(_, let statistics): state.cached = statistics.cachedTokenCount
                 }
             }

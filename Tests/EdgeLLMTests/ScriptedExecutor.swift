@@ -14,26 +14,43 @@ final class ScriptedExecutor: SessionExecutor {
         var overlaps = 0
         var prompts: [[Transcript.Entry]] = []
         var prewarmed: [String] = []
+        var tools: [ToolUse?] = []
         /// While set, no piece comes.
         var isHeld = false
     }
 
     let state = Mutex(State())
-    private let pieces: [String]
-    private let marks: ReasoningMarks?
+    /// Pieces of each answer; the last one is given again and again.
+    private let answers: [[String]]
+    private let answerForm: AnswerForm
     private let fails: Bool
     private let delay: Duration
 
     init(_ pieces: [String], marks: ReasoningMarks? = nil, fails: Bool = false, delay: Duration = .zero) {
-        self.pieces = pieces
-        self.marks = marks
+        answers = [pieces]
+        answerForm = AnswerForm(reasoning: marks)
         self.fails = fails
         self.delay = delay
     }
 
-    func reasoning() throws -> ReasoningMarks? { marks }
-    func tokenCount(of entries: [Transcript.Entry]) throws -> Int { entries.reduce(0) { $0 + $1.text.count } }
-    func prewarm(_ entries: [Transcript.Entry], promptPrefix: String) async {
+    /// A model that calls tools. A piece `#7` is the token 7.
+    init(answers: [[String]], form: AnswerForm) {
+        self.answers = answers
+        answerForm = form
+        fails = false
+        delay = .zero
+    }
+
+    func form(of tools: ToolUse?) throws -> AnswerForm {
+        var form = answerForm
+        if tools == nil { form.calls = nil }
+        form.isOpened = tools?.isRequired == true
+        return form
+    }
+    func tokenCount(of entries: [Transcript.Entry], tools: ToolUse?) throws -> Int {
+        entries.reduce(0) { $0 + $1.text.count }
+    }
+    func prewarm(_ entries: [Transcript.Entry], tools: ToolUse?, promptPrefix: String) async {
         state.withLock { $0.prewarmed.append(promptPrefix) }
     }
     func use(_ adapters: [LoRAAdapter]) {}
@@ -41,15 +58,20 @@ final class ScriptedExecutor: SessionExecutor {
     func releaseCache() {}
 
     func respond(
-        to entries: [Transcript.Entry], options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
+        to entries: [Transcript.Entry], tools: ToolUse?, options: GenerationOptions,
+        yield: @Sendable (GenerationEvent) -> Void
     ) async throws {
-        state.withLock {
+        let round = state.withLock {
             $0.running += 1
             if $0.running > 1 { $0.overlaps += 1 }
             $0.prompts.append(entries)
+            $0.tools.append(tools)
+            return $0.prompts.count - 1
         }
         defer { state.withLock { $0.running -= 1 } }
-        for piece in pieces {
+        let pieces = answers[min(round, answers.count - 1)]
+        var generated = 0
+        for piece in pieces.prefix(options.maximumResponseTokens ?? .max) {
             if delay > .zero {
                 try await Task.sleep(for: delay)
             } else {
@@ -58,13 +80,18 @@ final class ScriptedExecutor: SessionExecutor {
             while state.withLock({ $0.isHeld }) { try await Task.sleep(for: .milliseconds(1)) }
             try Task.checkCancellation()
             state.withLock { $0.yielded += 1 }
-            yield(.text(piece))
+            generated += 1
+            if piece.hasPrefix("#"), let token = Int32(piece.dropFirst()) {
+                yield(.mark(token))
+            } else {
+                yield(.text(piece))
+            }
         }
         if fails { throw Failure() }
         var statistics = GenerationStatistics()
         statistics.promptTokenCount = entries.count
-        statistics.generatedTokenCount = pieces.count
-        yield(.finished(.endOfTurn, statistics))
+        statistics.generatedTokenCount = generated
+        yield(.finished(generated < pieces.count ? .maximumTokens : .endOfTurn, statistics))
     }
 }
 

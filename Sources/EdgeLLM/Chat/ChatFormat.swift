@@ -16,6 +16,8 @@ struct ChatFormat: Sendable {
     private let marks: Set<Int32>
     /// Control tokens that the reader of an answer has to see.
     let shownTokens: Set<Int32>
+    /// What the template does with tools, found out when there are any.
+    private let toolWriting = ToolWritingMemory()
 
     /// - Throws: `TemplateError` where the template is not well formed.
     init(_ source: String, tokenizer: Tokenizer) throws(TemplateError) {
@@ -43,81 +45,75 @@ struct ChatFormat: Sendable {
         ])
     }
 
+    /// How calls of tools are written and read; the form that is explained to the model where the template shows none.
+    var calls: ToolSyntax { writing?.syntax ?? .generic }
+
+    /// What the template does with tools, if anything that can be used.
+    private var writing: ToolWriting? { toolWriting.value { template.toolWriting } }
+
+    /// How the answer to a request is to be read.
+    func form(of tools: ToolUse?) -> AnswerForm {
+        guard let tools else { return AnswerForm(reasoning: reasoning) }
+        let grammar = ToolGrammar(syntax: calls, tokenizer: tokenizer)
+        return AnswerForm(
+            reasoning: reasoning, calls: calls,
+            openings: ([calls.mark] + calls.otherMarks).filter { !$0.isEmpty && !grammar.isToken($0) },
+            marks: grammar.marks, isOpened: tools.isRequired, textArguments: tools.textArguments)
+    }
+
     /// The ids of a conversation.
     ///
     /// Only what the template itself wrote may become control tokens. A beginning-of-text token that the vocabulary wants is there
     /// once, whether the template writes it or not.
     /// - Parameters:
+    ///   - tools: what the model is told that it may call; where it must, the ids end within a call that is open.
     ///   - answers: whether the ids end where the answer is to begin.
     /// - Throws: `LanguageModelError.chatTemplate`.
     func tokens(
-        of entries: some Collection<Transcript.Entry>, answers: Bool, now: TemplateTime
+        of entries: some Collection<Transcript.Entry>, tools: ToolUse? = nil, answers: Bool, now: TemplateTime
     ) throws(LanguageModelError) -> [Int32] {
-        let segments: [RenderedSegment]
+        var segments: [RenderedSegment]
         do throws(TemplateError) {
-            segments = try template.render(
-                messages: messages(of: entries), addGenerationPrompt: answers, now: now)
+            let usesTools = tools != nil || entries.contains { $0.isOfTools }
+            let writing = usesTools ? writing : nil
+            let messages = ChatMessages(
+                takesSystem: takesSystem, takesParts: takesParts, calls: usesTools ? calls : nil,
+                callsAreContent: writing?.writesCalls != true, outputsAreContent: writing == nil
+            ).messages(of: entries, explanation: writing == nil ? tools?.explanation : nil)
+            if let writing, let tools {
+                segments = try template.render(
+                    messages: messages, tools: tools.values, listing: writing.listing, addGenerationPrompt: answers,
+                    now: now)
+            } else {
+                segments = try template.render(messages: messages, addGenerationPrompt: answers, now: now)
+            }
         } catch {
             throw .chatTemplate(.init(error))
         }
+        if answers, tools?.isRequired == true { segments.append(RenderedSegment(opening, isTrusted: true)) }
         let ids = tokenizer.encode(
             segments: segments.map { TextSegment($0.text, isTrusted: $0.isTrusted) }, addSpecial: false, marks: marks)
         guard tokenizer.addsBos, let bos = tokenizer.bosId, ids.first != bos else { return ids }
         return [bos] + ids
     }
 
-    /// The entries as the messages that templates know.
-    private func messages(of entries: some Collection<Transcript.Entry>) -> [TemplateValue] {
-        var messages: [TemplateValue] = []
-        var instructions: [String] = []
-        var thought: String?
-        func message(_ role: String, _ text: String) -> TemplateValue.Members {
-            [
-                "role": .literal(role),
-                "content": takesParts ? [["type": "text", "text": .string(text)]] : .string(text),
-            ]
-        }
-        for entry in entries {
-            switch entry {
-            case .instructions(let entry):
-                if takesSystem {
-                    messages.append(.dict(message("system", entry.segments.text)))
-                } else {
-                    instructions.append(entry.segments.text)
-                }
-            case .prompt(let entry):
-                messages.append(
-                    .dict(message("user", (instructions + [entry.segments.text]).joined(separator: "\n\n"))))
-                instructions = []
-            case .reasoning(let entry): thought = entry.segments.text
-            case .toolCalls(let entry):
-                var members = message("assistant", "")
-                members["tool_calls"] = .list(entry.calls.map(Self.call))
-                if let thought { members["reasoning_content"] = .string(thought) }
-                thought = nil
-                messages.append(.dict(members))
-            case .toolOutput(let entry):
-                var members = message("tool", entry.segments.text)
-                members["name"] = .string(entry.toolName)
-                members["tool_call_id"] = .string(entry.callID)
-                messages.append(.dict(members))
-            case .response(let entry):
-                var members = message("assistant", entry.segments.text)
-                if let thought { members["reasoning_content"] = .string(thought) }
-                thought = nil
-                messages.append(.dict(members))
-            }
-        }
-        if !instructions.isEmpty { messages.append(.dict(message("user", instructions.joined(separator: "\n\n")))) }
-        return messages
+    /// What opens a call that the model has to make. A thought that the prompt has opened is closed first.
+    private var opening: String {
+        let call = calls.mark.isEmpty ? calls.prefix : calls.mark
+        guard let reasoning, reasoning.promptBegins else { return call }
+        return "\n" + reasoning.end + "\n\n" + call
     }
+}
 
-    private static func call(_ call: Transcript.ToolCall) -> TemplateValue {
-        let arguments = (try? TemplateValue(json: call.arguments)) ?? .string(call.arguments)
-        return [
-            "id": .string(call.id), "type": "function",
-            "function": ["name": .string(call.toolName), "arguments": arguments],
-        ]
+/// What a template does with tools, found out once.
+private final class ToolWritingMemory: Sendable {
+    private let known = Mutex<ToolWriting??>(nil)
+
+    func value(_ find: () -> ToolWriting?) -> ToolWriting? {
+        if let known = known.withLock({ $0 }) { return known }
+        let found = find()
+        known.withLock { $0 = .some(found) }
+        return found
     }
 }
 

@@ -4,14 +4,14 @@ internal import EdgeTemplate
 ///
 /// The same cut as `ChatAnswer`'s: white space around the thought belongs to neither. Holds back no more than what may begin a
 /// mark, and white space until it is known what follows. Marks are ASCII or at least whole characters, so no cut splits one.
-struct ReasoningSplitter {
+struct ReasoningSplitter: Sendable {
     /// A piece of the answer.
     enum Piece: Equatable {
         case content(String)
         case reasoning(String)
     }
 
-    private enum Phase {
+    private enum Phase: Sendable {
         /// It is open whether the answer begins with a thought.
         case start
         /// In the thought, nothing of which has come yet.
@@ -34,6 +34,9 @@ struct ReasoningSplitter {
         promptBegins = marks?.promptBegins ?? false
         phase = begin.isEmpty || end.isEmpty ? .content : .start
     }
+
+    /// Whether what comes next belongs to the thought.
+    var isInThought: Bool { phase == .thought || phase == .thoughtBegin || phase == .start && promptBegins }
 
     /// Adds text; returns what is certain now.
     mutating func append(_ text: String) -> [Piece] {
@@ -97,7 +100,7 @@ struct ReasoningSplitter {
         return length
     }
 
-    private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte >= 9 && byte <= 13 }
+    static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte >= 9 && byte <= 13 }
 
     private static func find(_ word: [UInt8], in bytes: [UInt8]) -> Int? {
         guard bytes.count >= word.count else { return nil }

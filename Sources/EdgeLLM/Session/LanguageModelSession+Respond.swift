@@ -94,12 +94,58 @@ extension LanguageModelSession {
     private func run(_ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions) async {
         do {
             try Task.checkCancellation()
-            turn.begin(reasoning: try executor.reasoning())
-            try await executor.respond(to: entries, options: options) { turn.feed($0) }
+            try await answer(turn, entries, options)
             end(turn, with: nil)
         } catch {
             end(turn, with: LanguageModelError.translate(error))
         }
+    }
+
+    /// Lets the model speak, makes the calls that it wants, and so on until it is content or a limit is met.
+    private func answer(_ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions) async throws {
+        var options = options
+        var mode = options.toolCallingMode ?? .allowed
+        if mode == .required, tools.isEmpty {
+            throw LanguageModelError.invalidOptions("a tool call is required, but the session has no tools")
+        }
+        var rounds = 0
+        while true {
+            // Asked anew for each round: a tool may change what it takes.
+            let use =
+                mode == .disallowed || tools.isEmpty ? nil : try ToolUse(tools, isRequired: mode == .required)
+            turn.begin(try executor.form(of: use))
+            let before = turn.finished?.usage.generatedTokenCount ?? 0
+            try await executor.respond(to: entries + turn.rounds, tools: use, options: options) { turn.feed($0) }
+            let calls = turn.calls
+            guard !calls.isEmpty, let finished = turn.finished else { return }
+            if let limit = options.maximumResponseTokens {
+                options.maximumResponseTokens = max(0, limit - (finished.usage.generatedTokenCount - before))
+            }
+            if finished.reason == .maximumTokens || options.maximumResponseTokens == 0 {
+                return leave(calls, of: turn, as: .maximumTokens, because: "the limit of the answer's length was reached")
+            }
+            guard rounds < options.local.maximumToolRounds else {
+                return leave(calls, of: turn, as: .toolLimit, because: "the limit of \(rounds) rounds of tools was reached")
+            }
+            guard let outputs = try await outputs(of: calls) else {
+                return leave(calls, of: turn, as: .toolStop, because: "the program ended the turn")
+            }
+            turn.close(with: outputs)
+            rounds += 1
+            mode = .allowed
+        }
+    }
+
+    /// Ends a turn whose last calls are not made. Each has an output that says so: a conversation with open calls could not go on.
+    private func leave(
+        _ calls: [Turn.PendingCall], of turn: Turn, as reason: FinishReason, because cause: String
+    ) {
+        turn.close(
+            with: calls.map {
+                .init(
+                    callID: $0.call.id, toolName: $0.call.toolName, segments: .text("Error: not called; \(cause)"))
+            })
+        turn.stop(reason)
     }
 
     /// Ends an answer, well or not, unless it has ended already: brings the transcript in order, frees the session, and only then

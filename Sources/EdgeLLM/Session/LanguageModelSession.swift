@@ -40,6 +40,8 @@ public final class LanguageModelSession: Observable, Sendable {
         var usage = Usage.zero
         var policy = TranscriptErrorHandlingPolicy.revertTranscript
         var adapters: [LoRAAdapter] = []
+        var approval: (@Sendable (Transcript.ToolCall) async -> ToolExecutionDecision)?
+        var failurePolicy = ToolFailurePolicy.throwError
         /// The answer that is being written, and where its entries begin.
         var turn: Turn?
         var turnStart = 0
@@ -50,34 +52,40 @@ public final class LanguageModelSession: Observable, Sendable {
     private let registrar = ObservationRegistrar()
     let state: Mutex<State>
     let executor: any SessionExecutor
+    let tools: [any Tool]
 
-    package init(executor: any SessionExecutor, transcript: Transcript) {
+    package init(executor: any SessionExecutor, tools: [any Tool] = [], transcript: Transcript) {
         self.executor = executor
+        self.tools = tools
         state = Mutex(State(transcript: transcript))
     }
 
     /// Begins a conversation.
-    public convenience init(model: GGUFLanguageModel, instructions: Instructions? = nil) {
+    ///
+    /// - Parameter tools: what the model may call; see `Tool`.
+    public convenience init(
+        model: GGUFLanguageModel, tools: [any Tool] = [], instructions: Instructions? = nil
+    ) {
         let entries = instructions.map { [Transcript.Entry.instructions(.init(segments: .text($0.text)))] } ?? []
-        self.init(model: model, transcript: Transcript(entries: entries))
+        self.init(model: model, tools: tools, transcript: Transcript(entries: entries))
     }
 
     /// Begins a conversation.
     @_disfavoredOverload
-    public convenience init(model: GGUFLanguageModel, instructions: String?) {
-        self.init(model: model, instructions: instructions.map { Instructions($0) })
+    public convenience init(model: GGUFLanguageModel, tools: [any Tool] = [], instructions: String?) {
+        self.init(model: model, tools: tools, instructions: instructions.map { Instructions($0) })
     }
 
     /// Begins a conversation with instructions put together from parts.
     public convenience init<F: Swift.Error>(
-        model: GGUFLanguageModel, @InstructionsBuilder instructions: () throws(F) -> Instructions
+        model: GGUFLanguageModel, tools: [any Tool] = [], @InstructionsBuilder instructions: () throws(F) -> Instructions
     ) throws(F) {
-        self.init(model: model, instructions: try instructions())
+        self.init(model: model, tools: tools, instructions: try instructions())
     }
 
     /// Goes on with a conversation.
-    public convenience init(model: GGUFLanguageModel, transcript: Transcript) {
-        self.init(executor: GGUFExecutor(model), transcript: transcript)
+    public convenience init(model: GGUFLanguageModel, tools: [any Tool] = [], transcript: Transcript) {
+        self.init(executor: GGUFExecutor(model), tools: tools, transcript: transcript)
     }
 
     /// What was said so far. The prompt is in it while its answer is being written, the answer when it is whole.
@@ -125,6 +133,22 @@ public final class LanguageModelSession: Observable, Sendable {
         }
     }
 
+    /// What becomes of a turn in which a tool fails; it fails too unless this is set.
+    public var toolFailurePolicy: ToolFailurePolicy {
+        get { read(\.toolFailurePolicy) { $0.failurePolicy } }
+        set {
+            registrar.withMutation(of: self, keyPath: \.toolFailurePolicy) {
+                state.withLock { $0.failurePolicy = newValue }
+            }
+        }
+    }
+
+    /// Has each call that the model wants made put before the program first, one after the other in the model's order; nil makes them
+    /// all. None of a turn's calls is made before all are decided.
+    public func setToolApproval(_ decide: (@Sendable (Transcript.ToolCall) async -> ToolExecutionDecision)?) {
+        state.withLock { $0.approval = decide }
+    }
+
     /// Computes ahead what the next prompts begin with: instructions, the conversation so far, and a prefix. Returns at once; the
     /// next answer waits for what it does. Only a hint: where it cannot be done, nothing happens.
     public func prewarm(promptPrefix: Prompt? = nil) {
@@ -133,9 +157,12 @@ public final class LanguageModelSession: Observable, Sendable {
             guard state.turn == nil else { return }
             let previous = state.worker
             let entries = state.transcript.entries
+            let tools = tools
             state.worker = Task {
                 await previous?.value
-                await executor.prewarm(entries, promptPrefix: promptPrefix?.text ?? "")
+                let use = tools.isEmpty ? nil : try? ToolUse(tools, isRequired: false)
+                guard tools.isEmpty || use != nil else { return }
+                await executor.prewarm(entries, tools: use, promptPrefix: promptPrefix?.text ?? "")
             }
         }
     }
@@ -143,13 +170,14 @@ public final class LanguageModelSession: Observable, Sendable {
     /// Frees the memory of the cache and keeps the transcript; the next answer computes its whole prompt.
     public func releaseCache() { executor.releaseCache() }
 
-    /// Tokens that a request with this prompt would have now: the conversation so far, the template and all.
+    /// Tokens that a request with this prompt would have now: the conversation so far, the tools, the template and all.
     ///
     /// - Throws: `LanguageModelError` where the conversation cannot be written with the model's template.
     public func tokenCount(for prompt: some PromptRepresentable) throws -> Int {
         let entries = transcript.entries
         return try executor.tokenCount(
-            of: entries + [.prompt(.init(segments: .text(prompt.promptRepresentation.text)))])
+            of: entries + [.prompt(.init(segments: .text(prompt.promptRepresentation.text)))],
+            tools: tools.isEmpty ? nil : ToolUse(tools, isRequired: false))
     }
 
     private func read<Value>(_ keyPath: KeyPath<LanguageModelSession, some Any>, _ body: (State) -> Value) -> Value {

@@ -1,9 +1,10 @@
 extension LanguageModelSession {
     /// A whole answer.
     public struct Response<Content: Sendable>: Sendable {
-        /// What the model said, without its reasoning.
+        /// What the model said, without its reasoning; where it also spoke before it called tools, that is a paragraph of its own.
         public let content: Content
-        /// What the answer added to the transcript after the prompt: the reasoning, if there was any, and the response.
+        /// What the answer added to the transcript after the prompt: reasoning, calls of tools and their outputs, if there were any, and the
+        /// response.
         public let transcriptEntries: ArraySlice<Transcript.Entry>
         /// Tokens and time it took.
         public let usage: Usage
@@ -124,6 +125,10 @@ extension LanguageModelSession {
         case text(String)
         /// A piece of what the model thinks before it answers.
         case reasoning(String)
+        /// A tool that the model calls, once the call is whole.
+        case toolCall(Transcript.ToolCall)
+        /// What came of a call; in the order of the calls.
+        case toolOutput(Transcript.ToolOutput)
         /// Tokens and time of the whole answer.
         case usage(Usage)
         /// The end, and why.

@@ -1,5 +1,5 @@
 package import EdgeEngine
-package import EdgeTemplate
+internal import EdgeTemplate
 internal import Foundation
 internal import Synchronization
 
@@ -7,18 +7,18 @@ internal import Synchronization
 ///
 /// One for each session; it owns what the model remembers of the conversation.
 package protocol SessionExecutor: Sendable {
-    /// The marks around a thought, if the model's template has any.
-    func reasoning() throws -> ReasoningMarks?
+    /// How an answer with these tools is to be read; nil for none.
+    func form(of tools: ToolUse?) throws -> AnswerForm
 
     /// Tokens of a conversation as the model gets it.
-    func tokenCount(of entries: [Transcript.Entry]) throws -> Int
+    func tokenCount(of entries: [Transcript.Entry], tools: ToolUse?) throws -> Int
 
     /// Fills the cache with what every prompt that begins like this one shares. A hint: failures are no concern of the caller.
-    func prewarm(_ entries: [Transcript.Entry], promptPrefix: String) async
+    func prewarm(_ entries: [Transcript.Entry], tools: ToolUse?, promptPrefix: String) async
 
     /// Answers a conversation.
     func respond(
-        to entries: [Transcript.Entry], options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
+        to entries: [Transcript.Entry], tools: ToolUse?, options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
     ) async throws
 
     /// What is added to the model's weights from the next answer on.
@@ -41,18 +41,18 @@ final class GGUFExecutor: SessionExecutor {
         now = .local(Date())
     }
 
-    func reasoning() throws -> ReasoningMarks? { try model.chat.format().reasoning }
+    func form(of tools: ToolUse?) throws -> AnswerForm { try model.chat.format().form(of: tools) }
 
-    func tokenCount(of entries: [Transcript.Entry]) throws -> Int {
-        try model.chat.format().tokens(of: entries, answers: true, now: now).count
+    func tokenCount(of entries: [Transcript.Entry], tools: ToolUse?) throws -> Int {
+        try model.chat.format().tokens(of: entries, tools: tools, answers: true, now: now).count
     }
 
-    func prewarm(_ entries: [Transcript.Entry], promptPrefix: String) async {
+    func prewarm(_ entries: [Transcript.Entry], tools: ToolUse?, promptPrefix: String) async {
         guard let format = try? model.chat.format() else { return }
         // What two prompts that go on differently have in common, every prompt with this beginning has.
         let renderings = ["a", "1"].compactMap { rest in
             try? format.tokens(
-                of: entries + [.prompt(.init(segments: .text(promptPrefix + rest)))], answers: true, now: now)
+                of: entries + [.prompt(.init(segments: .text(promptPrefix + rest)))], tools: tools, answers: true, now: now)
         }
         guard renderings.count == 2 else { return }
         let shared = zip(renderings[0], renderings[1]).prefix { $0 == $1 }.map(\.0)
@@ -61,10 +61,11 @@ final class GGUFExecutor: SessionExecutor {
     }
 
     func respond(
-        to entries: [Transcript.Entry], options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
+        to entries: [Transcript.Entry], tools: ToolUse?, options: GenerationOptions,
+        yield: @Sendable (GenerationEvent) -> Void
     ) async throws {
         let format = try model.chat.format()
-        let tokens = try format.tokens(of: entries, answers: true, now: now)
+        let tokens = try format.tokens(of: entries, tools: tools, answers: true, now: now)
         guard tokens.count < model.contextSize else {
             throw LanguageModelError.contextSizeExceeded(
                 .init(contextSize: model.contextSize, tokenCount: tokens.count))

@@ -14,12 +14,27 @@ final class Turn: Sendable {
     }
 
     private struct State: Sendable {
-        var splitter: ReasoningSplitter?
+        /// What the rounds before this one added: thoughts, words, calls and what came of them.
+        var entries: [Transcript.Entry] = []
+        var splitter: AnswerSplitter?
+        /// All content, of all rounds.
         var content = ""
+        /// This round's.
+        var words = ""
         var reasoning = ""
-        var finished: (FinishReason, Usage)?
+        var calls: [PendingCall] = []
+        /// Whether the model has ended the round.
+        var isRoundOver = false
+        var finished: (reason: FinishReason, usage: Usage)?
         var outcome: Result<Outcome, any Error>?
         var drop: (@Sendable () -> Void)?
+    }
+
+    /// A call that the model wrote in this round.
+    struct PendingCall: Sendable {
+        var call: Transcript.ToolCall
+        /// False where its arguments break off.
+        var isWhole: Bool
     }
 
     private let state = Mutex(State())
@@ -51,51 +66,101 @@ final class Turn: Sendable {
     var outcome: Result<Outcome, any Error>? { state.withLock { $0.outcome } }
 
     /// The entries that there are of it, and why it ended if the model said so.
-    var entries: [Transcript.Entry] {
+    var entries: [Transcript.Entry] { state.withLock { $0.entries + Self.words($0, isLast: $0.isRoundOver) } }
+
+    /// The entries of the rounds that are over.
+    var rounds: [Transcript.Entry] { state.withLock { $0.entries } }
+
+    /// Why the model stopped, and what all rounds took.
+    var finished: (reason: FinishReason, usage: Usage)? { state.withLock { $0.finished } }
+
+    private static func words(_ state: State, isLast: Bool) -> [Transcript.Entry] {
+        var entries: [Transcript.Entry] = []
+        if !state.reasoning.isEmpty { entries.append(.reasoning(.init(segments: .text(state.reasoning)))) }
+        if !state.words.isEmpty || isLast {
+            let reason = isLast ? state.finished?.reason : nil
+            entries.append(.response(.init(segments: .text(state.words), finishReason: reason)))
+        }
+        return entries
+    }
+
+    /// Says how the next round's answer is to be read, before anything of it is fed.
+    func begin(_ form: AnswerForm) { state.withLock { $0.splitter = AnswerSplitter(form) } }
+
+    /// The calls of the round that has ended.
+    var calls: [PendingCall] { state.withLock { $0.calls } }
+
+    /// Closes a round with what came of its calls.
+    func close(with outputs: [Transcript.ToolOutput]) {
         state.withLock { state in
-            var entries: [Transcript.Entry] = []
-            if !state.reasoning.isEmpty { entries.append(.reasoning(.init(segments: .text(state.reasoning)))) }
-            if !state.content.isEmpty || state.finished != nil {
-                entries.append(
-                    .response(.init(segments: .text(state.content), finishReason: state.finished?.0)))
-            }
-            return entries
+            guard state.outcome == nil else { return }
+            state.finished?.reason = .endOfTurn
+            state.entries += Self.words(state, isLast: false) + [.toolCalls(.init(calls: state.calls.map(\.call)))]
+            state.entries += outputs.map { .toolOutput($0) }
+            state.calls = []
+            state.isRoundOver = false
+            state.words = ""
+            state.reasoning = ""
+        }
+        for output in outputs { event.yield(.toolOutput(output)) }
+    }
+
+    /// Ends it here, without words.
+    func stop(_ reason: FinishReason) {
+        state.withLock { state in
+            state.finished?.reason = reason
+            state.isRoundOver = true
         }
     }
 
-    /// The usage, once the model has ended.
-    var finished: (reason: FinishReason, usage: Usage)? { state.withLock { $0.finished } }
-
-    /// Sets the marks of reasoning, before anything is fed.
-    func begin(reasoning marks: ReasoningMarks?) { state.withLock { $0.splitter = ReasoningSplitter(marks) } }
-
     /// Takes what the model yields.
     func feed(_ event: GenerationEvent) {
-        let pieces = state.withLock { state in
-            guard state.outcome == nil else { return [ReasoningSplitter.Piece]() }
-            var pieces: [ReasoningSplitter.Piece]
+        let events = state.withLock { state in
+            guard state.outcome == nil else { return [LanguageModelSession.Event]() }
+            var pieces: [AnswerSplitter.Piece]
             switch event {
             case .text(let text): pieces = state.splitter?.append(text) ?? [.content(text)]
+            case .mark(let token): pieces = state.splitter?.append(mark: token) ?? []
             case .finished(let reason, let statistics):
                 pieces = state.splitter?.finish() ?? []
-                state.finished = (FinishReason(reason), Usage(statistics))
-            }
-            for piece in pieces {
-                switch piece {
-                case .content(let text): state.content += text
-                case .reasoning(let text): state.reasoning += text
+                var usage = Usage(statistics)
+                if let before = state.finished?.usage {
+                    usage.add(before)
+                    usage.timeToFirstToken = before.timeToFirstToken
                 }
+                state.finished = (FinishReason(reason), usage)
+                state.isRoundOver = true
             }
-            return pieces
+            return pieces.map { Self.take($0, &state) }
         }
-        for piece in pieces {
-            switch piece {
-            case .content(let text):
-                self.event.yield(.text(text))
-                tick.yield()
-            case .reasoning(let text): self.event.yield(.reasoning(text))
-            }
+        for event in events {
+            self.event.yield(event)
+            if case .text = event { tick.yield() }
         }
+    }
+
+    private static func take(_ piece: AnswerSplitter.Piece, _ state: inout State) -> LanguageModelSession.Event {
+        switch piece {
+        case .content(var text):
+            state.words += text
+            // Words of different rounds are paragraphs of the whole.
+            if state.words.utf8.count == text.utf8.count, !state.content.isEmpty { text = "\n\n" + text }
+            state.content += text
+            return .text(text)
+        case .reasoning(let text):
+            state.reasoning += text
+            return .reasoning(text)
+        case .call(let call):
+            let made = Transcript.ToolCall(id: newCallID(), toolName: call.name, arguments: call.arguments)
+            state.calls.append(PendingCall(call: made, isWhole: call.isWhole))
+            return .toolCall(made)
+        }
+    }
+
+    /// A name for a call. Some templates insist on nine letters and digits.
+    private static func newCallID() -> String {
+        let signs = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+        return String((0..<9).map { _ in signs.randomElement() ?? "0" })
     }
 
     /// Ends it, once; whoever reads gets to know after this.

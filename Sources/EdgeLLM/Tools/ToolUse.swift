@@ -1,0 +1,110 @@
+package import EdgeTemplate
+
+/// The tools of one request, as the model is told of them.
+package struct ToolUse: Sendable, Equatable {
+    /// A tool as its description says.
+    package struct Description: Sendable, Equatable {
+        package var name: String
+        package var description: String
+        /// The schema of the arguments, as JSON.
+        package var schema: String
+        /// Whether the model is shown the schema.
+        package var showsSchema: Bool
+    }
+
+    package var tools: [Description]
+    /// Whether the answer has to be a call.
+    package var isRequired: Bool
+
+    package init(tools: [Description], isRequired: Bool = false) {
+        self.tools = tools
+        self.isRequired = isRequired
+    }
+
+    /// - Throws: `LanguageModelError.invalidOptions` for a name that cannot be written or is there twice, and what the schema throws.
+    init(_ tools: [any Tool], isRequired: Bool) throws {
+        var names: Set<String> = []
+        self.tools = try tools.map { tool in
+            let name = tool.name
+            guard !name.isEmpty, name.utf8.count <= 64, name.utf8.allSatisfy({ Self.isNamePart($0) }) else {
+                throw LanguageModelError.invalidOptions(
+                    "\"\(name)\" is no name for a tool; use 1 to 64 letters, digits, _, - and .")
+            }
+            guard names.insert(name).inserted else {
+                throw LanguageModelError.invalidOptions("two tools have the name \(name)")
+            }
+            return Description(
+                name: name, description: tool.description, schema: try tool.parameters.jsonSchema(),
+                showsSchema: tool.includesSchemaInInstructions)
+        }
+        self.isRequired = isRequired
+    }
+
+    private static func isNamePart(_ byte: UInt8) -> Bool {
+        byte >= 48 && byte <= 57 || byte | 32 >= 97 && byte | 32 <= 122 || byte == 95 || byte == 45 || byte == 46
+    }
+
+    /// The tools as templates know them, in the form of OpenAI and transformers.
+    var values: [TemplateValue] {
+        tools.map { tool in
+            let schema = tool.showsSchema ? (try? TemplateValue(json: tool.schema)) : nil
+            return [
+                "type": "function",
+                "function": [
+                    "name": .string(tool.name), "description": .string(tool.description),
+                    "parameters": schema ?? ["type": "object", "properties": [:]],
+                ],
+            ]
+        }
+    }
+
+    /// Arguments that are texts, which a form without quotes cannot tell from other values.
+    var textArguments: [String: Set<String>] {
+        var found: [String: Set<String>] = [:]
+        for tool in tools {
+            guard case .dict(let properties)? = (try? TemplateValue(json: tool.schema))?["properties"] else { continue }
+            found[tool.name] = Set(properties.keys.filter { properties[$0]?["type"]?.text == "string" })
+        }
+        return found
+    }
+
+    /// What a model without a form of its own is told.
+    var explanation: String {
+        let list = values.compactMap { $0["function"]?.json }.joined(separator: "\n")
+        return """
+            You can call these tools, described by JSON Schema:
+            \(list)
+
+            To call a tool, answer with nothing but a JSON object on one line:
+            {"name": "NAME OF THE TOOL", "arguments": {ARGUMENTS}}
+            Several calls stand on lines of their own. You are then told the results. When no tool is needed, answer in words.
+            """
+    }
+}
+
+/// How the answer to a request is to be read.
+package struct AnswerForm: Sendable {
+    /// The marks around a thought.
+    package var reasoning: ReasoningMarks?
+    /// How calls are written; nil where the answer cannot hold any.
+    package var calls: ToolSyntax?
+    /// Texts that open calls. A mark that is a token of the vocabulary is none of them: only the token itself opens.
+    package var openings: [String]
+    /// Tokens that are reported as such, and their spelling.
+    package var marks: [Int32: String]
+    /// Whether the prompt has opened a call already.
+    package var isOpened: Bool
+    package var textArguments: [String: Set<String>]
+
+    package init(
+        reasoning: ReasoningMarks? = nil, calls: ToolSyntax? = nil, openings: [String]? = nil,
+        marks: [Int32: String] = [:], isOpened: Bool = false, textArguments: [String: Set<String>] = [:]
+    ) {
+        self.reasoning = reasoning
+        self.calls = calls
+        self.openings = openings ?? calls.map { ([$0.mark] + $0.otherMarks).filter { !$0.isEmpty } } ?? []
+        self.marks = marks
+        self.isOpened = isOpened
+        self.textArguments = textArguments
+    }
+}
