@@ -89,13 +89,11 @@ extension ChatTemplate {
             zip(one, other).prefix { $0 == $1 }.count
         }
         var rest = text.dropFirst(shared(before, text))
-        var opening = asking.dropFirst(shared(before, asking))
-        if let marks = reasoning {
-            // A prompt that opens the thought is another prompt than the one before an answer that is known.
-            while opening.last?.isWhitespace == true { opening.removeLast() }
-            if opening.hasSuffix(marks.begin) { opening.removeLast(marks.begin.count) }
-        }
-        rest = rest.dropFirst(rest.hasPrefix(opening) ? opening.count : 0)
+        // A prompt may open a thought where an answer that is known has none: then they part within a mark.
+        let opening = asking.dropFirst(shared(before, asking))
+        var common = opening.prefix(shared(opening, rest))
+        if common.count < opening.count { while let last = common.last, last != "\n", last != ">" { common.removeLast() } }
+        rest = rest.dropFirst(common.count)
         if let marks = reasoning, let end = rest.firstRange(of: marks.end),
             !rest[..<end.lowerBound].contains(ToolSyntaxReader.name)
         {
