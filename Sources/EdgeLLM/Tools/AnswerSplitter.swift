@@ -18,6 +18,8 @@ struct AnswerSplitter: Sendable {
     /// What opened the calls that are being read, which is content if no call follows.
     private var opening = ""
     private var hasCalls = false
+    /// Whether what opened them reached up to the first name.
+    private(set) var isPrefixRead = false
     /// Content that may begin a mark.
     private var held: [UInt8] = []
     /// Whether it is open if the answer as a whole is a call.
@@ -28,7 +30,8 @@ struct AnswerSplitter: Sendable {
         thought = ReasoningSplitter(form.reasoning)
         isAtStart = form.calls?.mark.isEmpty == true
         if form.isOpened, let calls = form.calls {
-            reader = ToolTurnReader(calls, textArguments: form.textArguments, opened: calls.mark.isEmpty)
+            isPrefixRead = calls.mark.isEmpty
+            reader = ToolTurnReader(calls, textArguments: form.textArguments, opened: isPrefixRead)
         }
     }
 
@@ -140,6 +143,7 @@ struct AnswerSplitter: Sendable {
         opening = spelling
         hasCalls = false
         isAtStart = false
+        self.isPrefixRead = isPrefixRead
         reader = ToolTurnReader(calls, textArguments: form.textArguments, opened: isPrefixRead)
     }
 

@@ -7,9 +7,11 @@ struct ToolGrammar {
     let syntax: ToolSyntax
     let tokenizer: Tokenizer
 
-    /// - Parameter isPrefixRead: whether the grammar begins with a name.
-    /// - Throws: `GrammarError`, for a schema that cannot be enforced.
-    func grammar(for use: ToolUse, isPrefixRead: Bool) throws -> Grammar {
+    /// - Throws: `LanguageModelError.unsupportedGenerationGuide`, for a schema that cannot be enforced.
+    func grammar(for use: ToolUse) throws -> Grammar { try Grammar(calls(of: use)) }
+
+    /// All calls of a turn, from right behind what opened them: the mark or, where there is none, the text before the first name.
+    private func calls(of use: ToolUse) throws -> GrammarPart {
         let calls = try use.tools.map { tool -> GrammarPart in
             do {
                 return .sequence([.text(tool.name), try arguments(of: tool)])
@@ -19,7 +21,7 @@ struct ToolGrammar {
             }
         }
         var parts: [GrammarPart] = []
-        if !isPrefixRead {
+        if !syntax.mark.isEmpty {
             // A mark in letters may come with the white space that follows it in one token, or with none.
             let space = syntax.prefix.prefix { $0.isWhitespace }
             parts.append(
@@ -30,7 +32,7 @@ struct ToolGrammar {
         let call = GrammarPart.choice(calls)
         parts.append(syntax.join.map { .repeated(call, between: part($0)) } ?? call)
         parts.append(part(syntax.suffix))
-        return try Grammar(.sequence(parts))
+        return .sequence(parts)
     }
 
     /// Whether a text is one token.
