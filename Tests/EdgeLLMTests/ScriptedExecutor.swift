@@ -13,6 +13,7 @@ final class ScriptedExecutor: SessionExecutor {
         var running = 0
         var overlaps = 0
         var prompts: [[Transcript.Entry]] = []
+        var schemas: [GenerationSchema?] = []
         var prewarmed: [String] = []
         /// While set, no piece comes.
         var isHeld = false
@@ -23,12 +24,17 @@ final class ScriptedExecutor: SessionExecutor {
     private let marks: ReasoningMarks?
     private let fails: Bool
     private let delay: Duration
+    private let reason: StopReason
 
-    init(_ pieces: [String], marks: ReasoningMarks? = nil, fails: Bool = false, delay: Duration = .zero) {
+    init(
+        _ pieces: [String], marks: ReasoningMarks? = nil, fails: Bool = false, delay: Duration = .zero,
+        reason: StopReason = .endOfTurn
+    ) {
         self.pieces = pieces
         self.marks = marks
         self.fails = fails
         self.delay = delay
+        self.reason = reason
     }
 
     func reasoning() throws -> ReasoningMarks? { marks }
@@ -41,12 +47,14 @@ final class ScriptedExecutor: SessionExecutor {
     func releaseCache() {}
 
     func respond(
-        to entries: [Transcript.Entry], options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
+        to entries: [Transcript.Entry], schema: GenerationSchema?, options: GenerationOptions,
+        yield: @Sendable (GenerationEvent) -> Void
     ) async throws {
         state.withLock {
             $0.running += 1
             if $0.running > 1 { $0.overlaps += 1 }
             $0.prompts.append(entries)
+            $0.schemas.append(schema)
         }
         defer { state.withLock { $0.running -= 1 } }
         for piece in pieces {
@@ -64,7 +72,7 @@ final class ScriptedExecutor: SessionExecutor {
         var statistics = GenerationStatistics()
         statistics.promptTokenCount = entries.count
         statistics.generatedTokenCount = pieces.count
-        yield(.finished(.endOfTurn, statistics))
+        yield(.finished(reason, statistics))
     }
 }
 

@@ -86,8 +86,8 @@ struct ChatFormat: Sendable {
                     instructions.append(entry.segments.text)
                 }
             case .prompt(let entry):
-                messages.append(
-                    .dict(message("user", (instructions + [entry.segments.text]).joined(separator: "\n\n"))))
+                let parts = [entry.segments.text, entry.responseFormat?.promptText].compactMap(\.self)
+                messages.append(.dict(message("user", (instructions + parts).joined(separator: "\n\n"))))
                 instructions = []
             case .reasoning(let entry): thought = entry.segments.text
             case .toolCalls(let entry):

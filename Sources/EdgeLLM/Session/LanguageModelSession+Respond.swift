@@ -38,7 +38,7 @@ extension LanguageModelSession {
     public func streamResponse(
         to prompt: Prompt, options: GenerationOptions = .init()
     ) -> ResponseStream<String> {
-        ResponseStream(begin(prompt, options)) { $0 }
+        ResponseStream(begin(prompt, options), form: .text)
     }
 
     /// Answers a prompt, in snapshots of what there is so far.
@@ -68,7 +68,9 @@ extension LanguageModelSession {
     }
 
     /// Starts an answer.
-    private func begin(_ prompt: Prompt, _ options: GenerationOptions) -> Turn {
+    ///
+    /// - Parameter form: what the answer must be.
+    func begin(_ prompt: Prompt, _ options: GenerationOptions, form: ResponseForm = .text) -> Turn {
         let turn = Turn()
         turn.onDrop { [weak self, weak turn] in
             if let self, let turn { self.end(turn, with: CancellationError()) }
@@ -77,13 +79,14 @@ extension LanguageModelSession {
             guard state.turn == nil else { return false }
             state.turn = turn
             state.turnStart = state.transcript.entries.count
-            state.transcript.entries.append(.prompt(.init(segments: .text(prompt.text))))
+            state.transcript.entries.append(
+                .prompt(.init(segments: .text(prompt.text), responseFormat: form.shown)))
             let entries = state.transcript.entries
             let previous = state.worker
             state.worker = Task {
                 // What was cancelled may still be at the cache for a moment.
                 await previous?.value
-                await self.run(turn, entries, options)
+                await self.run(turn, entries, options, form)
             }
             return true
         }
@@ -91,11 +94,15 @@ extension LanguageModelSession {
         return turn
     }
 
-    private func run(_ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions) async {
+    private func run(
+        _ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions, _ form: ResponseForm
+    ) async {
         do {
             try Task.checkCancellation()
-            turn.begin(reasoning: try executor.reasoning())
-            try await executor.respond(to: entries, options: options) { turn.feed($0) }
+            // What a schema constrains is content from its first byte.
+            turn.begin(reasoning: form.schema == nil ? try executor.reasoning() : nil)
+            try await executor.respond(to: entries, schema: form.schema, options: options) { turn.feed($0) }
+            if let finished = turn.finished { try form.check(turn.content, finished.reason) }
             end(turn, with: nil)
         } catch {
             end(turn, with: LanguageModelError.translate(error))

@@ -17,8 +17,12 @@ package protocol SessionExecutor: Sendable {
     func prewarm(_ entries: [Transcript.Entry], promptPrefix: String) async
 
     /// Answers a conversation.
+    ///
+    /// - Parameter schema: what the answer must be, as JSON; nil for any text. One that cannot be enforced throws before anything
+    ///   is yielded.
     func respond(
-        to entries: [Transcript.Entry], options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
+        to entries: [Transcript.Entry], schema: GenerationSchema?, options: GenerationOptions,
+        yield: @Sendable (GenerationEvent) -> Void
     ) async throws
 
     /// What is added to the model's weights from the next answer on.
@@ -61,8 +65,10 @@ final class GGUFExecutor: SessionExecutor {
     }
 
     func respond(
-        to entries: [Transcript.Entry], options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
+        to entries: [Transcript.Entry], schema: GenerationSchema?, options: GenerationOptions,
+        yield: @Sendable (GenerationEvent) -> Void
     ) async throws {
+        let constraint = try schema.map { try model.grammars.constraint(for: $0) }
         let format = try model.chat.format()
         let tokens = try format.tokens(of: entries, answers: true, now: now)
         guard tokens.count < model.contextSize else {
@@ -73,7 +79,8 @@ final class GGUFExecutor: SessionExecutor {
         let request = GenerationRequest(
             prompt: tokens, sampling: try options.parameters(seed: seed, tokenizer: model.engine.tokenizer),
             maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
-            ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens)
+            ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens,
+            constraint: constraint)
         try await model.engine.generate(request, in: currentContext(), yield: yield)
     }
 

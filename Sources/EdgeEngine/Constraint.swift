@@ -1,0 +1,110 @@
+package import EdgeGrammar
+internal import EdgeModel
+internal import EdgeTokenizer
+
+/// A grammar that an answer must follow. One object for all requests with the same grammar: the engine remembers what it has learnt
+/// of it by its identity.
+package final class GenerationConstraint: Sendable {
+    package let grammar: Grammar
+
+    package init(_ grammar: Grammar) { self.grammar = grammar }
+}
+
+/// What an engine knows of the grammars it has followed: the vocabulary's tree, made once, and a matcher for each of the latest
+/// grammars, whose automata are unrolled already where earlier answers went.
+struct ConstraintMemory {
+    private var tree: VocabularyTree?
+    private var latest: [(constraint: GenerationConstraint, start: Matcher)] = []
+
+    /// Automata take up to 24 MiB each.
+    private static let limit = 4
+
+    mutating func follower(
+        of constraint: GenerationConstraint, _ tokenizer: Tokenizer, vocabularySize: Int
+    ) -> ConstraintFollower {
+        let known = latest.firstIndex { $0.constraint === constraint }
+        let entry =
+            known.map { latest.remove(at: $0) }
+            ?? (constraint, Matcher(constraint.grammar, tree: tree(of: tokenizer, vocabularySize)))
+        latest.append(entry)
+        if latest.count > Self.limit { latest.removeFirst() }
+        return ConstraintFollower(entry.1, tokenizer, vocabularySize: vocabularySize)
+    }
+
+    private mutating func tree(of tokenizer: Tokenizer, _ vocabularySize: Int) -> VocabularyTree {
+        if let tree { return tree }
+        var (bytes, ends, isText): ([UInt8], [Int], [Bool]) = ([], [], [])
+        for id in 0..<Int32(min(tokenizer.count, vocabularySize)) {
+            let token = tokenizer.bytes(of: id, special: false)
+            bytes += token
+            ends.append(bytes.count)
+            isText.append(!token.isEmpty && !tokenizer.isControl(id))
+        }
+        let made = VocabularyTree(
+            bytes: bytes, ends: ends, isText: isText, endTokens: tokenizer.endOfGenerationIds)
+        tree = made
+        return made
+    }
+}
+
+/// Follows one answer through its grammar.
+struct ConstraintFollower {
+    private var matcher: Matcher
+    private let tokenizer: Tokenizer
+    /// Bytes put before forced text, where the tokenizer would put a space of its own there.
+    private let lead: [UInt8]
+    /// A bit for each token that may come next, as of the last `update`.
+    private(set) var bits: [UInt64]
+
+    /// Forced bytes looked at at once: the rest is forced the next time.
+    private static let stretch = 1_024
+
+    init(_ matcher: Matcher, _ tokenizer: Tokenizer, vocabularySize: Int) {
+        self.matcher = matcher
+        self.tokenizer = tokenizer
+        bits = [UInt64](repeating: 0, count: max(matcher.tree.wordCount, (vocabularySize + 63) / 64))
+        let letter = tokenizer.encode(bytes: [0x61], addSpecial: false, parseSpecial: false)
+        lead = letter.flatMap { tokenizer.bytes(of: $0, special: false) } == [0x61] ? [] : [0x0A]
+    }
+
+    /// Whether nothing but an end may follow.
+    var mustEnd: Bool { matcher.mustEnd }
+
+    /// Finds out what may come next.
+    ///
+    /// - Throws: `EngineError.constraintFailed` where nothing may.
+    mutating func update() throws(EngineError) {
+        do throws(MatcherError) {
+            if try matcher.mask(into: &bits) { return }
+        } catch {
+            throw .constraintFailed("the text can be read in too many ways by its grammar to be followed")
+        }
+        throw .constraintFailed("the vocabulary has no token for what the grammar asks for next")
+    }
+
+    /// Takes a token that was allowed.
+    ///
+    /// - Throws: `EngineError.constraintFailed` where it was not.
+    mutating func accept(_ id: Int32) throws(EngineError) {
+        guard matcher.accept(id) else {
+            throw .constraintFailed("token \(id) was chosen where the grammar does not allow it")
+        }
+    }
+
+    /// The tokens that must come next and are not open to another spelling.
+    mutating func forced() -> [Int32] {
+        let (tokenizer, lead) = (tokenizer, lead)
+        return matcher.forcedTokens(limit: Self.stretch) { bytes in
+            let ids = tokenizer.encode(bytes: lead + bytes, addSpecial: false, parseSpecial: false)
+            guard !lead.isEmpty else { return ids }
+            // Tokens of the lead, and of the space that the tokenizer put before it.
+            var spelled: [UInt8] = []
+            for (index, id) in ids.enumerated() {
+                spelled += tokenizer.bytes(of: id, special: false)
+                if spelled.suffix(lead.count) == lead[...] { return Array(ids[(index + 1)...]) }
+                if spelled.count > lead.count { return [] }
+            }
+            return []
+        }
+    }
+}
