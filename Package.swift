@@ -125,8 +125,8 @@ let tests: [(name: String, rooms: [String])] = [
     (
         "EdgeLLMTests",
         [
-            "EdgeLLM", "EdgePlatform", "EdgeTokenizer", "EdgeTemplate", "EdgeEngine", "EdgeGGUF", "EdgeModel",
-            "EdgeQuant",
+            "EdgeLLM", "EdgePlatform", "EdgeTokenizer", "EdgeTemplate", "EdgeGrammar", "EdgeEngine", "EdgeGGUF",
+            "EdgeModel", "EdgeQuant",
         ]
     ),
     ("EdgeCLITests", ["EdgeCLI"]),

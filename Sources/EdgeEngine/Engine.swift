@@ -18,6 +18,7 @@ package actor Engine {
     package nonisolated let threadCount: Int
     private let precision: CachePrecision
     private let pass: ForwardPass
+    private var constraints = ConstraintMemory()
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
@@ -95,46 +96,77 @@ package actor Engine {
         sampler.reserve(request.prompt.count + limit)
         for id in request.prompt { sampler.accept(id) }
 
+        var trigger = request.trigger
+        var follower = trigger == nil ? follower(of: request.constraint) : nil
         // Only at the very start of a text does the space that the vocabulary puts there not count.
         let continuesText = request.prompt.contains { !tokenizer.isControl($0) }
-        var decoder = StreamingDecoder(
-            tokenizer, shown: request.shownTokens, continuesText: continuesText)
-        var matcher = StopMatcher(request.stopSequences)
+        var answer = AnswerText(
+            StreamingDecoder(tokenizer, shown: request.shownTokens, continuesText: continuesText),
+            StopMatcher(request.stopSequences), marks: request.markTokens, statistics, since: start)
         var reason = StopReason.maximumTokens
-        var firstToken: UInt64?
-        while statistics.generatedTokenCount < limit {
+        // What was chosen and has not run: the logits are those before it.
+        var waiting: [Int32] = []
+        generation: while answer.statistics.generatedTokenCount < limit {
             try Task.checkCancellation()
-            let id = try choose(&sampler)
-            let now = Clock.nanoseconds
-            if firstToken == nil {
-                firstToken = now
-                statistics.timeToFirstToken = Clock.seconds(from: start, to: now)
-            }
-            statistics.decodeSeconds = Clock.seconds(from: firstToken ?? now, to: now)
-            statistics.generatedTokenCount += 1
-            sampler.accept(id)
-            if tokenizer.isEndOfGeneration(id), !request.ignoresEnd {
+            if follower?.mustEnd == true {
                 reason = .endOfTurn
                 break
             }
-            let (text, isStopped) = matcher.append(decoder.append(id))
-            if !text.isEmpty { yield(.text(text)) }
-            if isStopped {
+            let forced = try take(&follower, atMost: limit - answer.statistics.generatedTokenCount)
+            for id in forced {
+                sampler.accept(id)
+                waiting.append(id)
+                if answer.append(id, isForced: true, yield: yield) {
+                    reason = .stopSequence
+                    break generation
+                }
+            }
+            guard answer.statistics.generatedTokenCount < limit, follower?.mustEnd != true else { continue }
+            if !waiting.isEmpty {
+                // The logits belong to the engine: others may pass only between choosing a token and running it.
+                await letOthersPass()
+                if waiting.count == 1 {
+                    run(waiting, context)
+                } else {
+                    try await prefill(waiting[...], context)
+                }
+                waiting.removeAll(keepingCapacity: true)
+            }
+            try follower?.update()
+            let id = try choose(&sampler, allowed: follower?.bits)
+            sampler.accept(id)
+            if tokenizer.isEndOfGeneration(id), !request.ignoresEnd || follower != nil {
+                answer.count()
+                reason = .endOfTurn
+                break
+            }
+            try follower?.accept(id)
+            waiting.append(id)
+            if answer.append(id, isForced: false, yield: yield) {
                 reason = .stopSequence
                 break
             }
-            guard statistics.generatedTokenCount < limit else { break }
-            // The logits belong to the engine: others may pass only between choosing a token and running it.
-            await letOthersPass()
-            run(CollectionOfOne(id), context)
+            if let begun = trigger?.append(id, answer.latest) {
+                trigger = nil
+                follower = self.follower(of: request.constraint)
+                // Text that cannot begin what the grammar allows is left as it is.
+                if follower?.accept(bytes: begun) == false { follower = nil }
+            }
         }
-        if reason != .stopSequence {
-            let (text, isStopped) = matcher.append(decoder.finish())
-            if isStopped { reason = .stopSequence }
-            let rest = isStopped ? text : text + matcher.finish()
-            if !rest.isEmpty { yield(.text(rest)) }
-        }
-        yield(.finished(reason, statistics))
+        if reason == .maximumTokens, follower?.mustEnd == true { reason = .endOfTurn }
+        if answer.finish(isStopped: reason == .stopSequence, yield: yield) { reason = .stopSequence }
+        yield(.finished(reason, answer.statistics))
+    }
+
+    private func follower(of constraint: GenerationConstraint?) -> ConstraintFollower? {
+        constraint.map { constraints.follower(of: $0, tokenizer, vocabularySize: model.vocabularySize) }
+    }
+
+    /// The tokens that must come next, followed already.
+    private func take(_ follower: inout ConstraintFollower?, atMost limit: Int) throws(EngineError) -> [Int32] {
+        guard let forced = follower?.forced().prefix(limit), !forced.isEmpty else { return [] }
+        for id in forced { try follower?.accept(id) }
+        return Array(forced)
     }
 
     /// Fills a context with the keys and values of a prompt's start, so that a request with this prompt finds them there.
@@ -180,12 +212,17 @@ package actor Engine {
             adapters: context.adapters)
     }
 
-    private func choose(_ sampler: inout Sampler) throws -> Int32 {
+    /// - Parameter allowed: a bit for each token that may be chosen; nil for all.
+    private func choose(_ sampler: inout Sampler, allowed: [UInt64]?) throws -> Int32 {
         var chosen: Int32 = -1
         var failure: SamplingError?
         pass.logits.withSpan(row: 0) { logits in
             do throws(SamplingError) {
-                chosen = try sampler.sample(logits)
+                if let allowed {
+                    chosen = try sampler.sample(logits, allowed: allowed.span)
+                } else {
+                    chosen = try sampler.sample(logits)
+                }
             } catch {
                 failure = error
             }

@@ -12,10 +12,17 @@ package struct GenerationRequest: Sendable {
     package var ignoresEnd: Bool
     /// Control tokens whose text is part of the answer, such as the marks around a thought; others have none.
     package var shownTokens: Set<Int32>
+    /// What the answer must follow; nil for any text. It ends where nothing may follow, or with an end token where one may.
+    package var constraint: GenerationConstraint?
+    /// What says when the constraint begins to bind; nil where it does from the start.
+    package var trigger: (any ConstraintTrigger)?
+    /// Tokens that are reported as such, without their text.
+    package var markTokens: Set<Int32>
 
     package init(
         prompt: [Int32], sampling: SamplingParameters, maximumTokens: Int? = nil, stopSequences: [String] = [],
-        ignoresEnd: Bool = false, shownTokens: Set<Int32> = []
+        ignoresEnd: Bool = false, shownTokens: Set<Int32> = [], constraint: GenerationConstraint? = nil,
+        trigger: (any ConstraintTrigger)? = nil, markTokens: Set<Int32> = []
     ) {
         self.prompt = prompt
         self.sampling = sampling
@@ -23,6 +30,9 @@ package struct GenerationRequest: Sendable {
         self.stopSequences = stopSequences
         self.ignoresEnd = ignoresEnd
         self.shownTokens = shownTokens
+        self.constraint = constraint
+        self.trigger = trigger
+        self.markTokens = markTokens
     }
 }
 
@@ -41,6 +51,8 @@ package struct GenerationStatistics: Sendable {
     /// Prompt tokens whose keys and values were in the cache already.
     package var cachedTokenCount = 0
     package var generatedTokenCount = 0
+    /// Generated tokens that the constraint left no choice of: they were not sampled, and ran together.
+    package var forcedTokenCount = 0
     /// Seconds spent on the prompt, until its logits were there.
     package var prefillSeconds = 0.0
     /// Seconds from the request to the first token chosen.
@@ -72,4 +84,6 @@ package enum EngineError: Error, Sendable {
     case invalidToken(Int32)
     /// The model's arithmetic gave no usable number: a damaged or hostile file.
     case nonFiniteLogits
+    /// The constraint cannot be followed any further.
+    case constraintFailed(String)
 }

@@ -142,7 +142,7 @@ extension SchemaCompiler {
             if conditions.isComplete(progress) { for state in places { builder.edge(state, "]", end) } }
             let comma = try builder.state()
             for state in places { builder.edge(state, ",", comma) }
-            try addItems(progress, at: try afterSpace(comma))
+            try addItems(progress, at: try afterSpace(comma, isSeparator: true))
         }
     }
 
@@ -216,7 +216,7 @@ private final class ObjectRules {
             if isComplete(progress) { for state in places { compiler.builder.edge(state, "}", end) } }
             let comma = try compiler.builder.state()
             for state in places { compiler.builder.edge(state, ",", comma) }
-            try addMembers(progress, at: try compiler.afterSpace(comma))
+            try addMembers(progress, at: try compiler.afterSpace(comma, isSeparator: true))
         }
     }
 
@@ -338,7 +338,7 @@ private final class ObjectRules {
         for place in try compiler.afterSpace(state) { compiler.builder.edge(place, ":", value) }
         let rule = try compiler.valueRule(uses)
         let back = try stateAfter(next)
-        for place in try compiler.afterSpace(value) { compiler.builder.call(place, rule, back) }
+        for place in try compiler.afterSpace(value, isSeparator: true) { compiler.builder.call(place, rule, back) }
         return state
     }
 

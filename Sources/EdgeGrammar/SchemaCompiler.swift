@@ -325,7 +325,9 @@ final class SchemaCompiler {
     }
 
     /// The states in which a token may stand that follows `state` with the allowed space between.
-    func afterSpace(_ state: Int32) throws(GrammarError) -> [Int32] {
+    ///
+    /// - Parameter isSeparator: whether a comma or colon is before `state`.
+    func afterSpace(_ state: Int32, isSeparator: Bool = false) throws(GrammarError) -> [Int32] {
         switch options.whitespace {
         case .none: return [state]
         case .any:
@@ -335,6 +337,11 @@ final class SchemaCompiler {
             let spaced = try builder.state()
             builder.edge(state, " ", spaced)
             return [state, spaced]
+        case .spaced:
+            guard isSeparator else { return [state] }
+            let spaced = try builder.state()
+            builder.edge(state, " ", spaced)
+            return [spaced]
         }
     }
 }

@@ -8,6 +8,8 @@ package struct SchemaOptions: Sendable {
         case none
         /// At most one space in each place.
         case single
+        /// One space behind each comma and colon and none elsewhere, as Python and models write it: long forced stretches.
+        case spaced
         /// Any run of space, tab and line ends, as JSON allows, also around the document.
         case any
     }
@@ -39,6 +41,13 @@ package struct SchemaOptions: Sendable {
 
     /// What a model should write: a part of what the schema allows, in one spelling.
     package static let generating = SchemaOptions()
+
+    /// The same with one way of spacing: keys and punctuation need no choice.
+    package static let guided: SchemaOptions = {
+        var options = SchemaOptions()
+        options.whitespace = .spaced
+        return options
+    }()
 
     /// Everything that the schema allows, in any order and spelling, formats as annotations.
     package static let validating: SchemaOptions = {

@@ -121,7 +121,8 @@ extension Usage {
     init(_ statistics: GenerationStatistics) {
         self.init(
             promptTokenCount: statistics.promptTokenCount, cachedTokenCount: statistics.cachedTokenCount,
-            generatedTokenCount: statistics.generatedTokenCount, prefillSeconds: statistics.prefillSeconds,
-            timeToFirstToken: statistics.timeToFirstToken, decodeSeconds: statistics.decodeSeconds)
+            generatedTokenCount: statistics.generatedTokenCount, forcedTokenCount: statistics.forcedTokenCount,
+            prefillSeconds: statistics.prefillSeconds, timeToFirstToken: statistics.timeToFirstToken,
+            decodeSeconds: statistics.decodeSeconds)
     }
 }

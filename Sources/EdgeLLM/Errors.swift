@@ -181,6 +181,7 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
             return contextSizeExceeded(ContextSizeExceeded(contextSize: contextSize, tokenCount: tokenCount))
         case EngineError.emptyPrompt: return emptyPrompt
         case EngineError.nonFiniteLogits: return damagedModel
+        case EngineError.constraintFailed(let reason): return constraintFailed(reason)
         default: return error
         }
     }

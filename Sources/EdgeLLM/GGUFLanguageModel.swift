@@ -87,6 +87,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
     public let contextSize: Int
     package let engine: Engine
     let chat: ChatFormatSource
+    let grammars: GrammarCache
 
     /// The chat template: the one given at loading, else the file's; nil for a model that was not trained to converse.
     public var chatTemplate: String? { chat.template }
@@ -126,6 +127,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
                 throw ModelLoadingError(
                     code: .invalidOptions, message: "\(threads) threads are not possible; give 1 to 256")
             }
+            grammars = GrammarCache()
             engine = try Engine(
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: options.threadCount,
                 precision: options.cachePrecision.stored, floatKernels: try options.floatKernels())

@@ -6,6 +6,8 @@ public struct Usage: Sendable, Equatable {
     public var cachedTokenCount: Int
     /// Tokens generated, the end token included.
     public var generatedTokenCount: Int
+    /// Generated tokens that a schema left no choice of: they ran together, without sampling.
+    public var forcedTokenCount: Int = 0
     /// Seconds spent on the prompt.
     public var prefillSeconds: Double
     /// Seconds from the call to the first token.
@@ -22,6 +24,7 @@ public struct Usage: Sendable, Equatable {
         promptTokenCount += other.promptTokenCount
         cachedTokenCount += other.cachedTokenCount
         generatedTokenCount += other.generatedTokenCount
+        forcedTokenCount += other.forcedTokenCount
         prefillSeconds += other.prefillSeconds
         timeToFirstToken = other.timeToFirstToken
         decodeSeconds += other.decodeSeconds

@@ -100,7 +100,15 @@ package struct ToolTurnReader: Sendable {
             defer { position = bytes.count }
             return Call(name: name, arguments: String(decoding: bytes[place...], as: UTF8.self), isWhole: false)
         }
-        guard case .end(let afterMiddle) = match(Array(syntax.middle.utf8), place) else { return broken() }
+        let middle = match(Array(syntax.middle.utf8), place)
+        guard case .end(let afterMiddle) = middle else {
+            // What goes on otherwise is no call.
+            if case .mismatch = middle, isFirst {
+                isClosed = true
+                return nil
+            }
+            return broken()
+        }
         place = afterMiddle
         switch syntax.arguments {
         case .json:

@@ -1,4 +1,5 @@
 import EdgeGrammar
+import EdgeTestSupport
 import Testing
 
 @Suite struct HostileSchemaTests {

@@ -13,6 +13,7 @@ final class ScriptedExecutor: SessionExecutor {
         var running = 0
         var overlaps = 0
         var prompts: [[Transcript.Entry]] = []
+        var schemas: [GenerationSchema?] = []
         var prewarmed: [String] = []
         var tools: [ToolUse?] = []
         /// While set, no piece comes.
@@ -25,12 +26,17 @@ final class ScriptedExecutor: SessionExecutor {
     private let answerForm: AnswerForm
     private let fails: Bool
     private let delay: Duration
+    private let reason: StopReason
 
-    init(_ pieces: [String], marks: ReasoningMarks? = nil, fails: Bool = false, delay: Duration = .zero) {
+    init(
+        _ pieces: [String], marks: ReasoningMarks? = nil, fails: Bool = false, delay: Duration = .zero,
+        reason: StopReason = .endOfTurn
+    ) {
         answers = [pieces]
         answerForm = AnswerForm(reasoning: marks)
         self.fails = fails
         self.delay = delay
+        self.reason = reason
     }
 
     /// A model that calls tools. A piece `#7` is the token 7.
@@ -39,6 +45,7 @@ final class ScriptedExecutor: SessionExecutor {
         answerForm = form
         fails = false
         delay = .zero
+        reason = .endOfTurn
     }
 
     func form(of tools: ToolUse?) throws -> AnswerForm {
@@ -58,7 +65,7 @@ final class ScriptedExecutor: SessionExecutor {
     func releaseCache() {}
 
     func respond(
-        to entries: [Transcript.Entry], tools: ToolUse?, options: GenerationOptions,
+        to entries: [Transcript.Entry], tools: ToolUse?, schema: GenerationSchema?, options: GenerationOptions,
         yield: @Sendable (GenerationEvent) -> Void
     ) async throws {
         let round = state.withLock {
@@ -66,6 +73,7 @@ final class ScriptedExecutor: SessionExecutor {
             if $0.running > 1 { $0.overlaps += 1 }
             $0.prompts.append(entries)
             $0.tools.append(tools)
+            $0.schemas.append(schema)
             return $0.prompts.count - 1
         }
         defer { state.withLock { $0.running -= 1 } }
@@ -91,7 +99,7 @@ final class ScriptedExecutor: SessionExecutor {
         var statistics = GenerationStatistics()
         statistics.promptTokenCount = entries.count
         statistics.generatedTokenCount = generated
-        yield(.finished(generated < pieces.count ? .maximumTokens : .endOfTurn, statistics))
+        yield(.finished(generated < pieces.count ? .maximumTokens : reason, statistics))
     }
 }
 

@@ -1,5 +1,6 @@
 import EdgeEngine
 import EdgeTemplate
+import EdgeTokenizer
 import Foundation
 import Synchronization
 import Testing
@@ -120,7 +121,7 @@ import Testing
 
     private func options(_ seed: UInt64, _ mode: GenerationOptions.ToolCallingMode) -> GenerationOptions {
         var options = GenerationOptions(
-            samplingMode: .random(top: 0, seed: seed), temperature: 1.5, maximumResponseTokens: 600,
+            samplingMode: .random(top: 1 << 20, seed: seed), temperature: 1.5, maximumResponseTokens: 600,
             toolCallingMode: mode)
         options.local.maximumToolRounds = 1
         options.local.minP = 0

@@ -54,7 +54,8 @@ struct ChatMessages {
             if takesSystem { flushSystem(&building) }
         case .prompt(let entry):
             if takesSystem { flushSystem(&building) }
-            let text = (building.instructions + [entry.segments.text]).joined(separator: "\n\n")
+            let own = [entry.segments.text, entry.responseFormat?.promptText].compactMap(\.self)
+            let text = (building.instructions + own).joined(separator: "\n\n")
             building.instructions = []
             addUser(text, to: &building)
         case .reasoning(let entry): building.thought = entry.segments.text

@@ -60,6 +60,7 @@ public struct GenerationSchema: Sendable {
         }
 
         /// A property that is always there.
+        @_disfavoredOverload
         public init<Value: Generable>(
             name: String, description: String? = nil, type: Value.Type, guides: [GenerationGuide<Value>] = []
         ) {

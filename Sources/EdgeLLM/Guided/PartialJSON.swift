@@ -4,14 +4,16 @@
 /// as far as it goes and a word such as `tru` is completed; a number at the end may have more digits and is left out, as is a name
 /// without a value.
 enum PartialJSON {
-    /// The value that a text begins, with `isComplete` false on all that is open; nil where it begins none, or is no JSON.
+    /// The value that a text begins, with `isComplete` false on all that is open; nil where it begins none, or is no JSON. A number
+    /// alone is never known to be whole.
     static func content(of text: String) -> GeneratedContent? {
         var scanner = Scanner(bytes: Array(text.utf8))
         guard scanner.scan(), let end = scanner.cutEnd,
             let content = try? GeneratedContent.read(
                 scanner.bytes[..<end] + scanner.cutMore + scanner.cutOpen.reversed())
         else { return nil }
-        return content.opened(scanner.cutOpen.count + (scanner.cutsString ? 1 : 0))
+        let levels = scanner.cutOpen.count + (scanner.cutsString ? 1 : 0)
+        return levels == 0 && scanner.cutMore.isEmpty ? content : content.opened(levels)
     }
 
     private struct Scanner {

@@ -38,7 +38,7 @@ extension LanguageModelSession {
     public func streamResponse(
         to prompt: Prompt, options: GenerationOptions = .init()
     ) -> ResponseStream<String> {
-        ResponseStream(begin(prompt, options)) { $0 }
+        ResponseStream(begin(prompt, options), form: .text)
     }
 
     /// Answers a prompt, in snapshots of what there is so far.
@@ -68,7 +68,9 @@ extension LanguageModelSession {
     }
 
     /// Starts an answer.
-    private func begin(_ prompt: Prompt, _ options: GenerationOptions) -> Turn {
+    ///
+    /// - Parameter form: what the answer must be.
+    func begin(_ prompt: Prompt, _ options: GenerationOptions, form: ResponseForm = .text) -> Turn {
         let turn = Turn()
         turn.onDrop { [weak self, weak turn] in
             if let self, let turn { self.end(turn, with: CancellationError()) }
@@ -77,13 +79,14 @@ extension LanguageModelSession {
             guard state.turn == nil else { return false }
             state.turn = turn
             state.turnStart = state.transcript.entries.count
-            state.transcript.entries.append(.prompt(.init(segments: .text(prompt.text))))
+            state.transcript.entries.append(
+                .prompt(.init(segments: .text(prompt.text), responseFormat: form.shown)))
             let entries = state.transcript.entries
             let previous = state.worker
             state.worker = Task {
                 // What was cancelled may still be at the cache for a moment.
                 await previous?.value
-                await self.run(turn, entries, options)
+                await self.run(turn, entries, options, form)
             }
             return true
         }
@@ -91,10 +94,12 @@ extension LanguageModelSession {
         return turn
     }
 
-    private func run(_ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions) async {
+    private func run(
+        _ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions, _ form: ResponseForm
+    ) async {
         do {
             try Task.checkCancellation()
-            try await answer(turn, entries, options)
+            try await answer(turn, entries, options, form)
             end(turn, with: nil)
         } catch {
             end(turn, with: LanguageModelError.translate(error))
@@ -102,7 +107,9 @@ extension LanguageModelSession {
     }
 
     /// Lets the model speak, makes the calls that it wants, and so on until it is content or a limit is met.
-    private func answer(_ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions) async throws {
+    private func answer(
+        _ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions, _ form: ResponseForm
+    ) async throws {
         var options = options
         var mode = options.toolCallingMode ?? .allowed
         if mode == .required, tools.isEmpty {
@@ -113,22 +120,31 @@ extension LanguageModelSession {
             // Asked anew for each round: a tool may change what it takes.
             let use =
                 mode == .disallowed || tools.isEmpty ? nil : try ToolUse(tools, isRequired: mode == .required)
-            turn.begin(try executor.form(of: use))
+            var reading = try executor.form(of: use)
+            // What a schema constrains is content from its first byte, or a call.
+            if form.schema != nil { reading.reasoning = nil }
+            turn.begin(reading)
             let before = turn.finished?.usage.generatedTokenCount ?? 0
-            try await executor.respond(to: entries + turn.rounds, tools: use, options: options) { turn.feed($0) }
+            try await executor.respond(
+                to: entries + turn.rounds, tools: use, schema: form.schema, options: options
+            ) { turn.feed($0) }
             let calls = turn.calls
-            guard !calls.isEmpty, let finished = turn.finished else { return }
+            guard let finished = turn.finished else { return }
+            guard !calls.isEmpty else { return try form.check(turn.content, finished.reason) }
             if let limit = options.maximumResponseTokens {
                 options.maximumResponseTokens = max(0, limit - (finished.usage.generatedTokenCount - before))
             }
             if finished.reason == .maximumTokens || options.maximumResponseTokens == 0 {
-                return leave(calls, of: turn, as: .maximumTokens, because: "the limit of the answer's length was reached")
+                leave(calls, of: turn, as: .maximumTokens, because: "the limit of the answer's length was reached")
+                return try form.check(turn.content, .maximumTokens)
             }
             guard rounds < options.local.maximumToolRounds else {
-                return leave(calls, of: turn, as: .toolLimit, because: "the limit of \(rounds) rounds of tools was reached")
+                leave(calls, of: turn, as: .toolLimit, because: "the limit of \(rounds) rounds of tools was reached")
+                return try form.check(turn.content, .toolLimit)
             }
             guard let outputs = try await outputs(of: calls) else {
-                return leave(calls, of: turn, as: .toolStop, because: "the program ended the turn")
+                leave(calls, of: turn, as: .toolStop, because: "the program ended the turn")
+                return try form.check(turn.content, .toolStop)
             }
             turn.close(with: outputs)
             rounds += 1

@@ -1,10 +1,12 @@
 extension LanguageModelSession {
     /// A whole answer.
-    public struct Response<Content: Sendable>: Sendable {
+    public struct Response<Content: Generable> {
         /// What the model said, without its reasoning; where it also spoke before it called tools, that is a paragraph of its own.
         public let content: Content
-        /// What the answer added to the transcript after the prompt: reasoning, calls of tools and their outputs, if there were any, and the
-        /// response.
+        /// The content as it was generated: of a text the text, else the JSON with its properties in order.
+        public let rawContent: GeneratedContent
+        /// What the answer added to the transcript after the prompt: reasoning, calls of tools and their outputs, if there were any,
+        /// and the response.
         public let transcriptEntries: ArraySlice<Transcript.Entry>
         /// Tokens and time it took.
         public let usage: Usage
@@ -17,34 +19,39 @@ extension LanguageModelSession {
     /// Generation begins when the stream is made. A slow reader skips stages, and the last snapshot is the whole answer; for every
     /// piece, see `textDeltas`. One reader: leaving the loop, dropping the stream and cancelling the task all end the generation,
     /// and the session is free again at once.
-    public struct ResponseStream<Content: Sendable>: AsyncSequence, Sendable {
+    public struct ResponseStream<Content: Generable>: AsyncSequence, Sendable {
         /// A stage of the answer.
         public typealias Element = Snapshot
 
         /// All of the content that there is so far.
-        public struct Snapshot: Sendable {
-            /// The content.
-            public var content: Content
+        public struct Snapshot {
+            /// The content; of a type, what is known of it. Stages that make no value of it yet are passed over.
+            public var content: Content.PartiallyGenerated
+            /// The content as it was generated, without what may still change.
+            public var rawContent: GeneratedContent
         }
 
         let source: TurnSource
-        let read: @Sendable (String) -> Content
+        let form: ResponseForm
+        let id = GenerationID()
 
-        init(_ turn: Turn, read: @escaping @Sendable (String) -> Content) {
+        init(_ turn: Turn, form: ResponseForm) {
             source = TurnSource(turn)
-            self.read = read
+            self.form = form
         }
 
         /// The iterator.
         public func makeAsyncIterator() -> AsyncIterator {
-            AsyncIterator(reading: source.reading(), base: source.turn.ticks.makeAsyncIterator(), read: read)
+            AsyncIterator(
+                reading: source.reading(), base: source.turn.ticks.makeAsyncIterator(), form: form, id: id)
         }
 
         /// Reads snapshots.
         public struct AsyncIterator: AsyncIteratorProtocol {
             let reading: TurnReading
             var base: AsyncThrowingStream<Void, any Swift.Error>.AsyncIterator
-            let read: @Sendable (String) -> Content
+            let form: ResponseForm
+            let id: GenerationID
             /// Bytes of content handed out.
             var seen = 0
 
@@ -58,7 +65,10 @@ extension LanguageModelSession {
                     let content = reading.turn.content
                     guard content.utf8.count > seen else { continue }
                     seen = content.utf8.count
-                    return Snapshot(content: read(content))
+                    guard let raw = form.raw(content, id: id), let content = try? Content.PartiallyGenerated(raw) else {
+                        continue
+                    }
+                    return Snapshot(content: content, rawContent: raw)
                 }
                 try reading.turn.checkEnd()
                 return nil
@@ -70,7 +80,7 @@ extension LanguageModelSession {
 
         /// Waits for the end and returns the whole.
         ///
-        /// - Throws: what the iteration throws.
+        /// - Throws: what the iteration throws; `LanguageModelError.incompleteContent` where a typed answer was cut.
         public nonisolated(nonsending) func collect() async throws -> Response<Content> {
             var iterator = makeAsyncIterator()
             do {
@@ -80,8 +90,10 @@ extension LanguageModelSession {
             }
             switch source.turn.outcome {
             case .success(let outcome):
+                let raw = try form.whole(source.turn.content, id: id)
                 return Response(
-                    content: read(source.turn.content), transcriptEntries: outcome.entries, usage: outcome.usage,
+                    content: try Content(raw), rawContent: raw, transcriptEntries: outcome.entries,
+                    usage: outcome.usage,
                     finishReason: outcome.finishReason)
             case .failure(let error): throw error
             case nil: throw CancellationError()
@@ -165,3 +177,6 @@ extension LanguageModelSession {
         }
     }
 }
+
+extension LanguageModelSession.Response: Sendable where Content: Sendable {}
+extension LanguageModelSession.ResponseStream.Snapshot: Sendable where Content.PartiallyGenerated: Sendable {}

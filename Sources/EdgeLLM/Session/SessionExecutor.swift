@@ -17,8 +17,12 @@ package protocol SessionExecutor: Sendable {
     func prewarm(_ entries: [Transcript.Entry], tools: ToolUse?, promptPrefix: String) async
 
     /// Answers a conversation.
+    ///
+    /// - Parameter schema: what the answer must be, as JSON; nil for any text. One that cannot be enforced throws before anything
+    ///   is yielded.
     func respond(
-        to entries: [Transcript.Entry], tools: ToolUse?, options: GenerationOptions, yield: @Sendable (GenerationEvent) -> Void
+        to entries: [Transcript.Entry], tools: ToolUse?, schema: GenerationSchema?, options: GenerationOptions,
+        yield: @Sendable (GenerationEvent) -> Void
     ) async throws
 
     /// What is added to the model's weights from the next answer on.
@@ -35,6 +39,11 @@ final class GGUFExecutor: SessionExecutor {
     private let now: TemplateTime
     private let context = Mutex<GenerationContext?>(nil)
     private let adapters = Mutex<[LoRAAdapter]>([])
+    private typealias Known = (
+        tools: [ToolUse.Description], schema: GenerationSchema?, constraint: GenerationConstraint
+    )
+    /// The grammar used last: rounds of a turn mostly have the same.
+    private let known = Mutex<Known?>(nil)
 
     init(_ model: GGUFLanguageModel) {
         self.model = model
@@ -61,21 +70,45 @@ final class GGUFExecutor: SessionExecutor {
     }
 
     func respond(
-        to entries: [Transcript.Entry], tools: ToolUse?, options: GenerationOptions,
+        to entries: [Transcript.Entry], tools: ToolUse?, schema: GenerationSchema?, options: GenerationOptions,
         yield: @Sendable (GenerationEvent) -> Void
     ) async throws {
         let format = try model.chat.format()
+        let constraint = try constraint(schema, tools, format)
         let tokens = try format.tokens(of: entries, tools: tools, answers: true, now: now)
         guard tokens.count < model.contextSize else {
             throw LanguageModelError.contextSizeExceeded(
                 .init(contextSize: model.contextSize, tokenCount: tokens.count))
         }
         let seed = options.seed ?? UInt64.random(in: 0...(.max))
-        let request = GenerationRequest(
+        var request = GenerationRequest(
             prompt: tokens, sampling: try options.parameters(seed: seed, tokenizer: model.engine.tokenizer),
             maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
-            ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens)
+            ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens, constraint: constraint)
+        if let tools {
+            let form = format.form(of: tools)
+            request.markTokens = Set(form.marks.keys)
+            // A call that has to be made is open already, and one that stands beside a schema is in its grammar.
+            if !tools.isRequired, schema == nil { request.trigger = ToolTrigger(form) }
+        }
         try await model.engine.generate(request, in: currentContext(), yield: yield)
+    }
+
+    /// The grammar of an answer: what the schema says, calls of the tools, or either.
+    ///
+    /// - Throws: `LanguageModelError.unsupportedGenerationGuide`.
+    private func constraint(
+        _ schema: GenerationSchema?, _ tools: ToolUse?, _ format: ChatFormat
+    ) throws -> GenerationConstraint? {
+        guard let tools else { return try schema.map { try model.grammars.constraint(for: $0) } }
+        let content = tools.isRequired ? nil : schema
+        if let known = known.withLock({ $0 }), known.tools == tools.tools, known.schema == content { return known.constraint }
+        let grammar = ToolGrammar(syntax: format.calls, tokenizer: format.tokenizer)
+        let made = GenerationConstraint(
+            try content.map { try grammar.grammar(for: tools, or: model.grammars.constraint(for: $0).grammar) }
+                ?? grammar.grammar(for: tools), marks: Set(grammar.marks.keys))
+        known.withLock { $0 = (tools.tools, content, made) }
+        return made
     }
 
     func use(_ adapters: [LoRAAdapter]) { self.adapters.withLock { $0 = adapters } }

@@ -7,8 +7,18 @@ struct ToolGrammar {
     let syntax: ToolSyntax
     let tokenizer: Tokenizer
 
+    /// What may follow the opening of a call.
+    ///
     /// - Throws: `LanguageModelError.unsupportedGenerationGuide`, for a schema that cannot be enforced.
     func grammar(for use: ToolUse) throws -> Grammar { try Grammar(calls(of: use)) }
+
+    /// An answer that is calls, with their opening, or else what another grammar allows.
+    ///
+    /// - Throws: as `grammar(for:)`.
+    func grammar(for use: ToolUse, or content: Grammar) throws -> Grammar {
+        let opening = part(syntax.mark.isEmpty ? syntax.prefix : syntax.mark)
+        return try Grammar(.choice([.grammar(content), .sequence([opening, try calls(of: use)])]))
+    }
 
     /// All calls of a turn, from right behind what opened them: the mark or, where there is none, the text before the first name.
     private func calls(of use: ToolUse) throws -> GrammarPart {
@@ -17,7 +27,9 @@ struct ToolGrammar {
                 return .sequence([.text(tool.name), try arguments(of: tool)])
             } catch let error as GrammarError {
                 throw LanguageModelError.unsupportedGenerationGuide(
-                    .init(message: "the arguments of the tool \(tool.name): \(error.description)"))
+                    .init(
+                        message: "the arguments of the tool \(tool.name): \(error.message)",
+                        place: error.pointer.map { $0.isEmpty ? "the root" : $0 }))
             }
         }
         var parts: [GrammarPart] = []
@@ -81,7 +93,7 @@ struct ToolGrammar {
 
     private func arguments(of tool: ToolUse.Description) throws -> GrammarPart {
         switch syntax.arguments {
-        case .json: return .sequence([part(syntax.middle), .grammar(try JSONSchema.compile(tool.schema))])
+        case .json: return .sequence([part(syntax.middle), .grammar(try JSONSchema.compile(tool.schema, options: .guided))])
         case .tagged(let before, let middle, let after):
             return .sequence([
                 part(syntax.middle), try members(of: tool, before: before, middle: middle, after: after),
@@ -95,7 +107,7 @@ struct ToolGrammar {
     ) throws -> GrammarPart {
         let schema = try TemplateValue(json: tool.schema)
         // The schema as a whole has to be one that can be enforced, too.
-        _ = try JSONSchema.compile(tool.schema)
+        _ = try JSONSchema.compile(tool.schema, options: .guided)
         guard case .dict(let properties)? = schema["properties"] else { return .sequence([]) }
         var required: Set<String> = []
         if case .list(let names)? = schema["required"] { required = Set(names.compactMap(\.text)) }
@@ -117,7 +129,7 @@ struct ToolGrammar {
                 var members = TemplateValue.Members()
                 if case .dict(let own) = property { members = own }
                 for name in ["$defs", "definitions"] where members[name] == nil { members[name] = schema[name] }
-                value = .sequence([.grammar(try JSONSchema.compile(TemplateValue.dict(members).json)), part(after)])
+                value = .sequence([.grammar(try JSONSchema.compile(TemplateValue.dict(members).json, options: .guided)), part(after)])
             }
             let member = GrammarPart.sequence([part(before), .text(key), part(middle), value])
             parts.append(required.contains(key) ? member : .optional(member))

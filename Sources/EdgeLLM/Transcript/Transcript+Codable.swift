@@ -31,7 +31,9 @@ extension Transcript.Entry: Codable {
         case instructions, prompt, reasoning, toolCalls, toolOutput, response
     }
 
-    private enum Key: String, CodingKey { case kind, id, segments, calls, callID, toolName, finishReason }
+    private enum Key: String, CodingKey {
+        case kind, id, segments, calls, callID, toolName, finishReason, responseFormat
+    }
 
     /// Reads one entry.
     ///
@@ -44,7 +46,12 @@ extension Transcript.Entry: Codable {
         }
         switch try container.decode(Kind.self, forKey: .kind) {
         case .instructions: self = .instructions(.init(id: id, segments: try segments()))
-        case .prompt: self = .prompt(.init(id: id, segments: try segments()))
+        case .prompt:
+            self = .prompt(
+                .init(
+                    id: id, segments: try segments(),
+                    responseFormat: try container.decodeIfPresent(
+                        Transcript.ResponseFormat.self, forKey: .responseFormat)))
         case .reasoning: self = .reasoning(.init(id: id, segments: try segments()))
         case .toolCalls:
             self = .toolCalls(.init(id: id, calls: try container.decode([Transcript.ToolCall].self, forKey: .calls)))
@@ -72,6 +79,7 @@ extension Transcript.Entry: Codable {
         case .prompt(let entry):
             try container.encode(Kind.prompt, forKey: .kind)
             try container.encode(entry.segments, forKey: .segments)
+            try container.encodeIfPresent(entry.responseFormat, forKey: .responseFormat)
         case .reasoning(let entry):
             try container.encode(Kind.reasoning, forKey: .kind)
             try container.encode(entry.segments, forKey: .segments)
@@ -108,5 +116,30 @@ extension Transcript.Segment: Codable {
         switch self {
         case .text(let segment): try container.encode(segment.content, forKey: .text)
         }
+    }
+}
+
+extension Transcript.ResponseFormat: Codable {
+    private enum Key: String, CodingKey { case schema }
+
+    /// Reads a form.
+    ///
+    /// - Throws: `DecodingError`.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        do {
+            schema = try GenerationSchema(jsonSchema: container.decode(String.self, forKey: .schema))
+        } catch let error as GeneratedContentError {
+            throw DecodingError.dataCorruptedError(
+                forKey: .schema, in: container, debugDescription: error.description)
+        }
+    }
+
+    /// Writes the schema as a text, so that a model that reads the conversation again reads the same bytes.
+    ///
+    /// - Throws: `LanguageModelError.unsupportedGenerationGuide`, `EncodingError`.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(schema.jsonSchema(), forKey: .schema)
     }
 }

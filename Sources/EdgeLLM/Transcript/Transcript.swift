@@ -73,11 +73,33 @@ public struct Transcript: Sendable, Equatable {
         public var id: String
         /// The text, in stretches.
         public var segments: [Segment]
+        /// The form that the model is told to answer in, behind the text; nil where it is told of none.
+        public var responseFormat: ResponseFormat?
 
         /// An entry with these stretches.
-        public init(id: String = Transcript.newID(), segments: [Segment]) {
+        public init(
+            id: String = Transcript.newID(), segments: [Segment], responseFormat: ResponseFormat? = nil
+        ) {
             self.id = id
             self.segments = segments
+            self.responseFormat = responseFormat
+        }
+    }
+
+    /// The form of an answer.
+    public struct ResponseFormat: Sendable, Equatable {
+        /// What the answer is, as JSON.
+        public let schema: GenerationSchema
+
+        /// The form that a schema describes.
+        public init(schema: GenerationSchema) { self.schema = schema }
+
+        /// The values of a type.
+        public init<Content: Generable>(type: Content.Type) { schema = type.generationSchema }
+
+        /// What a model is told of it.
+        var promptText: String {
+            "Answer with JSON alone, as this JSON Schema describes it:\n\(schema.debugDescription)"
         }
     }
 

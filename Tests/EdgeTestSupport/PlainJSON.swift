@@ -1,7 +1,7 @@
-import Foundation
+internal import Foundation
 
 /// JSON for the tests: a parser of their own, so that none of the code under test is trusted.
-indirect enum PlainJSON: Equatable {
+package indirect enum PlainJSON: Equatable {
     case null
     case bool(Bool)
     /// As it is spelled.
@@ -12,7 +12,7 @@ indirect enum PlainJSON: Equatable {
 
     struct Malformed: Error {}
 
-    static func == (left: PlainJSON, right: PlainJSON) -> Bool {
+    package static func == (left: PlainJSON, right: PlainJSON) -> Bool {
         switch (left, right) {
         case (.null, .null): true
         case (.bool(let left), .bool(let right)): left == right
@@ -27,12 +27,12 @@ indirect enum PlainJSON: Equatable {
         }
     }
 
-    subscript(key: String) -> PlainJSON? {
+    package subscript(key: String) -> PlainJSON? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.key == Array(key.unicodeScalars) }?.value
     }
 
-    init(_ bytes: [UInt8]) throws {
+    package init(_ bytes: [UInt8]) throws {
         guard let text = String(validating: bytes, as: UTF8.self) else { throw Malformed() }
         var reader = Reader(scalars: Array(text.unicodeScalars))
         self = try reader.value()
@@ -154,7 +154,7 @@ indirect enum PlainJSON: Equatable {
         }
     }
 
-    func text(expandsExponents: Bool = false) -> String {
+    package func text(expandsExponents: Bool = false) -> String {
         switch self {
         case .null: "null"
         case .bool(let value): value ? "true" : "false"

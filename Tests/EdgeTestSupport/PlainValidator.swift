@@ -1,12 +1,14 @@
-import Foundation
+internal import Foundation
 
 /// A plain validator of JSON Schema 2020-12 for what the grammars support: the oracle for generated documents.
-struct PlainValidator {
+package struct PlainValidator {
     let root: PlainJSON
     /// Formats whose expressions count.
-    var assertsFormats = true
+    package var assertsFormats = true
 
-    func accepts(_ value: PlainJSON) -> Bool { accepts(value, root, 0) }
+    package init(root: PlainJSON) { self.root = root }
+
+    package func accepts(_ value: PlainJSON) -> Bool { accepts(value, root, 0) }
 
     private func accepts(_ value: PlainJSON, _ schema: PlainJSON, _ depth: Int) -> Bool {
         if case .bool(let verdict) = schema { return verdict }
