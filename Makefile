@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release allocations bits neon avx512 consumer bench fuzz lint soak format clean packages test-packages
+.PHONY: demo build test test-debug test-release allocations bits neon avx512 consumer docs example bench fuzz lint soak format clean packages test-packages
 
 packages:
 	@.ci/packages
@@ -18,12 +18,21 @@ demo: build
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" run -m Fixtures/edge-car-1m.gguf -p "The engine light is" \
 		--seed 1
 
-test: packages lint test-debug allocations bits neon fuzz consumer
+test: packages lint test-debug docs example allocations bits neon fuzz consumer
 	@echo "all tests passed"
 
 test-debug: packages
 	$(SWIFT) build --build-tests -Xswiftc -warnings-as-errors
 	$(SWIFT) test --skip-build
+
+# .build/docs/EdgeLLM.doccarchive, with every link checked.
+docs:
+	.ci/docs
+
+# The example on the bundled model: its report must be whole.
+example: packages
+	$(SWIFT) build --product edge-example
+	"$$($(SWIFT) build --show-bin-path)/edge-example" | tee /dev/stderr | grep -qE '^.{1,60} \| (none|soon|now) \| [1-8] h$$'
 
 # The kernels are optimised in both; this catches what only an optimised or only an unoptimised test shows.
 test-release: packages

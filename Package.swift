@@ -138,6 +138,7 @@ let package = Package(
     products: [
         .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
+        .executable(name: "edge-example", targets: ["EdgeExample"]),
         .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),
         .executable(name: "edge-fuzz", targets: ["EdgeFuzz"]),
         .executable(name: "edge-allocations", targets: ["EdgeAllocations"]),
@@ -163,6 +164,9 @@ let package = Package(
             ],
             exclude: ["README.md"],
             swiftSettings: settings(of: "EdgeCLI")),
+        // To copy from: it sees nothing but the library's public face.
+        .executableTarget(
+            name: "EdgeExample", dependencies: ["EdgeLLM"], exclude: ["README.md"], swiftSettings: language),
         .target(
             name: "EdgeWorkloads",
             dependencies: [

@@ -93,7 +93,8 @@ struct ToolGrammar {
 
     private func arguments(of tool: ToolUse.Description) throws -> GrammarPart {
         switch syntax.arguments {
-        case .json: return .sequence([part(syntax.middle), .grammar(try JSONSchema.compile(tool.schema, options: .guided))])
+        case .json:
+            return .sequence([part(syntax.middle), .grammar(try JSONSchema.compile(tool.schema, options: .guided))])
         case .tagged(let before, let middle, let after):
             return .sequence([
                 part(syntax.middle), try members(of: tool, before: before, middle: middle, after: after),
@@ -129,7 +130,9 @@ struct ToolGrammar {
                 var members = TemplateValue.Members()
                 if case .dict(let own) = property { members = own }
                 for name in ["$defs", "definitions"] where members[name] == nil { members[name] = schema[name] }
-                value = .sequence([.grammar(try JSONSchema.compile(TemplateValue.dict(members).json, options: .guided)), part(after)])
+                value = .sequence([
+                    .grammar(try JSONSchema.compile(TemplateValue.dict(members).json, options: .guided)), part(after),
+                ])
             }
             let member = GrammarPart.sequence([part(before), .text(key), part(middle), value])
             parts.append(required.contains(key) ? member : .optional(member))

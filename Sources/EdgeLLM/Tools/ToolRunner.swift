@@ -50,7 +50,8 @@ extension LanguageModelSession {
     }
 
     private func texts(of steps: [Step], _ policy: ToolFailurePolicy) async throws -> [String] {
-        let (results, continuation) = AsyncStream.makeStream(of: (index: Int, result: Result<String, any Swift.Error>).self)
+        let (results, continuation) = AsyncStream.makeStream(
+            of: (index: Int, result: Result<String, any Swift.Error>).self)
         var texts = [String?](repeating: nil, count: steps.count)
         var tasks: [Task<Void, Never>] = []
         defer { for task in tasks { task.cancel() } }
