@@ -100,7 +100,9 @@ struct ChatMessages {
         // Words before calls are of the same message.
         var words = ""
         var thought = building.thought
-        if let last = building.messages.last, last["role"]?.text == "assistant", last["tool_calls"] == nil, thought == nil {
+        if let last = building.messages.last, last["role"]?.text == "assistant", last["tool_calls"] == nil,
+            thought == nil
+        {
             words = plainText(of: last["content"])
             thought = last["reasoning_content"]?.text
             building.messages.removeLast()
@@ -108,7 +110,8 @@ struct ChatMessages {
         building.thought = thought
         var members = message("assistant", words)
         if callsAreContent, let calls {
-            members["content"] = content(.mixed((words.isEmpty ? [] : [.init(words + "\n", isTrusted: false)]) + calls.segments(of: made)))
+            members["content"] = content(
+                .mixed((words.isEmpty ? [] : [.init(words + "\n", isTrusted: false)]) + calls.segments(of: made)))
         } else {
             members["tool_calls"] = .list(made.map(Self.call))
         }

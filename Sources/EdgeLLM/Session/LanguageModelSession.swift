@@ -78,7 +78,8 @@ public final class LanguageModelSession: Observable, Sendable {
 
     /// Begins a conversation with instructions put together from parts.
     public convenience init<F: Swift.Error>(
-        model: GGUFLanguageModel, tools: [any Tool] = [], @InstructionsBuilder instructions: () throws(F) -> Instructions
+        model: GGUFLanguageModel, tools: [any Tool] = [],
+        @InstructionsBuilder instructions: () throws(F) -> Instructions
     ) throws(F) {
         self.init(model: model, tools: tools, instructions: try instructions())
     }

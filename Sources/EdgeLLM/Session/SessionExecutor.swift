@@ -61,7 +61,8 @@ final class GGUFExecutor: SessionExecutor {
         // What two prompts that go on differently have in common, every prompt with this beginning has.
         let renderings = ["a", "1"].compactMap { rest in
             try? format.tokens(
-                of: entries + [.prompt(.init(segments: .text(promptPrefix + rest)))], tools: tools, answers: true, now: now)
+                of: entries + [.prompt(.init(segments: .text(promptPrefix + rest)))], tools: tools, answers: true,
+                now: now)
         }
         guard renderings.count == 2 else { return }
         let shared = zip(renderings[0], renderings[1]).prefix { $0 == $1 }.map(\.0)
@@ -102,7 +103,9 @@ final class GGUFExecutor: SessionExecutor {
     ) throws -> GenerationConstraint? {
         guard let tools else { return try schema.map { try model.grammars.constraint(for: $0) } }
         let content = tools.isRequired ? nil : schema
-        if let known = known.withLock({ $0 }), known.tools == tools.tools, known.schema == content { return known.constraint }
+        if let known = known.withLock({ $0 }), known.tools == tools.tools, known.schema == content {
+            return known.constraint
+        }
         let grammar = ToolGrammar(syntax: format.calls, tokenizer: format.tokenizer)
         let made = GenerationConstraint(
             try content.map { try grammar.grammar(for: tools, or: model.grammars.constraint(for: $0).grammar) }
