@@ -37,7 +37,10 @@ struct ConstraintMemory {
         let known = latest.firstIndex { $0.constraint === constraint }
         let entry =
             known.map { latest.remove(at: $0) }
-            ?? (constraint, Matcher(constraint.grammar, tree: tree(of: tokenizer, vocabularySize, marks: constraint.marks)))
+            ?? (
+                constraint,
+                Matcher(constraint.grammar, tree: tree(of: tokenizer, vocabularySize, marks: constraint.marks))
+            )
         latest.append(entry)
         if latest.count > Self.limit { latest.removeFirst() }
         return ConstraintFollower(entry.1, tokenizer, vocabularySize: vocabularySize)
@@ -55,7 +58,9 @@ struct ConstraintMemory {
                 isMark ? VocabularyTree.spelling(ofMark: id) : tokenizer.bytes(of: id, special: false)
             bytes += token
             ends.append(bytes.count)
-            isText.append(isMark || !token.isEmpty && !tokenizer.isControl(id))
+            // A vocabulary may have tokens for single bytes; the one that marks begin with is never part of a text.
+            let isSpelling = !marks.isEmpty && token.contains(VocabularyTree.markByte)
+            isText.append(isMark || !token.isEmpty && !tokenizer.isControl(id) && !isSpelling)
         }
         let made = VocabularyTree(
             bytes: bytes, ends: ends, isText: isText, endTokens: tokenizer.endOfGenerationIds)

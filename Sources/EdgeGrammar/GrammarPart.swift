@@ -6,14 +6,14 @@ package indirect enum GrammarPart: Sendable {
     case mark(Int32)
     /// What a compiled grammar allows.
     case grammar(Grammar)
-    /// Any characters up to the first occurrence of an ASCII text, and that text.
-    case textUntil(String)
+    /// Characters up to the first occurrence of an ASCII text, any number or so many at most, and that text.
+    case textUntil(String, maximum: Int?)
     case sequence([GrammarPart])
     case choice([GrammarPart])
     /// The part, or nothing.
     case optional(GrammarPart)
     /// The part, once or more often, with another between.
-    case repeated(GrammarPart, between: GrammarPart)
+    case repeated(GrammarPart, between: GrammarPart, maximum: Int)
 }
 
 extension Grammar {
@@ -55,7 +55,8 @@ private struct GrammarComposer {
         case .text(let text): try add(Array(text.utf8), from: from, to: to)
         case .mark(let token): try add(VocabularyTree.spelling(ofMark: token), from: from, to: to)
         case .grammar(let grammar): try add(grammar, from: from, to: to)
-        case .textUntil(let end): try add(upTo: Array(end.utf8), from: from, to: to)
+        case .textUntil(let end, let maximum):
+            try add(upTo: Array(end.utf8), maximum: maximum, from: from, to: to)
         case .sequence(let parts):
             var place = from
             for (index, part) in parts.enumerated() {
@@ -69,13 +70,30 @@ private struct GrammarComposer {
         case .optional(let part):
             builder.call(from, empty, to)
             try add(part, from: from, to: to, depth: depth + 1)
-        case .repeated(let part, let between):
-            let (before, after) = (try builder.state(), try builder.state())
-            builder.call(from, empty, before)
-            try add(part, from: before, to: after, depth: depth + 1)
-            try add(between, from: after, to: before, depth: depth + 1)
-            builder.call(after, empty, to)
+        case .repeated(let part, let between, let maximum):
+            // Rules of their own, so that each is there once.
+            let (one, next) = (try rule(part, depth), try rule(between, depth))
+            var place = from
+            for number in 0..<max(1, maximum) {
+                if number > 0 {
+                    let joined = try builder.state()
+                    builder.call(place, next, joined)
+                    place = joined
+                }
+                let after = try builder.state()
+                builder.call(place, one, after)
+                builder.call(after, empty, to)
+                place = after
+            }
         }
+    }
+
+    private mutating func rule(_ part: GrammarPart, _ depth: Int) throws(GrammarError) -> Int32 {
+        let rule = try builder.rule()
+        let start = try builder.state()
+        builder.ruleStart[Int(rule)] = start
+        try add(part, from: start, to: try builder.state(isFinal: true), depth: depth + 1)
+        return rule
     }
 
     private mutating func add(_ bytes: [UInt8], from: Int32, to: Int32) throws(GrammarError) {
@@ -109,33 +127,55 @@ private struct GrammarComposer {
         builder.call(from, try rule(startingAt: grammar.start, &builder), to)
     }
 
-    /// The automaton of Knuth, Morris and Pratt: a state for each number of bytes of the end that have been met.
-    private mutating func add(upTo end: [UInt8], from: Int32, to: Int32) throws(GrammarError) {
+    /// The automaton of Knuth, Morris and Pratt, a state for each number of bytes of the end that have been met; where characters are
+    /// counted, one for each number of characters before them, too.
+    private mutating func add(
+        upTo end: [UInt8], maximum: Int?, from: Int32, to: Int32
+    ) throws(GrammarError) {
         guard !end.isEmpty, end.allSatisfy({ $0 < 0x80 }) else {
             throw GrammarError(.unsupported, "text can only run up to a text of ASCII")
         }
-        var states = [try builder.state()]
-        builder.call(from, empty, states[0])
-        for _ in end.dropFirst() { states.append(try builder.state()) }
-        states.append(to)
+        // The end's bytes after each byte that stands behind so many of its own.
+        var next: [[Int]] = []
         for met in end.indices {
-            func next(_ byte: UInt8) -> Int32 {
-                let seen = Array(end[..<met]) + [byte]
-                var length = min(seen.count, end.count)
-                while length > 0, seen.suffix(length) != end.prefix(length) { length -= 1 }
-                return states[length]
-            }
+            next.append(
+                (UInt8(0)..<0x80).map { byte in
+                    let seen = Array(end[..<met]) + [byte]
+                    var length = min(seen.count, end.count)
+                    while length > 0, seen.suffix(length) != end.prefix(length) { length -= 1 }
+                    return length
+                })
+        }
+        var known: [[Int]: Int32] = [:]
+        var open: [[Int]] = []
+        func state(_ before: Int, _ met: Int, _ builder: inout MachineBuilder) throws(GrammarError) -> Int32? {
+            if met == end.count { return maximum.map { before <= $0 } ?? true ? to : nil }
+            if let maximum, before > maximum { return nil }
+            let key = [maximum == nil ? 0 : before, met]
+            if let state = known[key] { return state }
+            let made = try builder.state()
+            known[key] = made
+            open.append(key)
+            return made
+        }
+        if let start = try state(0, 0, &builder) { builder.call(from, empty, start) }
+        while let key = open.popLast() {
+            let (before, met) = (key[0], key[1])
+            guard let place = known[key] else { continue }
             var ways: [ByteEncoder.Way] = []
-            for byte in UInt8(0)..<0x80 {
-                let target = next(byte)
-                if let last = ways.last, last.target == target {
-                    ways[ways.count - 1].high = UInt32(byte)
+            for byte in UInt32(0)..<0x80 {
+                let length = next[met][Int(byte)]
+                guard let target = try state(before + met + 1 - length, length, &builder) else { continue }
+                if let last = ways.last, last.target == target, last.high + 1 == byte {
+                    ways[ways.count - 1].high = byte
                 } else {
-                    ways.append(.init(low: UInt32(byte), high: UInt32(byte), target: target))
+                    ways.append(.init(low: byte, high: byte, target: target))
                 }
             }
-            ways.append(.init(low: 0x80, high: ScalarSet.last, target: states[0]))
-            try encoder.addUTF8(ways, to: states[met], &builder)
+            if let target = try state(before + met + 1, 0, &builder) {
+                ways.append(.init(low: 0x80, high: ScalarSet.last, target: target))
+            }
+            try encoder.addUTF8(ways, to: place, &builder)
         }
     }
 }

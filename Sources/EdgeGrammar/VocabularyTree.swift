@@ -38,12 +38,16 @@ package struct VocabularyTree: Sendable {
     let maximumLength: Int
     private let isTextToken: [Bool]
 
+    /// The byte that spellings of marks begin with.
+    package static let markByte: UInt8 = 0xFF
+
     /// The bytes by which a grammar names a token that is not text: never found in UTF-8, so nothing else matches them.
     ///
-    /// A tree that is to allow such a token is given these bytes for it, and told that it is text.
+    /// A tree that is to allow such a token is given these bytes for it, and told that it is text, and that no other token with
+    /// `markByte` in it is.
     package static func spelling(ofMark token: Int32) -> [UInt8] {
         let id = UInt32(bitPattern: token)
-        return [0xFF] + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: id >> $0) }
+        return [markByte] + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: id >> $0) }
     }
 
     func isText(_ token: Int32) -> Bool { token >= 0 && Int(token) < tokenCount && isTextToken[Int(token)] }

@@ -95,7 +95,8 @@ struct ToolSyntaxReader {
         while prefix.first?.isWhitespace == true { prefix.removeFirst() }
         guard let (mark, inner) = split(String(prefix)) else { return nil }
         var suffix = parts.rest
-        if let plain, let place = plain.text.firstRange(of: plain.content), case let end = plain.text[place.upperBound...],
+        if let plain, let place = plain.text.firstRange(of: plain.content),
+            case let end = plain.text[place.upperBound...],
             !end.isEmpty, suffix.hasSuffix(end)
         {
             suffix.removeLast(end.count)
@@ -185,7 +186,8 @@ struct ToolSyntaxReader {
         else { return nil }
         return Parts(
             prefix: prefix, middle: String(before.dropLast(shared)),
-            arguments: .tagged(before: start, middle: String(between), after: end), rest: String(after.dropFirst(end.count)))
+            arguments: .tagged(before: start, middle: String(between), after: end),
+            rest: String(after.dropFirst(end.count)))
     }
 
     /// What stands between two calls: found where the rest of the first and the beginning of the second meet.

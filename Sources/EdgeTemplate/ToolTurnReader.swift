@@ -156,7 +156,9 @@ package struct ToolTurnReader: Sendable {
     }
 
     /// Whether a text stands at a place, white space aside.
-    private func match(_ wanted: [UInt8], _ start: Int) -> Match { ToolTurnReader.match(wanted, in: bytes, start).match }
+    private func match(_ wanted: [UInt8], _ start: Int) -> Match {
+        ToolTurnReader.match(wanted, in: bytes, start).match
+    }
 
     private static func match(_ wanted: [UInt8], in bytes: [UInt8], _ start: Int) -> (match: Match, count: Int) {
         var place = start

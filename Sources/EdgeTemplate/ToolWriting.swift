@@ -39,7 +39,8 @@ extension ChatTemplate {
         let one = calling([call(Probe.ids[0], small)])
         let output = "probe_output"
         let result: TemplateValue = [
-            "role": "tool", "name": .string(Probe.name), "tool_call_id": .string(Probe.ids[0]), "content": .string(output),
+            "role": "tool", "name": .string(Probe.name), "tool_call_id": .string(Probe.ids[0]),
+            "content": .string(output),
         ]
         guard text(one + [result], answers: true)?.contains(output) == true else { return nil }
 
@@ -49,7 +50,9 @@ extension ChatTemplate {
         }
         let content = "probe_content"
         if let written = answer(one), written.contains(Probe.value) {
-            let plain = answer([user, ["role": "assistant", "content": .string(content)]]).map { (text: $0, content: content) }
+            let plain = answer([user, ["role": "assistant", "content": .string(content)]]).map {
+                (text: $0, content: content)
+            }
             guard
                 var syntax = Probe.syntax(
                     one: written, other: answer(calling([call(Probe.ids[0], large)])),
@@ -92,7 +95,9 @@ extension ChatTemplate {
         // A prompt may open a thought where an answer that is known has none: then they part within a mark.
         let opening = asking.dropFirst(shared(before, asking))
         var common = opening.prefix(shared(opening, rest))
-        if common.count < opening.count { while let last = common.last, last != "\n", last != ">" { common.removeLast() } }
+        if common.count < opening.count {
+            while let last = common.last, last != "\n", last != ">" { common.removeLast() }
+        }
         rest = rest.dropFirst(common.count)
         if let marks = reasoning, let end = rest.firstRange(of: marks.end),
             !rest[..<end.lowerBound].contains(ToolSyntaxReader.name)

@@ -16,7 +16,8 @@ import Testing
             "b", ##"{"$ref": "#/$defs/t", "$defs": {"t": {"type": "array", "items": {"$ref": "#/$defs/t"}}}}"##)
         let grammar = try Grammar(
             .sequence([
-                .optional(.text("\n")), .text("["), .repeated(.choice([one, other]), between: .text(", ")), .text("]"),
+                .optional(.text("\n")), .text("["), .repeated(.choice([one, other]), between: .text(", "), maximum: 3),
+                .text("]"),
             ]))
         let a = #"{"name": "a", "arguments": {"x": 12}}"#
         let b = #"{"name": "b", "arguments": [[], [[]]]}"#
@@ -24,7 +25,8 @@ import Testing
             #expect(accepts(grammar, text.utf8), "\(text)")
         }
         for text in [
-            "", "[]", "[\(a), ]", "[\(a)\(b)]", "\n\n[\(a)]", "[\(a)] ", "[\(a.replacing("\"a\"", with: "\"b\""))]",
+            "", "[]", "[\(a), \(a), \(a), \(a)]", "[\(a), ]", "[\(a)\(b)]", "\n\n[\(a)]", "[\(a)] ",
+            "[\(a.replacing("\"a\"", with: "\"b\""))]",
             "[\(b.replacing("[]", with: "1"))]", a,
         ] {
             #expect(!accepts(grammar, text.utf8), "\(text)")
@@ -33,14 +35,31 @@ import Testing
 
     @Test("Text runs up to the first occurrence of its end, and no further")
     func until() throws {
-        let grammar = try Grammar(.sequence([.text("<"), .textUntil("aab"), .text(">")]))
+        let grammar = try Grammar(.sequence([.text("<"), .textUntil("aab", maximum: nil), .text(">")]))
         for text in ["", "a", "aa", "aaa", "ab", "abaa", "é日aa🙂", "\n<>"] {
             #expect(accepts(grammar, "<\(text)aab>".utf8), "\(text)")
             #expect(!accepts(grammar, "<\(text)aab".utf8) && !accepts(grammar, "<\(text)aabaab>".utf8), "\(text)")
         }
         #expect(!accepts(grammar, [0x3C, 0xFF] + Array("aab>".utf8)))
-        #expect(throws: GrammarError.self) { try Grammar(.textUntil("é")) }
-        #expect(throws: GrammarError.self) { try Grammar(.textUntil("")) }
+        #expect(throws: GrammarError.self) { try Grammar(.textUntil("é", maximum: nil)) }
+        #expect(throws: GrammarError.self) { try Grammar(.textUntil("", maximum: nil)) }
+    }
+
+    @Test("Counted text has so many characters at most before its end")
+    func counted() throws {
+        for maximum in 0...5 {
+            let grammar = try Grammar(.textUntil("\n</a", maximum: maximum))
+            for text in ["", "a", "\n", "\n<\n", "日é", "\n</\n", "aaaa", "\n\n\n\n\n", "日本語日本", "aaaaaa", "\n</b<\n"] {
+                let fits = text.unicodeScalars.count <= maximum
+                #expect(accepts(grammar, "\(text)\n</a".utf8) == fits, "\(maximum) \(text.debugDescription)")
+            }
+        }
+        // What is too long is noticed at once: no way is left open that has no end.
+        var matcher = Matcher(try Grammar(.textUntil("</a", maximum: 3)), tree: byteTree)
+        let steps = ["abc", "d", "</a"].map { matcher.accept(bytes: Array($0.utf8)) }
+        #expect(steps == [true, false, true])
+        let mustEnd = matcher.mustEnd
+        #expect(mustEnd)
     }
 
     @Test("A mark is only matched by its token, and no text by a mark")
@@ -60,7 +79,7 @@ import Testing
         let accepted = marked.accept(1)
         #expect(accepted)
         #expect(try allowed(&marked) == [0])
-        var free = Matcher(try Grammar(.textUntil("b")), tree: tree)
+        var free = Matcher(try Grammar(.textUntil("b", maximum: nil)), tree: tree)
         #expect(try allowed(&free) == [0, 2])
     }
 
@@ -73,6 +92,6 @@ import Testing
         #expect(throws: GrammarError.self) { try Grammar(.text(String(repeating: "a", count: 400_000))) }
         #expect(accepts(try Grammar(.sequence([])), "".utf8))
         #expect(accepts(try Grammar(.text("")), "".utf8))
-        #expect(accepts(try Grammar(.repeated(.optional(.text("a")), between: .text(","))), ",a,,a".utf8))
+        #expect(accepts(try Grammar(.repeated(.optional(.text("a")), between: .text(","), maximum: 4)), ",a,,a".utf8))
     }
 }

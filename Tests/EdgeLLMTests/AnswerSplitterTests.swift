@@ -114,13 +114,14 @@ import Testing
         let form = AnswerForm(calls: Self.hermes, isOpened: true)
         #expect(read("\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", form) == ("", "", ["f {}"]))
         let plain = AnswerForm(calls: .generic, isOpened: true)
-        #expect(read("f\", \"arguments\": {}}", plain) == ("", "", ["f {}"]))
+        #expect(read("{\"name\": \"f\", \"arguments\": {}}", plain) == ("", "", ["f {}"]))
     }
 
     @Test("Random pieces of forms lose nothing and never crash")
     func hostile() {
         let words = [
-            "<tool_call>", "</tool_call>", "{\"name\": \"", "f", "\", \"arguments\": ", "{", "}", "\n", " ", "é", "[ARGS]",
+            "<tool_call>", "</tool_call>", "{\"name\": \"", "f", "\", \"arguments\": ", "{", "}", "\n", " ", "é",
+            "[ARGS]",
             "[TOOL_CALLS]", "<function=", ">", "<parameter=", "</parameter>", "\"", "\\", "<think>", "</think>", "😀",
         ]
         var random = SystemRandomNumberGenerator()

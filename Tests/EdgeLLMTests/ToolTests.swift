@@ -135,7 +135,8 @@ import Testing
         let tool = Weather()
         let (session, _) = session(
             [
-                [Self.call("a", name: "wether")], ["<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"a"],
+                [Self.call("a", name: "wether")],
+                ["<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"a"],
                 ["<tool_call>{\"name\": \"weather\", \"arguments\": {\"town\": \"a\"}}</tool_call>"], ["sorry"],
             ], [tool])
         #expect(try await session.respond(to: "x").content == "sorry")
@@ -279,6 +280,31 @@ import Testing
         #expect(try await session.respond(to: "y").content == "done")
         release.withLock { $0 = true }
         #expect(try await eventually { tool.running.withLock { $0.now == 0 } })
+    }
+
+    @Test("Arguments that the schema forbids go back to the model, even where they decode")
+    func schema() async throws {
+        struct Count: Tool {
+            struct Arguments: ConvertibleFromGeneratedContent {
+                let count: Int
+                init(_ content: GeneratedContent) throws { count = try content.value(forProperty: "count") }
+            }
+            let name = "count"
+            let description = ""
+            let parameters: GenerationSchema
+            func call(arguments: Arguments) async throws -> String { "counted \(arguments.count)" }
+        }
+        let schema = try GenerationSchema(
+            jsonSchema:
+                #"{"type": "object", "properties": {"count": {"type": "integer", "maximum": 5}}, "required": ["count"]}"#
+        )
+        func call(_ count: Int) -> String {
+            "<tool_call>\n{\"name\": \"count\", \"arguments\": {\"count\": \(count)}}\n</tool_call>"
+        }
+        let (session, _) = session([[call(6) + call(5)], ["done"]], [Count(parameters: schema)])
+        try await session.respond(to: "x")
+        let told = outputs(session)
+        #expect(told.count == 2 && told[0].hasPrefix("Error: ") && told[1] == "counted 5")
     }
 
     @Test("Kept transcripts hold no call without its output")

@@ -62,7 +62,9 @@ struct ToolWritingTests {
         "poolside-Laguna-XS.2": keys,
     ]
 
-    @Test("Each template of the collection is found to be what it is", .enabled(if: SharedData.isPresent, "\(SharedData.reason)"))
+    @Test(
+        "Each template of the collection is found to be what it is",
+        .enabled(if: SharedData.isPresent, "\(SharedData.reason)"))
     func collection() throws {
         let folder = try SharedData.url("llama.cpp/models/templates")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix("jinja") }
@@ -80,11 +82,14 @@ struct ToolWritingTests {
         guard let writing = template.toolWriting else { return "explained" }
         let syntax = writing.syntax
         var arguments = "{…}"
-        if case .tagged(let before, let middle, let after) = syntax.arguments { arguments = before + "KEY" + middle + "…" + after }
+        if case .tagged(let before, let middle, let after) = syntax.arguments {
+            arguments = before + "KEY" + middle + "…" + after
+        }
         var text = syntax.mark + syntax.prefix + "NAME" + syntax.middle + arguments
         if let join = syntax.join { text += join + "NAME" + syntax.middle + arguments }
         text += syntax.suffix
-        text = text.replacing(String(ToolSyntax.identifier), with: "ID").replacing(String(ToolSyntax.number), with: "NUMBER")
+        text = text.replacing(String(ToolSyntax.identifier), with: "ID").replacing(
+            String(ToolSyntax.number), with: "NUMBER")
         if !syntax.otherMarks.isEmpty { text += " or \(syntax.otherMarks[0])" }
         if !writing.writesCalls { text += ", written by us" }
         if writing.listing != .variable { text += ", \(writing.listing)" }
@@ -101,7 +106,8 @@ struct ToolWritingTests {
             """
         #expect(
             Self.summary(of: try ChatTemplate(phi))
-                == #"<|tool_call|>[{"name": "NAME", "arguments": {…}}, {"name": "NAME", "arguments": {…}}]<|/tool_call|>, written by us, systemMember"#)
+                == #"<|tool_call|>[{"name": "NAME", "arguments": {…}}, {"name": "NAME", "arguments": {…}}]<|/tool_call|>, written by us, systemMember"#
+        )
         let smol = """
             {% if xml_tools %}In <tool_call></tool_call> tags: {% for t in xml_tools %}{{ t | string }}{% endfor %}{% endif %}\
             {% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\

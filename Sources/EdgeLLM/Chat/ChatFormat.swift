@@ -99,9 +99,8 @@ struct ChatFormat: Sendable {
 
     /// What opens a call that the model has to make. A thought that the prompt has opened is closed first.
     private var opening: String {
-        let call = calls.mark.isEmpty ? calls.prefix : calls.mark
-        guard let reasoning, reasoning.promptBegins else { return call }
-        return "\n" + reasoning.end + "\n\n" + call
+        guard let reasoning, reasoning.promptBegins else { return calls.mark }
+        return "\n" + reasoning.end + "\n\n" + calls.mark
     }
 }
 

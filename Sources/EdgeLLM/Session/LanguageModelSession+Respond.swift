@@ -142,7 +142,7 @@ extension LanguageModelSession {
                 leave(calls, of: turn, as: .toolLimit, because: "the limit of \(rounds) rounds of tools was reached")
                 return try form.check(turn.content, .toolLimit)
             }
-            guard let outputs = try await outputs(of: calls) else {
+            guard let outputs = try await outputs(of: calls, for: use) else {
                 leave(calls, of: turn, as: .toolStop, because: "the program ended the turn")
                 return try form.check(turn.content, .toolStop)
             }

@@ -30,8 +30,7 @@ struct AnswerSplitter: Sendable {
         thought = ReasoningSplitter(form.reasoning)
         isAtStart = form.calls?.mark.isEmpty == true
         if form.isOpened, let calls = form.calls {
-            isPrefixRead = calls.mark.isEmpty
-            reader = ToolTurnReader(calls, textArguments: form.textArguments, opened: isPrefixRead)
+            reader = ToolTurnReader(calls, textArguments: form.textArguments)
         }
     }
 

@@ -7,6 +7,9 @@ struct ToolGrammar {
     let syntax: ToolSyntax
     let tokenizer: Tokenizer
 
+    /// Calls of one turn at most: a model that finds no end shall.
+    private static let maximumCalls = 16
+
     /// What may follow the opening of a call.
     ///
     /// - Throws: `LanguageModelError.unsupportedGenerationGuide`, for a schema that cannot be enforced.
@@ -16,11 +19,10 @@ struct ToolGrammar {
     ///
     /// - Throws: as `grammar(for:)`.
     func grammar(for use: ToolUse, or content: Grammar) throws -> Grammar {
-        let opening = part(syntax.mark.isEmpty ? syntax.prefix : syntax.mark)
-        return try Grammar(.choice([.grammar(content), .sequence([opening, try calls(of: use)])]))
+        try Grammar(.choice([.grammar(content), .sequence([part(syntax.mark), try calls(of: use)])]))
     }
 
-    /// All calls of a turn, from right behind what opened them: the mark or, where there is none, the text before the first name.
+    /// All calls of a turn, from right behind their mark.
     private func calls(of use: ToolUse) throws -> GrammarPart {
         let calls = try use.tools.map { tool -> GrammarPart in
             do {
@@ -33,18 +35,24 @@ struct ToolGrammar {
             }
         }
         var parts: [GrammarPart] = []
-        if !syntax.mark.isEmpty {
-            // A mark in letters may come with the white space that follows it in one token, or with none.
-            let space = syntax.prefix.prefix { $0.isWhitespace }
-            parts.append(
-                isToken(syntax.mark) || space.isEmpty
-                    ? part(syntax.prefix)
-                    : .sequence([.optional(.text(String(space))), part(String(syntax.prefix.dropFirst(space.count)))]))
-        }
+        // A mark in letters may come with the white space that follows it in one token, or with none.
+        let space = syntax.prefix.prefix { $0.isWhitespace }
+        parts.append(
+            isToken(syntax.mark) || space.isEmpty
+                ? part(syntax.prefix)
+                : .sequence([.optional(.text(String(space))), part(String(syntax.prefix.dropFirst(space.count)))]))
         let call = GrammarPart.choice(calls)
-        parts.append(syntax.join.map { .repeated(call, between: part($0)) } ?? call)
+        parts.append(syntax.join.map { .repeated(call, between: part($0), maximum: Self.maximumCalls) } ?? call)
         parts.append(part(syntax.suffix))
         return .sequence(parts)
+    }
+
+    /// Whether JSON is what a schema describes; yes where the schema asks for what no automaton can tell.
+    static func accepts(_ json: String, schema: String) -> Bool {
+        guard let grammar = try? JSONSchema.compile(schema, options: .validating) else { return true }
+        let tree = VocabularyTree(bytes: [], ends: [], isText: [], endTokens: [])
+        var matcher = Matcher(grammar, tree: tree)
+        return matcher.accept(bytes: json.utf8) && matcher.canEnd
     }
 
     /// Whether a text is one token.
@@ -102,7 +110,8 @@ struct ToolGrammar {
         }
     }
 
-    /// Arguments that stand each between tags: texts as they are, up to the closing tag, other values as JSON.
+    /// Arguments that stand each between tags: texts as they are, up to the closing tag, other values as JSON. Of what a schema asks of
+    /// texts, `enum`, `const` and `maxLength` hold here; the rest is looked at before the call is made.
     private func members(
         of tool: ToolUse.Description, before: String, middle: String, after: String
     ) throws -> GrammarPart {
@@ -121,7 +130,9 @@ struct ToolGrammar {
                 } else if let constant = property["const"]?.text {
                     value = .sequence([.text(constant), part(after)])
                 } else if tokenizer.fragments(of: after) == [.text(after)] {
-                    value = .textUntil(after)
+                    var maximum: Int?
+                    if case .int(let count)? = property["maxLength"], count >= 0 { maximum = count }
+                    value = .textUntil(after, maximum: maximum)
                 } else {
                     // No text can be taken for a token.
                     value = .sequence([.grammar(try GBNF.compile("root ::= [^\\x00]*")), part(after)])

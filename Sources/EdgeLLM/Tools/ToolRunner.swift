@@ -7,15 +7,15 @@ extension LanguageModelSession {
         case call(any Tool, GeneratedContent)
     }
 
-    /// What comes of the calls of a round, in their order; nil where the program ends the turn instead. They run at the same time.
+    /// What comes of the calls of a round, in their order, as the model was told of the tools; nil where the program ends the turn instead. They run at the same time.
     ///
     /// - Throws: `ToolCallError` of the first tool that fails, unless the model is to be told; `CancellationError`, at once, even where
     ///   a tool does not heed its cancellation.
-    func outputs(of calls: [Turn.PendingCall]) async throws -> [Transcript.ToolOutput]? {
+    func outputs(of calls: [Turn.PendingCall], for use: ToolUse?) async throws -> [Transcript.ToolOutput]? {
         let (approval, policy) = state.withLock { ($0.approval, $0.failurePolicy) }
         var steps: [Step] = []
         for pending in calls {
-            let step = step(for: pending)
+            let step = step(for: pending, use)
             guard case .call = step, let approval else {
                 steps.append(step)
                 continue
@@ -35,7 +35,7 @@ extension LanguageModelSession {
     }
 
     /// A call the tool for which is not there, or whose arguments cannot be read, is answered with the reason.
-    private func step(for pending: Turn.PendingCall) -> Step {
+    private func step(for pending: Turn.PendingCall, _ use: ToolUse?) -> Step {
         let call = pending.call
         guard let tool = tools.first(where: { $0.name == call.toolName }) else {
             let names = tools.map(\.name).joined(separator: ", ")
@@ -43,7 +43,12 @@ extension LanguageModelSession {
         }
         guard pending.isWhole else { return .output("Error: the arguments are no whole JSON object") }
         do {
-            return .call(tool, try GeneratedContent(json: call.arguments))
+            let content = try GeneratedContent(json: call.arguments)
+            let schema = use?.tools.first { $0.name == call.toolName }?.schema
+            guard schema.map({ ToolGrammar.accepts(call.arguments, schema: $0) }) != false else {
+                return .output("Error: the arguments are not what the schema of \(tool.name) describes")
+            }
+            return .call(tool, content)
         } catch {
             return .output("Error: the arguments cannot be read: \(error)")
         }

@@ -15,9 +15,7 @@ struct ToolTrigger: ConstraintTrigger {
         _ = form.marks[token] == nil ? splitter.append(text) : splitter.append(mark: token)
         guard let calls = form.calls, let opened = splitter.openedText else { return nil }
         let bytes = Array(opened.utf8)
-        guard calls.mark.isEmpty, !splitter.isPrefixRead else { return bytes }
-        // Opened by a mark that others of the family do without: the grammar begins behind the text before the name.
-        guard let end = ToolTurnReader.opening(calls, in: bytes), end >= 0 else { return nil }
-        return Array(bytes[end...])
+        // Where the text before the name is the opening, it counts as written the family's way.
+        return splitter.isPrefixRead ? Array(calls.prefix.utf8) + bytes : bytes
     }
 }
