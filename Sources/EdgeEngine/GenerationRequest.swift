@@ -14,6 +14,8 @@ package struct GenerationRequest: Sendable {
     package var shownTokens: Set<Int32>
     /// What the answer must follow; nil for any text. It ends where nothing may follow, or with an end token where one may.
     package var constraint: GenerationConstraint?
+    /// Whether drafts from the context may speed the answer up. They change no token of it.
+    package var speculates = true
 
     package init(
         prompt: [Int32], sampling: SamplingParameters, maximumTokens: Int? = nil, stopSequences: [String] = [],
@@ -46,6 +48,9 @@ package struct GenerationStatistics: Sendable {
     package var generatedTokenCount = 0
     /// Generated tokens that the constraint left no choice of: they were not sampled, and ran together.
     package var forcedTokenCount = 0
+    /// Tokens that drafts proposed, and how many of them were chosen.
+    package var draftedTokenCount = 0
+    package var acceptedTokenCount = 0
     /// Seconds spent on the prompt, until its logits were there.
     package var prefillSeconds = 0.0
     /// Seconds from the request to the first token chosen.
