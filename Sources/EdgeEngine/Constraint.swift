@@ -31,6 +31,10 @@ struct ConstraintMemory {
         return ConstraintFollower(entry.1, tokenizer, vocabularySize: vocabularySize)
     }
 
+    /// Forgets what it knows of a grammar that an answer could not follow any further: the automaton, which others would share, has
+    /// given up parses then.
+    mutating func forget(_ constraint: GenerationConstraint?) { latest.removeAll { $0.constraint === constraint } }
+
     private mutating func tree(of tokenizer: Tokenizer, _ vocabularySize: Int) -> VocabularyTree {
         if let tree { return tree }
         var (bytes, ends, isText): ([UInt8], [Int], [Bool]) = ([], [], [])
