@@ -116,7 +116,10 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeKernelsTests", ["EdgeKernels", "EdgeBLAS", "EdgePlatform", "EdgeQuant"]),
     (
         "EdgeModelTests",
-        ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeQuant", "EdgeTokenizer"]
+        [
+            "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeQuant", "EdgeTokenizer",
+            "EdgeSynthesis",
+        ]
     ),
     ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
     (
