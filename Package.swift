@@ -119,7 +119,10 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeKernelsTests", ["EdgeKernels", "EdgeBLAS", "EdgePlatform", "EdgeQuant"]),
     (
         "EdgeModelTests",
-        ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeQuant", "EdgeTokenizer"]
+        [
+            "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeQuant", "EdgeTokenizer",
+            "EdgeSynthesis",
+        ]
     ),
     (
         "EdgeEngineTests",

@@ -24,6 +24,12 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Random weights instead, such as llama-3.2-1b:Q4_K_M; see 'edge-llm synth --help'.")
     var synthetic: SyntheticModel?
 
+    @Option(
+        help:
+            "Another GGUF file to measure in turn with the first, repetition by repetition; 'beside' is what the first does of the test's work in a second over what this one does: the median of the pairs."
+    )
+    var beside: String?
+
     @OptionGroup var adapters: AdapterOptions
 
     @Option(name: [.customShort("p"), .customLong("n-prompt")], help: "Tokens of the prompt; 0 measures none.")
@@ -75,46 +81,73 @@ struct BenchCommand: ParsableCommand {
         try measure(path, name: synthetic.name, isTemporary: true)
     }
 
-    private func measure(_ path: String, name: String?, isTemporary: Bool = false) throws {
+    /// A model that is measured.
+    private struct Subject {
+        let name: String
+        let model: Model
+        let adapters: [AppliedAdapter]
+        let loadSeconds: Double
+    }
+
+    private func load(_ path: String, name: String?, isTemporary: Bool = false) throws -> Subject {
         let loading = Clock.nanoseconds
         // Mapped, it needs no name any more: whatever ends the command, nothing stays behind.
         defer { if isTemporary { try? FileManager.default.removeItem(atPath: path) } }
         let model = try Model(GGUFFile(path: path, inLargePages: largePages))
-        if isTemporary { try? FileManager.default.removeItem(atPath: path) }
-        let adapters = try adapters.load(for: model)
-        let loadSeconds = Clock.seconds(from: loading)
+        return Subject(
+            name: name ?? (path as NSString).lastPathComponent, model: model, adapters: try adapters.load(for: model),
+            loadSeconds: Clock.seconds(from: loading))
+    }
+
+    private func measure(_ path: String, name: String?, isTemporary: Bool = false) throws {
+        var subjects = [try load(path, name: name, isTemporary: isTemporary)]
+        if let beside { subjects.append(try load(beside, name: nil)) }
         let contextSize = try largestContext()
+        let tests =
+            promptTokens.values.filter { $0 > 0 }.map(Throughput.Test.prompt)
+            + generatedTokens.values.filter { $0 > 0 }.map(Throughput.Test.generation)
         var measurements: [Measurement] = []
         for threadCount in threads?.values.map(Optional.some) ?? [nil] {
-            let starting = Clock.nanoseconds
-            let throughput = try Throughput(
-                model, threadCount: threadCount, contextSize: contextSize, batchCapacity: batchSize,
-                precision: cacheType.stored,
-                floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: blas).floatKernels(), adapters: adapters)
-            _ = throughput.seconds(.prompt(1), depth: 0)
-            let firstToken = loadSeconds + Clock.seconds(from: starting)
+            let started = try subjects.map { subject in
+                let starting = Clock.nanoseconds
+                let throughput = try Throughput(
+                    subject.model, threadCount: threadCount, contextSize: contextSize, batchCapacity: batchSize,
+                    precision: cacheType.stored,
+                    floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: blas).floatKernels(),
+                    adapters: subject.adapters)
+                _ = throughput.seconds(.prompt(1), depth: 0)
+                return (throughput: throughput, seconds: subject.loadSeconds + Clock.seconds(from: starting))
+            }
             for depth in depths.values {
-                let tests =
-                    promptTokens.values.filter { $0 > 0 }.map(Throughput.Test.prompt)
-                    + generatedTokens.values.filter { $0 > 0 }.map(Throughput.Test.generation)
                 for test in tests {
                     // Once before, so that pages and caches are as they will be.
-                    _ = throughput.seconds(test, depth: depth)
-                    let seconds = (0..<repetitions).map { _ in throughput.seconds(test, depth: depth) }
-                    measurements.append(
-                        Measurement(
-                            throughput, test, depth: depth, seconds: seconds, firstTokenSeconds: firstToken))
+                    for (throughput, _) in started { _ = throughput.seconds(test, depth: depth) }
+                    var seconds = started.map { _ in [Double]() }
+                    for _ in 0..<repetitions {
+                        for (index, (throughput, _)) in started.enumerated() {
+                            seconds[index].append(throughput.seconds(test, depth: depth))
+                        }
+                    }
+                    for (index, (throughput, firstToken)) in started.enumerated() {
+                        measurements.append(
+                            Measurement(
+                                throughput, test, depth: depth, seconds: seconds[index], subject: index,
+                                firstTokenSeconds: firstToken))
+                    }
                 }
             }
         }
         // The ceilings last: they need memory of their own, which is not the model's.
         var ceilings: [Int: Ceilings] = [:]
-        let rows = try measurements.map { measurement in
+        let rows = try measurements.enumerated().map { index, measurement in
             let threadCount = measurement.threadCount
             let ceiling = try ceilings[threadCount] ?? Ceilings(threadCount: threadCount)
             ceilings[threadCount] = ceiling
+            let other = measurement.subject == 0 && subjects.count > 1 ? measurements[index + 1] : nil
+            let subject = subjects[measurement.subject]
             return Row(
-                name: name ?? (path as NSString).lastPathComponent, measurement, ceiling, loadSeconds: loadSeconds)
+                name: subject.name, measurement, ceiling, loadSeconds: subject.loadSeconds,
+                beside: other.map(measurement.ratio))
         }
         Terminal.write(try text(rows))
     }
@@ -132,14 +165,18 @@ struct BenchCommand: ParsableCommand {
         let test: Throughput.Test
         let depth: Int
         let seconds: [Double]
+        /// Which of the models measured in turn.
+        let subject: Int
         /// Operations of a prompt's token, or bytes that a generated one reads.
         let work: Int
         let firstTokenSeconds: Double
         let peakMemoryBytes: Int?
 
         init(
-            _ throughput: Throughput, _ test: Throughput.Test, depth: Int, seconds: [Double], firstTokenSeconds: Double
+            _ throughput: Throughput, _ test: Throughput.Test, depth: Int, seconds: [Double], subject: Int,
+            firstTokenSeconds: Double
         ) {
+            self.subject = subject
             threadCount = throughput.threadCount
             self.test = test
             self.depth = depth
@@ -152,6 +189,12 @@ struct BenchCommand: ParsableCommand {
                 }
             self.firstTokenSeconds = firstTokenSeconds
             peakMemoryBytes = ProcessMemory.peakByteCount
+        }
+
+        /// The work done in a second over the other's, as the median of the pairs of repetitions.
+        func ratio(to other: Measurement) -> Double {
+            let works = Double(work) / Double(max(1, other.work))
+            return median(zip(seconds, other.seconds).map { works * $1 / max($0, 1e-9) })
         }
     }
 
@@ -174,8 +217,11 @@ struct BenchCommand: ParsableCommand {
         let loadSeconds: Double
         let firstTokenSeconds: Double
         let peakMemoryBytes: Int?
+        /// `Measurement.ratio` to the model given by `--beside`.
+        let beside: Double?
 
-        init(name: String, _ measurement: Measurement, _ ceilings: Ceilings, loadSeconds: Double) {
+        init(name: String, _ measurement: Measurement, _ ceilings: Ceilings, loadSeconds: Double, beside: Double?) {
+            self.beside = beside
             let test = measurement.test
             model = name
             isa = Kernels.chosen.name
@@ -183,9 +229,7 @@ struct BenchCommand: ParsableCommand {
             self.test = test.name
             depth = measurement.depth
             let speeds = measurement.seconds.map { Double(test.tokenCount) / max($0, 1e-9) }.sorted()
-            let middle = speeds.count / 2
-            tokensPerSecond =
-                speeds.count % 2 == 1 ? speeds[middle] : (speeds[middle - 1] + speeds[middle]) / 2
+            tokensPerSecond = median(speeds)
             lowest = speeds.first ?? 0
             highest = speeds.last ?? 0
             repetitions = speeds.count
@@ -213,28 +257,37 @@ struct BenchCommand: ParsableCommand {
                     : String(format: "%.1f of %.1f GB/s", rate / 1e9, ceiling / 1e9),
                 String(format: "%.0f %%", 100 * share), String(format: "%.0f", 1000 * loadSeconds),
                 String(format: "%.0f", 1000 * firstTokenSeconds), peakMemoryBytes.map(Terminal.size) ?? "",
+                beside.map { String(format: "%.2f", $0) } ?? "",
             ]
         }
 
         static let header = [
             "model", "isa", "threads", "test", "tok/s", "range", "rate", "share", "load ms", "first token ms",
-            "peak memory",
+            "peak memory", "beside",
         ]
     }
 
     private func text(_ rows: [Row]) throws -> String {
+        // Without another model there is nothing in the last column.
+        let lines = ([Row.header] + rows.map(\.cells)).map { Array(beside == nil ? $0.dropLast() : $0[...]) }
         switch output {
         case .json: return try Terminal.json(rows, pretty: true)
         case .csv:
-            let lines = [Row.header] + rows.map(\.cells)
             return lines.map { $0.map { "\"\($0)\"" }.joined(separator: ",") + "\n" }.joined()
         case .md:
-            let rule = Row.header.map { _ in "---" }
-            let lines = [Row.header, rule] + rows.map(\.cells)
-            return lines.map { "| " + $0.joined(separator: " | ") + " |\n" }.joined()
-        case .table: return Terminal.columns([Row.header] + rows.map(\.cells))
+            let rule = (lines.first ?? []).map { _ in "---" }
+            return (lines.prefix(1) + [rule] + lines.dropFirst()).map { "| " + $0.joined(separator: " | ") + " |\n" }
+                .joined()
+        case .table: return Terminal.columns(lines)
         }
     }
+}
+
+private func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    let middle = sorted.count / 2
+    guard !sorted.isEmpty else { return 0 }
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
 /// Whole numbers with commas between them.

@@ -7,7 +7,8 @@ struct SynthCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "synth", abstract: "Write a model of a known shape with random weights, for measuring.",
         discussion: "Shapes: \(ModelShape.all.map(\.name).joined(separator: ", ")). "
-            + "Types: \(QuantizationMix.all.map(\.name).joined(separator: ", ")).")
+            + "NAME/N is the same with one layer in N and at most 16,384 tokens. Types: \(QuantizationMix.all.map(\.name).joined(separator: ", "))."
+    )
 
     @Argument(help: "Shape and type, such as llama-3.2-1b:Q4_K_M.")
     var model: SyntheticModel

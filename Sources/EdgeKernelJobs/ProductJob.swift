@@ -106,20 +106,17 @@ package struct KernelSet: Sendable {
             _ sums: UnsafeMutablePointer<Int16>
         ) -> Void
 
-    /// scores[j] = query · keys[j] for lower <= j < upper; keys are [positions, headSize].
-    package typealias KeyScores =
-        @Sendable (
-            _ query: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, _ headSize: Int, _ lower: Int, _ upper: Int,
-            _ scores: UnsafeMutablePointer<Float>
-        ) -> Void
-    /// output = output * factor + the sum of weights[j] * values[j] for lower <= j < upper, added in order.
-    package typealias AddValues =
-        @Sendable (
-            _ values: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ headSize: Int, _ lower: Int,
-            _ upper: Int, _ output: UnsafeMutablePointer<Float>, _ factor: Float
-        ) -> Void
+    /// Attention of some queries to one block of positions.
+    package typealias FoldBlock = @Sendable (UnsafePointer<AttentionJob>) -> Void
     package typealias DecodeHalves =
         @Sendable (UnsafePointer<UInt16>, _ count: Int, UnsafeMutablePointer<Float>) -> Void
+    /// Halves are stored `stride` apart.
+    package typealias EncodeHalves =
+        @Sendable (UnsafePointer<Float>, _ count: Int, UnsafeMutablePointer<UInt16>, _ stride: Int) -> Void
+    /// gate[i] = f(gate[i]) * up[i], or f(gate[i]) without `up`; f is GELU or SiLU.
+    package typealias Activate =
+        @Sendable (_ isGELU: Bool, _ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>?, _ count: Int) ->
+        Void
 
     package let name: String
     package let quantize32: Quantize
@@ -127,26 +124,28 @@ package struct KernelSet: Sendable {
     /// The product for a type by its ggml number, or nil where there is none.
     package let product: @Sendable (UInt32) -> Product?
     package var floatProduct: @Sendable (UInt32) -> FloatProduct?
-    package let keyScores: KeyScores
-    package let addValues: AddValues
+    package let foldBlock: FoldBlock
     package let decodeHalves: DecodeHalves
+    package let encodeHalves: EncodeHalves
+    package let activate: Activate
     /// Runs int8 arithmetic in registers so many times; for zero, the operations of one time.
     package let peak: @Sendable (Int) -> Double
 
     package init(
         name: String, quantize32: @escaping Quantize, quantize256: @escaping Quantize,
         product: @escaping @Sendable (UInt32) -> Product?, floatProduct: @escaping @Sendable (UInt32) -> FloatProduct?,
-        keyScores: @escaping KeyScores, addValues: @escaping AddValues, decodeHalves: @escaping DecodeHalves,
-        peak: @escaping @Sendable (Int) -> Double
+        foldBlock: @escaping FoldBlock, decodeHalves: @escaping DecodeHalves, encodeHalves: @escaping EncodeHalves,
+        activate: @escaping Activate, peak: @escaping @Sendable (Int) -> Double
     ) {
         self.name = name
         self.quantize32 = quantize32
         self.quantize256 = quantize256
         self.product = product
         self.floatProduct = floatProduct
-        self.keyScores = keyScores
-        self.addValues = addValues
+        self.foldBlock = foldBlock
         self.decodeHalves = decodeHalves
+        self.encodeHalves = encodeHalves
+        self.activate = activate
         self.peak = peak
     }
 }

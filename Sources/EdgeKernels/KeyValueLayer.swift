@@ -1,6 +1,5 @@
 internal import EdgeKernelJobs
 package import EdgePlatform
-internal import EdgeQuant
 
 /// How keys and values are stored.
 package enum CachePrecision: String, Sendable, CaseIterable {
@@ -10,8 +9,8 @@ package enum CachePrecision: String, Sendable, CaseIterable {
     package var bytesPerValue: Int { self == .f32 ? 4 : 2 }
 }
 
-/// The keys and values of one layer for one sequence: [kvHeadCount, capacity, headSize] each, so that one head's keys follow
-/// one another in memory.
+/// The keys and values of one layer for one sequence, in blocks of 32 positions: values as [kvHeadCount, blocks, 32, headSize],
+/// keys as [kvHeadCount, blocks, headSize, 32], so that the scores of all positions of a block are computed side by side.
 ///
 /// A ring keeps the last `capacity` positions: position p lies in slot p mod capacity. Its capacity is a whole number of blocks,
 /// so a block of positions is a block of memory there too.
@@ -27,12 +26,13 @@ package final class KeyValueLayer: @unchecked Sendable {
     package let isRing: Bool
     private let keys: AlignedBuffer<UInt8>
     private let values: AlignedBuffer<UInt8>
-    /// Bytes of one head at one position.
-    private let rowByteCount: Int
+    /// Bytes of one head's keys, or values, of one block.
+    private let blockByteCount: Int
+    private let blockCount: Int
 
     /// Positions whose scores are computed, and whose softmax is folded in, together. Blocks are counted from position 0, so
     /// the order of operations depends on positions alone and not on how a prompt was cut.
-    package static let blockLength = 32
+    package static let blockLength = AttentionJob.blockLength
 
     /// Reserves memory.
     ///
@@ -41,11 +41,11 @@ package final class KeyValueLayer: @unchecked Sendable {
         kvHeadCount: Int, headSize: Int, capacity: Int, precision: CachePrecision, isRing: Bool = false
     ) throws(PlatformError) {
         precondition(!isRing || capacity > 0 && capacity % Self.blockLength == 0, "a ring of no whole blocks")
-        let rowByteCount = headSize.multipliedReportingOverflow(by: precision.bytesPerValue)
-        let head = rowByteCount.partialValue.multipliedReportingOverflow(by: capacity)
+        let blockCount = capacity / Self.blockLength + (capacity % Self.blockLength == 0 ? 0 : 1)
+        let block = headSize.multipliedReportingOverflow(by: precision.bytesPerValue * Self.blockLength)
+        let head = block.partialValue.multipliedReportingOverflow(by: blockCount)
         let total = head.partialValue.multipliedReportingOverflow(by: kvHeadCount)
-        guard kvHeadCount > 0, headSize > 0, capacity >= 0, !rowByteCount.overflow, !head.overflow, !total.overflow
-        else {
+        guard kvHeadCount > 0, headSize > 0, capacity >= 0, !block.overflow, !head.overflow, !total.overflow else {
             throw .outOfMemory("a key-value cache of \(capacity) positions")
         }
         self.kvHeadCount = kvHeadCount
@@ -53,7 +53,8 @@ package final class KeyValueLayer: @unchecked Sendable {
         self.capacity = capacity
         self.precision = precision
         self.isRing = isRing
-        self.rowByteCount = rowByteCount.partialValue
+        self.blockCount = blockCount
+        blockByteCount = block.partialValue
         keys = try AlignedBuffer(count: total.partialValue)
         values = try AlignedBuffer(count: total.partialValue)
     }
@@ -62,176 +63,73 @@ package final class KeyValueLayer: @unchecked Sendable {
 
     /// Stores one head's key and value at a position, from rows of activations.
     package func store(
-        position: Int, head: Int, key: Rows, value: Rows, row: Int, keyColumn: Int, valueColumn: Int
+        position: Int, head: Int, key: Rows, value: Rows, row: Int, keyColumn: Int, valueColumn: Int,
+        kernels: Kernels = .chosen
     ) {
         precondition(position >= 0 && (isRing || position < capacity), "position out of bounds")
         precondition(head >= 0 && head < kvHeadCount, "head out of bounds")
         precondition(row >= 0 && row < key.rowCount && row < value.rowCount, "row out of bounds")
         precondition(keyColumn >= 0 && headSize <= key.columnCount - keyColumn, "key out of bounds")
         precondition(valueColumn >= 0 && headSize <= value.columnCount - valueColumn, "value out of bounds")
-        encode(key.pointer(row: row, column: keyColumn), to: address(keys, head: head, position: position))
-        encode(value.pointer(row: row, column: valueColumn), to: address(values, head: head, position: position))
-    }
-
-    private func address(_ buffer: AlignedBuffer<UInt8>, head: Int, position: Int) -> UnsafeMutableRawPointer {
         let slot = isRing ? position % capacity : position
-        return UnsafeMutableRawPointer(buffer.base) + (head &* capacity &+ slot) &* rowByteCount
+        let place = slot % Self.blockLength
+        let keyTarget = block(keys, head: head, slot: slot)
+        let valueTarget = block(values, head: head, slot: slot)
+        encode(key.pointer(row: row, column: keyColumn), to: keyTarget, from: place, stride: Self.blockLength, kernels)
+        encode(
+            value.pointer(row: row, column: valueColumn), to: valueTarget, from: place * headSize, stride: 1, kernels)
     }
 
-    private func encode(_ source: UnsafePointer<Float>, to target: UnsafeMutableRawPointer) {
+    /// The block that a slot lies in.
+    private func block(_ buffer: AlignedBuffer<UInt8>, head: Int, slot: Int) -> UnsafeMutableRawPointer {
+        UnsafeMutableRawPointer(buffer.base) + (head &* blockCount &+ slot / Self.blockLength) &* blockByteCount
+    }
+
+    private func encode(
+        _ source: UnsafePointer<Float>, to block: UnsafeMutableRawPointer, from first: Int, stride: Int,
+        _ kernels: Kernels
+    ) {
         switch precision {
         case .f32:
-            target.copyMemory(from: source, byteCount: rowByteCount)
+            let target = block.assumingMemoryBound(to: Float.self) + first
+            for i in 0..<headSize { target[i &* stride] = source[i] }
         case .f16:
-            let halves = target.assumingMemoryBound(to: UInt16.self)
-            for i in 0..<headSize { halves[i] = Half.encode(source[i]) }
+            let target = block.assumingMemoryBound(to: UInt16.self) + first
+            kernels.functions.encodeHalves(source, headSize, target, stride)
         }
     }
 
-    /// `count` positions of one head as f32: in place, or decoded into the scratch.
-    fileprivate func block(
-        _ buffer: AlignedBuffer<UInt8>, head: Int, first: Int, count: Int, scratch: UnsafeMutablePointer<Float>,
-        kernels: Kernels
+    /// The block that begins at a position, as f32: in place, or as many of its values as asked for decoded into the scratch.
+    func block(
+        _ part: Part, head: Int, position: Int, valueCount: Int, scratch: UnsafeMutablePointer<Float>, kernels: Kernels
     ) -> UnsafePointer<Float> {
-        let source = address(buffer, head: head, position: first)
+        let slot = isRing ? position % capacity : position
+        let source = block(part == .keys ? keys : values, head: head, slot: slot)
         switch precision {
         case .f32:
             return UnsafePointer(source.assumingMemoryBound(to: Float.self))
         case .f16:
-            let halves = source.assumingMemoryBound(to: UInt16.self)
-            kernels.functions.decodeHalves(halves, count &* headSize, scratch)
+            kernels.functions.decodeHalves(source.assumingMemoryBound(to: UInt16.self), valueCount, scratch)
             return UnsafePointer(scratch)
         }
     }
-}
 
-/// What attention needs to know besides queries, keys and values.
-package struct AttentionShape: Sendable {
-    /// Query heads that share one key-value head.
-    package var groupSize: Int
-    package var headSize: Int
-    /// Factor of the scores, 1 / sqrt(headSize) unless the model says otherwise.
-    package var scale: Float
-    /// Positions a token sees, itself included; 0 for all.
-    package var window: Int
-    /// Scores s become softcap * tanh(s / softcap); 0 for none.
-    package var softcap: Float
-    /// Whether a token sees only itself and what lies before, or all tokens of its text.
-    package var isCausal: Bool
+    package enum Part: Sendable { case keys, values }
 
-    package init(
-        groupSize: Int, headSize: Int, scale: Float, window: Int = 0, softcap: Float = 0, isCausal: Bool = true
-    ) {
-        self.groupSize = groupSize
-        self.headSize = headSize
-        self.scale = scale
-        self.window = window
-        self.softcap = softcap
-        self.isCausal = isCausal
-    }
-
-    /// Floats of scratch that one call needs for a tile of `tokenCount` tokens.
-    package func scratchCount(tokenCount: Int) -> Int {
-        2 * KeyValueLayer.blockLength * headSize + KeyValueLayer.blockLength + 2 * tokenCount * groupSize + 32
-    }
-}
-
-extension KeyValueLayer {
-    /// Attention of a tile of tokens to one key-value head, for all query heads of its group, in one streaming pass with
-    /// running softmax (Milakov and Gimelshein 2018; Dao et al. 2022): no matrix of scores for the whole context.
-    ///
-    /// Token t (a row of `queries` and of `output`) stands at position `firstPosition + t` and sees itself and what lies before,
-    /// from position `start` on: the first of its text, a multiple of the block length. Without causality it sees what
-    /// lies behind too, up to position `end`. Query head h is columns [h * headSize, (h + 1) * headSize). Each query folds its blocks in ascending order, so the bits do not
-    /// depend on the tile.
-    package func attend(
-        head: Int, queries: Rows, output: Rows, tokens: Range<Int>, firstPosition: Int, start: Int = 0, end: Int? = nil,
-        shape: AttentionShape, scratch: Rows, worker: Int, kernels: Kernels = .chosen
-    ) {
-        guard !tokens.isEmpty else { return }
-        let group = shape.groupSize
-        let size = headSize
-        precondition(shape.headSize == size && head >= 0 && head < kvHeadCount, "attention shape disagrees")
-        precondition(tokens.lowerBound >= 0 && tokens.upperBound <= min(queries.rowCount, output.rowCount), "tokens")
-        precondition((head + 1) * group * size <= min(queries.columnCount, output.columnCount), "heads out of bounds")
-        let next = shape.isCausal ? firstPosition + tokens.upperBound : end ?? firstPosition + tokens.upperBound
-        let earliest = shape.window > 0 ? max(start, firstPosition + tokens.lowerBound - shape.window + 1) : start
-        precondition(firstPosition >= 0 && start >= 0 && start % Self.blockLength == 0, "positions out of bounds")
-        precondition(firstPosition + tokens.upperBound <= next, "positions out of bounds")
-        precondition(next - (isRing ? earliest : 0) <= capacity, "positions out of bounds")
-        precondition(worker < scratch.rowCount, "scratch too small")
-        precondition(scratch.columnCount >= shape.scratchCount(tokenCount: tokens.count), "scratch too small")
-
-        let blockLength = Self.blockLength
-        let keyScratch = scratch.pointer(row: worker)
-        let valueScratch = keyScratch + blockLength * size
-        let scores = valueScratch + blockLength * size
-        let maxima = scores + blockLength
-        let sums = maxima + tokens.count * group
-        for state in 0..<tokens.count * group {
-            maxima[state] = -.infinity
-            sums[state] = 0
-        }
-        for token in tokens {
-            output.pointer(row: token, column: head * group * size).update(repeating: 0, count: group * size)
-        }
-
-        var start = earliest / blockLength * blockLength
-        while start < next {
-            let count = min(blockLength, next - start)
-            let keyBlock = block(keys, head: head, first: start, count: count, scratch: keyScratch, kernels: kernels)
-            let valueBlock = block(
-                values, head: head, first: start, count: count, scratch: valueScratch, kernels: kernels)
-            for token in tokens {
-                let position = firstPosition + token
-                let upper = shape.isCausal ? min(count, position + 1 - start) : count
-                let lower = shape.window > 0 ? max(0, position - shape.window + 1 - start) : 0
-                guard lower < upper else { continue }
-                for member in 0..<group {
-                    let column = (head * group + member) * size
-                    let state = (token - tokens.lowerBound) * group + member
-                    fold(
-                        query: queries.pointer(row: token, column: column), keys: keyBlock, values: valueBlock,
-                        range: lower..<upper, scores: scores, shape: shape, maximum: maxima + state,
-                        sum: sums + state, output: output.pointer(row: token, column: column), kernels: kernels)
-                }
-            }
-            start += blockLength
-        }
-        for token in tokens {
-            for member in 0..<group {
-                let state = (token - tokens.lowerBound) * group + member
-                scale(output.pointer(row: token, column: (head * group + member) * size), by: 1 / sums[state], size)
+    /// All that is stored, as the bits of f32, block by block: for tests.
+    package func copy(_ part: Part) -> [UInt32] {
+        var result: [UInt32] = []
+        let count = Self.blockLength * headSize
+        for head in 0..<kvHeadCount {
+            for block in 0..<blockCount {
+                let scratch = UnsafeMutablePointer<Float>.allocate(capacity: count)
+                defer { scratch.deallocate() }
+                let values = self.block(
+                    part, head: head, position: block * Self.blockLength, valueCount: count, scratch: scratch,
+                    kernels: .chosen)
+                result.append(contentsOf: (0..<count).map { values[$0].bitPattern })
             }
         }
-    }
-
-    /// Folds one block into one query's running maximum, sum and weighted values.
-    private func fold(
-        query: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, range: Range<Int>,
-        scores: UnsafeMutablePointer<Float>, shape: AttentionShape, maximum: UnsafeMutablePointer<Float>,
-        sum: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>, kernels: Kernels
-    ) {
-        let size = headSize
-        kernels.functions.keyScores(query, keys, size, range.lowerBound, range.upperBound, scores)
-        for j in range { scores[j] *= shape.scale }
-        if shape.softcap > 0 {
-            softCapped(Lanes(loading: scores), shape.softcap).store(to: scores)
-            softCapped(Lanes(loading: scores + 16), shape.softcap).store(to: scores + 16)
-        }
-        for j in 0..<range.lowerBound { scores[j] = -.infinity }
-        for j in range.upperBound..<Self.blockLength { scores[j] = -.infinity }
-        let low = Lanes(loading: scores)
-        let high = Lanes(loading: scores + 16)
-        let blockMaximum = low.replacing(with: high, where: low .< high).largest
-        let newMaximum = maximum.pointee < blockMaximum ? blockMaximum : maximum.pointee
-        let correction = exponential(maximum.pointee - newMaximum)
-        let weightsLow = exponential(low - newMaximum)
-        let weightsHigh = exponential(high - newMaximum)
-        weightsLow.store(to: scores)
-        weightsHigh.store(to: scores + 16)
-        sum.pointee = sum.pointee * correction + (weightsLow + weightsHigh).tree
-        maximum.pointee = newMaximum
-        kernels.functions.addValues(values, scores, size, range.lowerBound, range.upperBound, output, correction)
+        return result
     }
 }

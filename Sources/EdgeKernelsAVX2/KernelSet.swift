@@ -8,9 +8,10 @@
                 name: "avx2", quantize32: { quantizeBlocksOf32($0, $1, $2, $3, $4) },
                 quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsAVX2.product($0) },
                 floatProduct: { EdgeKernelsAVX2.floatProduct($0) },
-                keyScores: { EdgeKernelsAVX2.keyScores($0, $1, $2, $3, $4, $5) },
-                addValues: { EdgeKernelsAVX2.addValues($0, $1, $2, $3, $4, $5, $6) },
-                decodeHalves: { EdgeKernelsAVX2.decodeHalves($0, $1, $2) }, peak: { peakArithmetic($0) })
+                foldBlock: { EdgeKernelsAVX2.foldBlock($0) },
+                decodeHalves: { EdgeKernelsAVX2.decodeHalves($0, $1, $2) },
+                encodeHalves: { EdgeKernelsAVX2.encodeHalves($0, $1, $2, $3) },
+                activate: { EdgeKernelsAVX2.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
         }
     }
 #endif

@@ -144,6 +144,13 @@
         unsafeBitCast(_mm256_cvtepu16_epi32(unsafeBitCast(x, to: __m128i.self)), to: SIMD8<UInt32>.self)
     }
 
+    /// The low halves of eight words that are below 2^16.
+    @inline(__always) func narrowed(_ x: Words) -> SIMD8<UInt16> {
+        let x = raw(x)
+        let halves = unsafeBitCast(x, to: (__m128i, __m128i).self)
+        return unsafeBitCast(_mm_packus_epi32(halves.0, halves.1), to: SIMD8<UInt16>.self)
+    }
+
     /// Rounds to the nearest integer, ties to even; |x| is below 2^31.
     @inline(__always) func rounded(_ x: Floats) -> Words {
         unsafeBitCast(_mm256_cvtps_epi32(x), to: Words.self)

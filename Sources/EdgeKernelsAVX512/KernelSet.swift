@@ -8,9 +8,10 @@
                 name: "avx512", quantize32: { quantizeBlocksOf32($0, $1, $2, $3, $4) },
                 quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsAVX512.product($0) },
                 floatProduct: { EdgeKernelsAVX512.floatProduct($0) },
-                keyScores: { EdgeKernelsAVX512.keyScores($0, $1, $2, $3, $4, $5) },
-                addValues: { EdgeKernelsAVX512.addValues($0, $1, $2, $3, $4, $5, $6) },
-                decodeHalves: { EdgeKernelsAVX512.decodeHalves($0, $1, $2) }, peak: { peakArithmetic($0) })
+                foldBlock: { EdgeKernelsAVX512.foldBlock($0) },
+                decodeHalves: { EdgeKernelsAVX512.decodeHalves($0, $1, $2) },
+                encodeHalves: { EdgeKernelsAVX512.encodeHalves($0, $1, $2, $3) },
+                activate: { EdgeKernelsAVX512.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
         }
     }
 #endif

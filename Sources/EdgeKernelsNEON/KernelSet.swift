@@ -8,9 +8,10 @@
                 name: "neon", quantize32: { quantizeBlocksOf32($0, $1, $2, $3, $4) },
                 quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsNEON.product($0) },
                 floatProduct: { EdgeKernelsNEON.floatProduct($0) },
-                keyScores: { EdgeKernelsNEON.keyScores($0, $1, $2, $3, $4, $5) },
-                addValues: { EdgeKernelsNEON.addValues($0, $1, $2, $3, $4, $5, $6) },
-                decodeHalves: { EdgeKernelsNEON.decodeHalves($0, $1, $2) }, peak: { peakArithmetic($0) })
+                foldBlock: { EdgeKernelsNEON.foldBlock($0) },
+                decodeHalves: { EdgeKernelsNEON.decodeHalves($0, $1, $2) },
+                encodeHalves: { EdgeKernelsNEON.encodeHalves($0, $1, $2, $3) },
+                activate: { EdgeKernelsNEON.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
         }
     }
 #endif

@@ -10,6 +10,7 @@
     private typealias TwoBytes = (low: uint8x16_t, high: uint8x16_t)
     private typealias TwoShorts = (low: int16x8_t, high: int16x8_t)
     private typealias TwoWords = (low: int32x4_t, high: int32x4_t)
+    private typealias TwoUnsignedWords = (low: uint32x4_t, high: uint32x4_t)
     private typealias TwoFloats = (low: float32x4_t, high: float32x4_t)
 
     @inline(__always) private func halves(_ x: Bytes) -> TwoBytes { unsafeBitCast(x, to: TwoBytes.self) }
@@ -191,6 +192,12 @@
     /// Eight u16, extended.
     @inline(__always) func words(_ x: SIMD8<UInt16>) -> SIMD8<UInt32> {
         unsafeBitCast((vmovl_u16(vget_low_u16(x)), vmovl_high_u16(x)), to: SIMD8<UInt32>.self)
+    }
+
+    /// The low halves of eight words that are below 2^16.
+    @inline(__always) func narrowed(_ x: Words) -> SIMD8<UInt16> {
+        let x = unsafeBitCast(x, to: TwoUnsignedWords.self)
+        return vmovn_high_u32(vmovn_u32(x.low), x.high)
     }
 
     /// Rounds to the nearest integer, ties to even; |x| is below 2^31.

@@ -7,8 +7,9 @@ extension KernelSet {
             name: "portable", quantize32: { quantizeBlocksOf32($0, $1, $2, $3, $4) },
             quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsPortable.product($0) },
             floatProduct: { EdgeKernelsPortable.floatProduct($0) },
-            keyScores: { EdgeKernelsPortable.keyScores($0, $1, $2, $3, $4, $5) },
-            addValues: { EdgeKernelsPortable.addValues($0, $1, $2, $3, $4, $5, $6) },
-            decodeHalves: { EdgeKernelsPortable.decodeHalves($0, $1, $2) }, peak: { peakArithmetic($0) })
+            foldBlock: { EdgeKernelsPortable.foldBlock($0) },
+            decodeHalves: { EdgeKernelsPortable.decodeHalves($0, $1, $2) },
+            encodeHalves: { EdgeKernelsPortable.encodeHalves($0, $1, $2, $3) },
+            activate: { EdgeKernelsPortable.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
     }
 }

@@ -157,6 +157,9 @@ typealias Products = Shorts
 /// Eight u16, extended.
 @inline(__always) func words(_ x: SIMD8<UInt16>) -> SIMD8<UInt32> { SIMD8<UInt32>(truncatingIfNeeded: x) }
 
+/// The low halves of eight words that are below 2^16.
+@inline(__always) func narrowed(_ x: Words) -> SIMD8<UInt16> { SIMD8<UInt16>(truncatingIfNeeded: x) }
+
 /// Rounds to the nearest integer, ties to even; |x| is below 2^22: adding 1.5 * 2^23 makes the adder round.
 @inline(__always) func rounded(_ x: Floats) -> Words {
     let shifter = Floats(repeating: 12_582_912)

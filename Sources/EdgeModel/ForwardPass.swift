@@ -388,7 +388,10 @@ package final class ForwardPass: TeamJob {
             if shape.attentionTemperature != 0 {
                 space.query.multiply(row: token, by: temperature(at: positions[token]))
             }
-            for head in 0..<shape.keyValueHeadCount {
+        }
+        // Head by head: its block of keys, whose components lie apart, stays near the core.
+        for head in 0..<shape.keyValueHeadCount {
+            for token in share(worker) {
                 store.store(
                     position: slots[token], head: head, key: space.key, value: space.value, row: token,
                     keyColumn: head * size, valueColumn: head * size)

@@ -1,42 +1,65 @@
+internal import EdgeGGUF
+
 /// The sizes of a published model, all that speed depends on. From the models' own configuration files.
 package struct ModelShape: Sendable {
-    package let name: String
-    package let blockCount: Int
-    package let embeddingLength: Int
-    package let feedForwardLength: Int
-    package let headCount: Int
-    package let keyValueHeadCount: Int
-    package let headSize: Int
-    package let vocabularySize: Int
+    package var name: String
+    /// `general.architecture`, which also decides what tensors the file has: `FamilyLayout`.
+    package var architecture = "llama"
+    package var blockCount: Int
+    package var embeddingLength: Int
+    /// Of a mixture the width that its dense relatives would have; no tensor has it.
+    package var feedForwardLength: Int
+    package var headCount: Int
+    package var keyValueHeadCount: Int
+    package var headSize: Int
+    package var vocabularySize: Int
     /// Whether logits are computed with the embedding.
-    package let isTied: Bool
-    package let contextLength: Int
-    package let ropeBase: Float
+    package var isTied: Bool
+    package var contextLength: Int
+    package var ropeBase: Float
+    /// Components of a head that turn; nil for all.
+    package var rotaryCount: Int?
+    package var normEpsilon: Float = 1e-5
+    /// Nil for a dense model.
+    package var experts: Experts?
+    /// What else the architecture's files state, by keys without its name.
+    var statements: [(key: String, value: GGUFValue)] = []
 
-    /// The shapes that can be asked for by name. `phi-3-mini` has its sizes in the unfused layout of Llama.
-    package static let all: [ModelShape] = [
-        ModelShape(
-            name: "llama-3.2-1b", blockCount: 16, embeddingLength: 2048, feedForwardLength: 8192, headCount: 32,
-            keyValueHeadCount: 8, headSize: 64, vocabularySize: 128_256, isTied: true, contextLength: 131_072,
-            ropeBase: 500_000),
-        ModelShape(
-            name: "llama-3.2-3b", blockCount: 28, embeddingLength: 3072, feedForwardLength: 8192, headCount: 24,
-            keyValueHeadCount: 8, headSize: 128, vocabularySize: 128_256, isTied: true, contextLength: 131_072,
-            ropeBase: 500_000),
-        ModelShape(
-            name: "phi-3-mini", blockCount: 32, embeddingLength: 3072, feedForwardLength: 8192, headCount: 32,
-            keyValueHeadCount: 32, headSize: 96, vocabularySize: 32_064, isTied: false, contextLength: 4096,
-            ropeBase: 10_000),
-        ModelShape(
-            name: "tinyllama-1.1b", blockCount: 22, embeddingLength: 2048, feedForwardLength: 5632, headCount: 32,
-            keyValueHeadCount: 4, headSize: 64, vocabularySize: 32_000, isTied: false, contextLength: 2048,
-            ropeBase: 10_000),
-        ModelShape(
-            name: "smollm2-135m", blockCount: 30, embeddingLength: 576, feedForwardLength: 1536, headCount: 9,
-            keyValueHeadCount: 3, headSize: 64, vocabularySize: 49_152, isTied: true, contextLength: 8192,
-            ropeBase: 100_000),
-    ]
+    /// A mixture of experts.
+    package struct Experts: Sendable {
+        package var count: Int
+        package var usedCount: Int
+        package var feedForwardLength: Int
 
-    /// The shape of that name.
-    package static func named(_ name: String) -> ModelShape? { all.first { $0.name == name.lowercased() } }
+        package init(count: Int, usedCount: Int, feedForwardLength: Int) {
+            self.count = count
+            self.usedCount = usedCount
+            self.feedForwardLength = feedForwardLength
+        }
+    }
+
+    /// The shape of that name, in any case; `NAME/N` is the shape cut to one layer in N: `reduced`.
+    package static func named(_ name: String) -> ModelShape? {
+        let parts = name.lowercased().split(separator: "/", omittingEmptySubsequences: false)
+        guard let first = parts.first, let shape = all.first(where: { $0.name == first }) else { return nil }
+        if parts.count == 1 { return shape }
+        guard parts.count == 2, let divisor = Int(parts[1]), (1...shape.blockCount).contains(divisor) else {
+            return nil
+        }
+        return shape.reduced(by: divisor)
+    }
+
+    /// Tokens that a reduced shape keeps.
+    private static let reducedVocabularySize = 16_384
+
+    /// The same widths in a smaller file, to compare architectures by: one layer in `divisor`, at most 16,384 tokens, and at most
+    /// four experts for each that sees a token.
+    private func reduced(by divisor: Int) -> ModelShape {
+        var shape = self
+        shape.name += "/\(divisor)"
+        shape.blockCount = max(1, blockCount / divisor)
+        shape.vocabularySize = min(vocabularySize, Self.reducedVocabularySize)
+        if let experts { shape.experts?.count = min(experts.count, 4 * experts.usedCount) }
+        return shape
+    }
 }

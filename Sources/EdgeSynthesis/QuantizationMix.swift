@@ -66,14 +66,16 @@ package struct QuantizationMix: Sendable {
         let hasMore = layer < eighth || layer >= 7 * count / 8 || (layer - eighth) % 3 == 2
         switch kind {
         case .pure, .plain: return base
-        case .medium(let more): return isImportant && hasMore ? more : base
+        case .medium(let more):
+            if matrix == .queryKeyValue { return base == .q4K ? .q5K : more }
+            return isImportant && hasMore ? more : base
         case .small(let more):
             return matrix == .value && layer < 4 || matrix == .down && layer < eighth ? more : base
         case .q3Medium:
             switch matrix {
             case .value: return layer < 2 ? .q5K : .q4K
             case .down: return layer < count / 16 ? .q5K : hasMore ? .q4K : .q3K
-            case .attentionOutput: return .q4K
+            case .attentionOutput, .queryKeyValue: return .q4K
             default: return base
             }
         case .q2:
@@ -100,7 +102,8 @@ package struct QuantizationMix: Sendable {
 }
 
 /// The matrices of a layer.
-enum LayerMatrix: String, CaseIterable {
+enum LayerMatrix: String {
+    case queryKeyValue = "attn_qkv"
     case query = "attn_q"
     case key = "attn_k"
     case value = "attn_v"

@@ -11,7 +11,7 @@ package struct SyntheticModel: Sendable {
         self.mix = mix
     }
 
-    /// Reads `llama-3.2-1b:Q4_K_M`; nil for an unknown shape or mix.
+    /// Reads `llama-3.2-1b:Q4_K_M`, or `llama-3.2-1b/2:Q4_K_M` for a reduced shape; nil for an unknown shape or mix.
     package init?(_ description: String) {
         let parts = description.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let shape = ModelShape.named(String(parts[0])),
@@ -29,65 +29,59 @@ package struct SyntheticModel: Sendable {
     /// - Throws: `GGUFError`.
     package func write(to path: String) throws {
         var writer = GGUFWriter()
-        let width = shape.embeddingLength
-        writer.set("general.architecture", .string("llama"))
+        writer.set("general.architecture", .string(shape.architecture))
         writer.set("general.name", .string("random weights, shape \(name)"))
         writer.set("general.file_type", .uint32(mix.fileType))
         writer.set("general.quantization_version", .uint32(2))
-        for (key, value) in [
-            ("vocab_size", shape.vocabularySize), ("context_length", shape.contextLength),
-            ("embedding_length", width), ("block_count", shape.blockCount),
-            ("feed_forward_length", shape.feedForwardLength), ("attention.head_count", shape.headCount),
-            ("attention.head_count_kv", shape.keyValueHeadCount), ("attention.key_length", shape.headSize),
-            ("attention.value_length", shape.headSize), ("rope.dimension_count", shape.headSize),
-        ] { writer.set("llama." + key, .uint32(UInt32(value))) }
-        writer.set("llama.attention.layer_norm_rms_epsilon", .float32(1e-5))
-        writer.set("llama.rope.freq_base", .float32(shape.ropeBase))
+        for (key, value) in statements { writer.set(shape.architecture + "." + key, value) }
         writer.set("tokenizer.ggml.model", .string("none"))
-
-        let output = mix.output(columns: width)
-        try add("token_embd", output, rows: shape.vocabularySize, columns: width, to: &writer)
-        if !shape.isTied { try add("output", output, rows: shape.vocabularySize, columns: width, to: &writer) }
-        try addNorm("output_norm", to: &writer)
-        for layer in 0..<shape.blockCount {
-            try addNorm("blk.\(layer).attn_norm", to: &writer)
-            try addNorm("blk.\(layer).ffn_norm", to: &writer)
-            for matrix in LayerMatrix.allCases {
-                let (rows, columns) = size(of: matrix)
-                let type = mix.type(matrix, layer: layer, of: shape.blockCount, columns: columns)
-                try add("blk.\(layer).\(matrix.rawValue)", type, rows: rows, columns: columns, to: &writer)
-            }
-        }
+        for tensor in tensors() { try add(tensor, to: &writer) }
         try writer.write(to: path)
     }
 
-    private func size(of matrix: LayerMatrix) -> (rows: Int, columns: Int) {
-        let width = shape.embeddingLength
-        let queries = shape.headCount * shape.headSize
-        let keys = shape.keyValueHeadCount * shape.headSize
-        return switch matrix {
-        case .query: (queries, width)
-        case .key, .value: (keys, width)
-        case .attentionOutput: (width, queries)
-        case .gate, .up: (shape.feedForwardLength, width)
-        case .down: (width, shape.feedForwardLength)
-        }
-    }
+    /// Weights of the model, norms and biases among them.
+    package var weightCount: Int { tensors().reduce(0) { $0 + $1.dimensions.reduce(1, *) } }
 
-    private func addNorm(_ name: String, to writer: inout GGUFWriter) throws {
-        let ones = (0..<shape.embeddingLength).flatMap { _ in [0, 0, 0x80, 0x3F] as [UInt8] }
-        try writer.add(name: name + ".weight", type: .f32, dimensions: [shape.embeddingLength], bytes: ones)
+    var layout: FamilyLayout { FamilyLayout(of: shape.architecture) }
+
+    /// Sizes and constants, as the architecture's files state them.
+    private var statements: [(key: String, value: GGUFValue)] {
+        var sizes = [
+            ("vocab_size", shape.vocabularySize), ("context_length", shape.contextLength),
+            ("embedding_length", shape.embeddingLength), ("block_count", shape.blockCount),
+            ("feed_forward_length", shape.feedForwardLength), ("attention.head_count", shape.headCount),
+            ("attention.head_count_kv", shape.keyValueHeadCount),
+        ]
+        if layout.statesHeadSize {
+            sizes += [("attention.key_length", shape.headSize), ("attention.value_length", shape.headSize)]
+        }
+        if layout.statesRotaryCount { sizes.append(("rope.dimension_count", shape.rotaryCount ?? shape.headSize)) }
+        if let experts = shape.experts {
+            sizes += [
+                ("expert_count", experts.count), ("expert_used_count", experts.usedCount),
+                ("expert_feed_forward_length", experts.feedForwardLength),
+            ]
+        }
+        let epsilon = layout.hasLayerNorms ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"
+        return sizes.map { ($0.0, GGUFValue.uint32(UInt32($0.1))) }
+            + [(epsilon, .float32(shape.normEpsilon)), ("rope.freq_base", .float32(shape.ropeBase))] + shape.statements
     }
 
     /// Rows that are encoded; each row of a tensor is one of them.
     private static let poolSize = 64
 
-    private func add(
-        _ name: String, _ type: GGMLType, rows: Int, columns: Int, to writer: inout GGUFWriter
-    ) throws {
-        try writer.add(name: name + ".weight", type: type, dimensions: [columns, rows]) { emit in
-            var random = Normal(seed: name.utf8.reduce(0x9E37_79B9) { $0 &* 31 &+ UInt64($1) })
-            let deviation = 1 / Float(columns).squareRoot()
+    private func add(_ tensor: SyntheticTensor, to writer: inout GGUFWriter) throws {
+        let (name, type, columns) = (tensor.name, tensor.type, tensor.dimensions[0])
+        let rows = tensor.dimensions.dropFirst().reduce(1, *)
+        let stem = name.hasSuffix(".weight") ? String(name.dropLast(".weight".count)) : name
+        try writer.add(name: name, type: type, dimensions: tensor.dimensions) { emit in
+            var random = Normal(seed: stem.utf8.reduce(0x9E37_79B9) { $0 &* 31 &+ UInt64($1) })
+            let deviation: Float
+            switch tensor.values {
+            case .ones: return try emit(try type.encode([Float](repeating: 1, count: columns)))
+            case .bias: deviation = 0.02
+            case .matrix: deviation = 1 / Float(columns).squareRoot()
+            }
             var pool: [[UInt8]] = []
             for _ in 0..<min(Self.poolSize, rows) {
                 pool.append(try type.encode((0..<columns).map { _ in random.next() * deviation }))

@@ -232,6 +232,13 @@ struct CommandTests {
             #expect(lowest > 0 && lowest <= speed && speed <= highest)
             #expect(row["share"] as? Double ?? 0 > 0)
         }
+        let pair = try EdgeLLMCommand.run(
+            "bench", "-m", model, "--beside", model, "-p", "16", "-n", "4", "-r", "3", "-t", "1", "-o", "json")
+        let pairs = try #require(JSONSerialization.jsonObject(with: Data(pair.output.utf8)) as? [[String: Any]])
+        #expect(pairs.compactMap { $0["test"] as? String } == ["pp16", "pp16", "tg4", "tg4"])
+        #expect(pairs.map { $0["beside"] as? Double != nil } == [true, false, true, false])
+        #expect(pairs.compactMap { $0["beside"] as? Double }.allSatisfy { $0 > 0 })
+        #expect(try EdgeLLMCommand.run("bench", "-m", model, "--beside", "/nowhere.gguf").code == 65)
         #expect(try EdgeLLMCommand.run("bench", "-p", "4").code == 64)
         #expect(try EdgeLLMCommand.run("bench", "--synthetic", "gpt-9:Q4_0").code == 64)
         #expect(try EdgeLLMCommand.run("synth", "smollm2-135m:Q4_0", "-o", "/nowhere/at/all.gguf").code == 65)

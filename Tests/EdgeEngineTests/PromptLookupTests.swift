@@ -39,6 +39,7 @@ import Testing
             record.withLock { answer in
                 switch event {
                 case .text(let text): answer.text += text
+                case .mark: break
                 case .finished(let reason, let statistics): (answer.reason, answer.statistics) = (reason, statistics)
                 }
             }

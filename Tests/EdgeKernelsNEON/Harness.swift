@@ -406,34 +406,42 @@ func checkQuantizers(_ sets: [KernelSet]) -> Bool {
 }
 
 func checkAttention(_ sets: [KernelSet]) -> Bool {
-    let positions = 19
-    let scores = Comparison("key scores")
-    let values = Comparison("values")
+    let length = AttentionJob.blockLength
+    let attention = Comparison("attention")
     for headSize in [1, 7, 16, 24, 31, 32, 40, 48, 64, 80, 128] {
         var random = Random(UInt64(headSize))
-        let rows = memory(4 * positions * headSize).assumingMemoryBound(to: Float.self)
-        let query = memory(4 * headSize).assumingMemoryBound(to: Float.self)
-        let weights = memory(4 * positions).assumingMemoryBound(to: Float.self)
-        for i in 0..<positions * headSize { rows[i] = random.float(2) }
-        for i in 0..<headSize { query[i] = random.float(1) }
-        for i in 0..<positions { weights[i] = random.float(1) }
-        for lower in 0..<positions {
-            for upper in lower...positions where !isSparse || (lower + upper + headSize) % 7 == 0 {
-                var outputs: [UnsafeMutablePointer<Float>] = []
-                for set in sets {
-                    let output = memory(4 * positions).assumingMemoryBound(to: Float.self)
-                    set.keyScores(query, rows, headSize, lower, upper, output)
-                    outputs.append(output)
+        func floats(_ count: Int, _ bound: Float) -> UnsafeMutablePointer<Float> {
+            let result = memory(4 * count).assumingMemoryBound(to: Float.self)
+            for i in 0..<count { result[i] = random.float(bound) }
+            return result
+        }
+        let keys = floats(headSize * length, 2)
+        let values = floats(headSize * length, 2)
+        let queries = floats(5 * headSize, 1)
+        for lower in 0..<length {
+            for upper in lower + 1...length where !isSparse || (lower + upper + headSize) % 7 == 0 {
+                for count in 1...5 where count == 1 + (lower + upper) % 5 || upper - lower == length {
+                    var results: [[UnsafeMutablePointer<Float>]] = []
+                    for set in sets {
+                        let state = [length, 1, 1, 1, headSize].map {
+                            memory(4 * (count * $0 + 16)).assumingMemoryBound(to: Float.self)
+                        }
+                        for (part, width) in zip(state, [length, 1, 1, 1, headSize]) {
+                            for i in 0..<count * width + 16 { part[i] = Workplace.before(i) }
+                        }
+                        var job = AttentionJob(
+                            keys: keys, values: values, headSize: headSize, queries: queries, queryCount: count,
+                            lower: lower, upper: upper, scale: 0.25, softcap: count == 2 ? 3 : 0, scores: state[0],
+                            factors: state[1], maxima: state[2], sums: state[3], outputs: state[4])
+                        set.foldBlock(&job)
+                        results.append(state)
+                    }
+                    for (part, width) in [length, 1, 1, 1, headSize].enumerated() {
+                        for i in 0..<count * width + 16 {
+                            attention.compare(results[0][part][i], results[1][part][i])
+                        }
+                    }
                 }
-                for i in 0..<positions { scores.compare(outputs[0][i], outputs[1][i]) }
-                outputs = []
-                for set in sets {
-                    let output = memory(4 * headSize + 64).assumingMemoryBound(to: Float.self)
-                    for i in 0..<headSize + 16 { output[i] = Workplace.before(i) }
-                    set.addValues(rows, weights, headSize, lower, upper, output, Float(lower) / 4)
-                    outputs.append(output)
-                }
-                for i in 0..<headSize + 16 { values.compare(outputs[0][i], outputs[1][i]) }
             }
         }
     }
@@ -450,8 +458,41 @@ func checkAttention(_ sets: [KernelSet]) -> Bool {
         }
         for i in 0..<count + 16 { halves.compare(outputs[0][i], outputs[1][i]) }
     }
-    let good = [scores.report(), values.report(), halves.report()]
-    return good[0] && good[1] && good[2]
+    let encoded = Comparison("floats to halves")
+    let activations = Comparison("activations")
+    var random = Random(5)
+    // Every half, what lies about the middle between it and the next, and every length of a tail.
+    let floats = memory(4 * 3 * 65536).assumingMemoryBound(to: Float.self)
+    sets[0].decodeHalves(all, 65536, floats)
+    for i in 0..<65536 {
+        let middle = floats[i].bitPattern &+ 0x1000
+        floats[65536 + i] = Float(bitPattern: middle &- 1 &+ UInt32(i % 3))
+        floats[2 * 65536 + i] = random.float(20)
+    }
+    for (count, stride) in [(3 * 65536, 1), (65536, 3)] + (0...17).map({ ($0, $0 % 3 + 1) }) {
+        var outputs: [UnsafeMutablePointer<UInt16>] = []
+        for set in sets {
+            let output = memory(2 * (count * stride + 16)).assumingMemoryBound(to: UInt16.self)
+            for i in 0..<count * stride + 16 { output[i] = UInt16(i & 0xFF) }
+            set.encodeHalves(floats + (count > 65536 ? 0 : 2 * 65536 - count / 2), count, output, stride)
+            outputs.append(output)
+        }
+        for i in 0..<count * stride + 16 { encoded.compare(UInt32(outputs[0][i]), UInt32(outputs[1][i])) }
+    }
+    for (index, count) in [65536, 0, 1, 15, 16, 17, 31].enumerated() {
+        for isGELU in [false, true] {
+            var outputs: [UnsafeMutablePointer<Float>] = []
+            for set in sets {
+                let output = memory(4 * (count + 16)).assumingMemoryBound(to: Float.self)
+                for i in 0..<count + 16 { output[i] = floats[2 * 65536 - i - 1] }
+                set.activate(isGELU, output, index % 2 == 0 ? floats : nil, count)
+                outputs.append(output)
+            }
+            for i in 0..<count + 16 { activations.compare(outputs[0][i], outputs[1][i]) }
+        }
+    }
+    let good = [attention.report(), halves.report(), encoded.report(), activations.report()]
+    return good.reduce(true) { $0 && $1 }
 }
 
 @main

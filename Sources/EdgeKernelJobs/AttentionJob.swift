@@ -1,0 +1,54 @@
+/// Some queries of one key-value head and one block of positions.
+///
+/// Plain pointers, already checked by `EdgeKernels`.
+package struct AttentionJob {
+    /// Positions of a block.
+    package static let blockLength = 32
+
+    /// [headSize, 32]: component by component, so that positions lie beside one another.
+    package var keys: UnsafePointer<Float>
+    /// [32, headSize].
+    package var values: UnsafePointer<Float>
+    package var headSize: Int
+    /// [queryCount, headSize].
+    package var queries: UnsafePointer<Float>
+    package var queryCount: Int
+    /// The positions of the block that all of the queries see; others may hold anything.
+    package var lower: Int
+    package var upper: Int
+    /// Factor of the scores.
+    package var scale: Float
+    /// Scores s become softcap * tanh(s / softcap); 0 for none.
+    package var softcap: Float
+    /// Room for [queryCount, 32].
+    package var scores: UnsafeMutablePointer<Float>
+    /// Room for [queryCount].
+    package var factors: UnsafeMutablePointer<Float>
+    /// [queryCount] each: the largest score so far, and the sum of e^(score - that).
+    package var maxima: UnsafeMutablePointer<Float>
+    package var sums: UnsafeMutablePointer<Float>
+    /// [queryCount, headSize]: the sum of values so weighted.
+    package var outputs: UnsafeMutablePointer<Float>
+
+    package init(
+        keys: UnsafePointer<Float>, values: UnsafePointer<Float>, headSize: Int, queries: UnsafePointer<Float>,
+        queryCount: Int, lower: Int, upper: Int, scale: Float, softcap: Float, scores: UnsafeMutablePointer<Float>,
+        factors: UnsafeMutablePointer<Float>, maxima: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>,
+        outputs: UnsafeMutablePointer<Float>
+    ) {
+        self.keys = keys
+        self.values = values
+        self.headSize = headSize
+        self.queries = queries
+        self.queryCount = queryCount
+        self.lower = lower
+        self.upper = upper
+        self.scale = scale
+        self.softcap = softcap
+        self.scores = scores
+        self.factors = factors
+        self.maxima = maxima
+        self.sums = sums
+        self.outputs = outputs
+    }
+}

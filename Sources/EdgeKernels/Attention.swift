@@ -1,0 +1,131 @@
+internal import EdgeKernelJobs
+
+/// What attention needs to know besides queries, keys and values.
+package struct AttentionShape: Sendable {
+    /// Query heads that share one key-value head.
+    package var groupSize: Int
+    package var headSize: Int
+    /// Factor of the scores, 1 / sqrt(headSize) unless the model says otherwise.
+    package var scale: Float
+    /// Positions a token sees, itself included; 0 for all.
+    package var window: Int
+    /// Scores s become softcap * tanh(s / softcap); 0 for none.
+    package var softcap: Float
+    /// Whether a token sees only itself and what lies before, or all tokens of its text.
+    package var isCausal: Bool
+
+    package init(
+        groupSize: Int, headSize: Int, scale: Float, window: Int = 0, softcap: Float = 0, isCausal: Bool = true
+    ) {
+        self.groupSize = groupSize
+        self.headSize = headSize
+        self.scale = scale
+        self.window = window
+        self.softcap = softcap
+        self.isCausal = isCausal
+    }
+
+    /// Floats of scratch that one call needs for a tile of `tokenCount` tokens.
+    package func scratchCount(tokenCount: Int) -> Int {
+        let queries = tokenCount * groupSize
+        return 2 * KeyValueLayer.blockLength * headSize + queries * (2 * headSize + KeyValueLayer.blockLength + 3)
+    }
+}
+
+extension KeyValueLayer {
+    /// Attention of a tile of tokens to one key-value head, for some query heads of its group, in one streaming pass with
+    /// running softmax (Milakov and Gimelshein 2018; Dao et al. 2022): no matrix of scores for the whole context.
+    ///
+    /// Token t (a row of `queries` and of `output`) stands at position `firstPosition + t` and sees itself and what lies before,
+    /// from position `start` on: the first of its text, a multiple of the block length. Without causality it sees what
+    /// lies behind too, up to position `end`. Query head h is columns [h * headSize, (h + 1) * headSize). Each query folds its
+    /// blocks in ascending order, so the bits do not depend on the tile nor on the members.
+    package func attend(
+        head: Int, members: Range<Int>? = nil, queries: Rows, output: Rows, tokens: Range<Int>, firstPosition: Int,
+        start: Int = 0, end: Int? = nil, shape: AttentionShape, scratch: Rows, worker: Int, kernels: Kernels = .chosen
+    ) {
+        let members = members ?? 0..<shape.groupSize
+        guard !tokens.isEmpty, !members.isEmpty else { return }
+        let size = headSize
+        precondition(shape.headSize == size && head >= 0 && head < kvHeadCount, "attention shape disagrees")
+        precondition(members.lowerBound >= 0 && members.upperBound <= shape.groupSize, "members out of bounds")
+        precondition(tokens.lowerBound >= 0 && tokens.upperBound <= min(queries.rowCount, output.rowCount), "tokens")
+        precondition(
+            (head + 1) * shape.groupSize * size <= min(queries.columnCount, output.columnCount), "heads out of bounds")
+        let next = shape.isCausal ? firstPosition + tokens.upperBound : end ?? firstPosition + tokens.upperBound
+        let earliest = shape.window > 0 ? max(start, firstPosition + tokens.lowerBound - shape.window + 1) : start
+        precondition(firstPosition >= 0 && start >= 0 && start % Self.blockLength == 0, "positions out of bounds")
+        precondition(firstPosition + tokens.upperBound <= next, "positions out of bounds")
+        precondition(next - (isRing ? earliest : 0) <= capacity, "positions out of bounds")
+        precondition(worker < scratch.rowCount, "scratch too small")
+        precondition(scratch.columnCount >= shape.scratchCount(tokenCount: tokens.count), "scratch too small")
+
+        let length = Self.blockLength
+        let group = members.count
+        let queryCount = tokens.count * group
+        let column = (head * shape.groupSize + members.lowerBound) * size
+        let keyScratch = scratch.pointer(row: worker)
+        let valueScratch = keyScratch + length * size
+        let scores = valueScratch + length * size
+        let factors = scores + queryCount * length
+        let maxima = factors + queryCount
+        let sums = maxima + queryCount
+        maxima.update(repeating: -.infinity, count: queryCount)
+        sums.update(repeating: 0, count: queryCount)
+        // The queries of one token lie together already; those of several are brought together.
+        let isOne = tokens.count == 1
+        let packed = isOne ? queries.pointer(row: tokens.lowerBound, column: column) : sums + queryCount
+        let outputs =
+            isOne ? output.pointer(row: tokens.lowerBound, column: column) : sums + queryCount * (1 + size)
+        if !isOne {
+            for (index, token) in tokens.enumerated() {
+                (packed + index * group * size).update(
+                    from: queries.pointer(row: token, column: column), count: group * size)
+            }
+        }
+        outputs.update(repeating: 0, count: queryCount * size)
+
+        var block = earliest / length * length
+        while block < next {
+            let count = min(length, next - block)
+            let keyBlock = self.block(
+                .keys, head: head, position: block, valueCount: length * size, scratch: keyScratch, kernels: kernels)
+            let valueBlock = self.block(
+                .values, head: head, position: block, valueCount: count * size, scratch: valueScratch, kernels: kernels)
+            /// The positions of the block that a token sees.
+            func seen(_ token: Int) -> Range<Int> {
+                let position = firstPosition + token
+                let upper = shape.isCausal ? min(count, position + 1 - block) : count
+                let lower = shape.window > 0 ? max(0, position - shape.window + 1 - block) : 0
+                return lower..<max(lower, upper)
+            }
+            // Tokens that see the same positions, mostly all of them, pass the block together.
+            var token = tokens.lowerBound
+            while token < tokens.upperBound {
+                let range = seen(token)
+                let first = token
+                repeat { token += 1 } while token < tokens.upperBound && seen(token) == range
+                guard !range.isEmpty else { continue }
+                let query = (first - tokens.lowerBound) * group
+                var job = AttentionJob(
+                    keys: keyBlock, values: valueBlock, headSize: size, queries: packed + query * size,
+                    queryCount: (token - first) * group, lower: range.lowerBound, upper: range.upperBound,
+                    scale: shape.scale, softcap: shape.softcap, scores: scores + query * length,
+                    factors: factors + query, maxima: maxima + query, sums: sums + query,
+                    outputs: outputs + query * size)
+                kernels.functions.foldBlock(&job)
+            }
+            block += length
+        }
+        for (index, token) in tokens.enumerated() {
+            for member in 0..<group {
+                let query = index * group + member
+                scale(outputs + query * size, by: 1 / sums[query], size)
+            }
+            if !isOne {
+                output.pointer(row: token, column: column).update(
+                    from: outputs + index * group * size, count: group * size)
+            }
+        }
+    }
+}

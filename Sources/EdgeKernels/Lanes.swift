@@ -1,0 +1,1 @@
+../EdgeKernelsPortable/Shared/Lanes.swift
