@@ -76,7 +76,7 @@ fuzz: packages
 
 # Long runs: every test in release, with 20,000 outputs under random schemas, and a million damaged files through reader, loader and a token.
 soak: packages
-	EDGE_GUIDED_OUTPUTS=20000 $(MAKE) test-release
+	EDGE_GUIDED_OUTPUTS=20000 EDGE_SESSIONS=10000 $(MAKE) test-release
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 
