@@ -121,7 +121,10 @@ let tests: [(name: String, rooms: [String])] = [
         "EdgeModelTests",
         ["EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeCache", "EdgePlatform", "EdgeQuant", "EdgeTokenizer"]
     ),
-    ("EdgeEngineTests", ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]),
+    (
+        "EdgeEngineTests",
+        ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]
+    ),
     (
         "EdgeLLMTests",
         [
@@ -144,6 +147,7 @@ let package = Package(
         .executable(name: "edge-bits", targets: ["EdgeBits"]),
         .executable(name: "edge-kernels", targets: ["EdgeKernelsNEONCheck"]),
         .executable(name: "edge-masks", targets: ["EdgeMasks"]),
+        .executable(name: "edge-guided", targets: ["EdgeGuided"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -175,6 +179,13 @@ let package = Package(
             name: "EdgeMasks",
             dependencies: ["EdgeGGUF", "EdgeGrammar", "EdgeModel", "EdgeTokenizer"],
             path: "Benchmarks/Masks",
+            swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeGuided",
+            dependencies: [
+                "EdgeEngine", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeModel", "EdgeSampling", "EdgeTokenizer",
+            ],
+            path: "Benchmarks/Guided",
             swiftSettings: language + optimised),
         .target(
             name: "EdgeTestSupport",

@@ -85,6 +85,11 @@ package final class KeyValueCache {
         return true
     }
 
+    /// Whether the last positions can be taken back, up to so many, whatever has been stored.
+    package func canTakeBack(_ positions: Int) -> Bool {
+        zip(layers, windows).allSatisfy { layer, window in !layer.isRing || layer.capacity >= window + positions }
+    }
+
     /// The first position that every layer holds.
     package var firstHeld: Int {
         layers.reduce(0) { $1.isRing ? max($0, reached - $1.capacity) : $0 }

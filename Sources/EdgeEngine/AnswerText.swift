@@ -5,7 +5,7 @@ internal import EdgeTokenizer
 struct AnswerText {
     private var decoder: StreamingDecoder
     private var matcher: StopMatcher
-    private(set) var statistics: GenerationStatistics
+    var statistics: GenerationStatistics
     private let start: UInt64
     private var firstToken: UInt64?
     private let marks: Set<Int32>

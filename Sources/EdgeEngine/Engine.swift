@@ -40,7 +40,7 @@ package actor Engine {
         self.precision = precision
         pass = try ForwardPass(
             model, threadCount: threadCount, batchCapacity: min(batchCapacity, max(1, contextSize)),
-            floatKernels: floatKernels)
+            logitsCapacity: 1 + PromptLookup.limit, floatKernels: floatKernels)
         self.threadCount = pass.threadCount
     }
 
@@ -106,6 +106,9 @@ package actor Engine {
         var reason = StopReason.maximumTokens
         // What was chosen and has not run: the logits are those before it.
         var waiting: [Int32] = []
+        var drafts = DraftRun(
+            isOn: request.speculates && pass.batchCapacity > PromptLookup.limit
+                && context.cache.canTakeBack(PromptLookup.limit))
         generation: while answer.statistics.generatedTokenCount < limit {
             try Task.checkCancellation()
             if follower?.mustEnd == true {
@@ -115,7 +118,7 @@ package actor Engine {
             let forced = try take(&follower, atMost: limit - answer.statistics.generatedTokenCount)
             for id in forced {
                 sampler.accept(id)
-                waiting.append(id)
+                if !drafts.take(id, in: context) { waiting.append(id) }
                 if answer.append(id, isForced: true, yield: yield) {
                     reason = .stopSequence
                     break generation
@@ -125,15 +128,20 @@ package actor Engine {
             if !waiting.isEmpty {
                 // The logits belong to the engine: others may pass only between choosing a token and running it.
                 await letOthersPass()
-                if waiting.count == 1 {
-                    run(waiting, context)
-                } else {
+                if waiting.count > 1 {
                     try await prefill(waiting[...], context)
+                } else {
+                    // The draft may not reach beyond the limit: its tokens would run for nothing.
+                    let room = limit - answer.statistics.generatedTokenCount - 1
+                    let isDrafted = drafts.begin(after: &waiting, in: context, atMost: room)
+                    let start = Clock.nanoseconds
+                    run(waiting, context, logits: isDrafted ? 0..<waiting.count : nil)
+                    drafts.note(seconds: Clock.seconds(from: start))
                 }
                 waiting.removeAll(keepingCapacity: true)
             }
             try follower?.update()
-            let id = try choose(&sampler, allowed: follower?.bits)
+            let id = try choose(&sampler, row: drafts.row, allowed: follower?.bits)
             sampler.accept(id)
             if tokenizer.isEndOfGeneration(id), !request.ignoresEnd || follower != nil {
                 answer.count()
@@ -141,7 +149,7 @@ package actor Engine {
                 break
             }
             try follower?.accept(id)
-            waiting.append(id)
+            if !drafts.take(id, in: context) { waiting.append(id) }
             if answer.append(id, isForced: false, yield: yield) {
                 reason = .stopSequence
                 break
@@ -155,6 +163,9 @@ package actor Engine {
         }
         if reason == .maximumTokens, follower?.mustEnd == true { reason = .endOfTurn }
         if answer.finish(isStopped: reason == .stopSequence, yield: yield) { reason = .stopSequence }
+        drafts.end(in: context)
+        answer.statistics.draftedTokenCount = drafts.drafted
+        answer.statistics.acceptedTokenCount = drafts.accepted
         yield(.finished(reason, answer.statistics))
     }
 
@@ -196,27 +207,30 @@ package actor Engine {
             let batch = rest.prefix(piece)
             rest = rest.dropFirst(piece)
             let start = Clock.nanoseconds
-            run(batch, context, wantsLogits: rest.isEmpty)
+            run(batch, context, logits: rest.isEmpty ? nil : 0..<0)
             let seconds = max(1e-6, Clock.seconds(from: start))
             piece = min(pass.batchCapacity, max(1, Int(min(1e6, Double(batch.count) * 0.08 / seconds))))
             if !rest.isEmpty { await letOthersPass() }
         }
     }
 
-    private func run(_ batch: some Collection<Int32>, _ context: GenerationContext, wantsLogits: Bool = true) {
+    /// - Parameter logits: which tokens of the batch to compute logits for; nil for the last.
+    private func run(_ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil) {
         // A slice of the ledger, so that a token needs no array of its own.
         context.ledger.append(contentsOf: batch)
         let slice = context.ledger.suffix(batch.count)
         pass.run(
-            slice, cache: context.cache, logits: wantsLogits ? slice.count - 1..<slice.count : 0..<0,
+            slice, cache: context.cache, logits: logits ?? slice.count - 1..<slice.count,
             adapters: context.adapters)
     }
 
-    /// - Parameter allowed: a bit for each token that may be chosen; nil for all.
-    private func choose(_ sampler: inout Sampler, allowed: [UInt64]?) throws -> Int32 {
+    /// - Parameters:
+    ///   - row: of the logits of the last run.
+    ///   - allowed: a bit for each token that may be chosen; nil for all.
+    private func choose(_ sampler: inout Sampler, row: Int, allowed: [UInt64]?) throws -> Int32 {
         var chosen: Int32 = -1
         var failure: SamplingError?
-        pass.logits.withSpan(row: 0) { logits in
+        pass.logits.withSpan(row: row) { logits in
             do throws(SamplingError) {
                 if let allowed {
                     chosen = try sampler.sample(logits, allowed: allowed.span)

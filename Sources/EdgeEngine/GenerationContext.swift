@@ -23,6 +23,17 @@ package final class GenerationContext: @unchecked Sendable {
         ledger.removeAll(keepingCapacity: true)
     }
 
+    /// Takes back the last tokens, which a cache that `canTakeBack` them still allows.
+    func takeBack(_ count: Int) {
+        guard count > 0 else { return }
+        do throws(CacheError) {
+            try cache.truncate(to: ledger.count - count)
+            ledger.removeLast(count)
+        } catch {
+            preconditionFailure("a draft was run on a cache that cannot take it back")
+        }
+    }
+
     /// Cuts the cache back to what it shares with the prompt, leaving at least one token to run; returns how many stay.
     func reusePrefix(of prompt: [Int32]) -> Int {
         let limit = min(ledger.count, prompt.count - 1)

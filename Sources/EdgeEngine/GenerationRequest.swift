@@ -18,6 +18,8 @@ package struct GenerationRequest: Sendable {
     package var trigger: (any ConstraintTrigger)?
     /// Tokens that are reported as such, without their text.
     package var markTokens: Set<Int32>
+    /// Whether drafts from the context may speed the answer up. They change no token of it.
+    package var speculates = true
 
     package init(
         prompt: [Int32], sampling: SamplingParameters, maximumTokens: Int? = nil, stopSequences: [String] = [],
@@ -53,6 +55,9 @@ package struct GenerationStatistics: Sendable {
     package var generatedTokenCount = 0
     /// Generated tokens that the constraint left no choice of: they were not sampled, and ran together.
     package var forcedTokenCount = 0
+    /// Tokens that drafts proposed, and how many of them were chosen.
+    package var draftedTokenCount = 0
+    package var acceptedTokenCount = 0
     /// Seconds spent on the prompt, until its logits were there.
     package var prefillSeconds = 0.0
     /// Seconds from the request to the first token chosen.

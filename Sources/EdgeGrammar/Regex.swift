@@ -393,7 +393,8 @@ private struct RegexParser {
             }
             return scalar == "p" ? set : set.complement
         default:
-            guard "^$\\.*+?()[]{}|/".unicodeScalars.contains(scalar) else { throw failure("an unknown escape") }
+            // ECMAScript allows `\-` in classes alone; Swift writes its expressions with it everywhere.
+            guard "^$\\.*+?()[]{}|/-".unicodeScalars.contains(scalar) else { throw failure("an unknown escape") }
             return one(scalar.value)
         }
     }

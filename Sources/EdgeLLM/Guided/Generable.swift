@@ -48,7 +48,8 @@ extension ConvertibleToGeneratedContent {
 public protocol Generable: ConvertibleFromGeneratedContent, ConvertibleToGeneratedContent {
     /// What a value is while it is being generated: usually a structure of the same properties, all optional.
     ///
-    /// Stages of an answer that do not make one are passed over, so that a type without one of its own shows up when it is whole.
+    /// It is made from what there is so far; stages of an answer that make none are passed over. So a type without one of its own
+    /// shows up once all it needs is there, its last part perhaps still growing.
     associatedtype PartiallyGenerated: ConvertibleFromGeneratedContent = Self
 
     /// The form of the values.

@@ -99,7 +99,7 @@ enum PartialJSON {
                     if isName { next = .colon } else { mark() }
                     return true
                 }
-                let length = characterLength
+                guard let length = characterLength else { return false }
                 guard place + length <= bytes.count else { break }
                 place += length
             }
@@ -108,14 +108,32 @@ enum PartialJSON {
             return true
         }
 
-        /// Bytes of the character here, an escape as a whole, as far as it can be seen.
-        private var characterLength: Int {
-            guard bytes[place] == UInt8(ascii: "\\") else { return 1 }
-            guard place + 1 < bytes.count, bytes[place + 1] == UInt8(ascii: "u") else { return 2 }
-            guard place + 6 <= bytes.count else { return 6 }
-            let digits = String(decoding: bytes[place + 2..<place + 6], as: UTF8.self)
-            guard let unit = UInt16(digits, radix: 16) else { return 6 }
-            return UTF16.isLeadSurrogate(unit) ? 12 : 6
+        /// Bytes of the character here, an escape as a whole, whether they are all there or not; nil for no character of JSON.
+        private var characterLength: Int? {
+            guard bytes[place] == UInt8(ascii: "\\") else { return bytes[place] < 0x20 ? nil : 1 }
+            guard place + 1 < bytes.count else { return 2 }
+            guard bytes[place + 1] == UInt8(ascii: "u") else {
+                return "\"\\/bfnrt".utf8.contains(bytes[place + 1]) ? 2 : nil
+            }
+            guard let first = unit(at: place) else { return nil }
+            guard first.isWhole, UTF16.isLeadSurrogate(first.value) else { return 6 }
+            let second = bytes[(place + 6)...].prefix(2)
+            guard [UInt8(ascii: "\\"), UInt8(ascii: "u")].starts(with: second), unit(at: place + 6) != nil else {
+                return nil
+            }
+            return 12
+        }
+
+        /// The four digits behind `\u`, as far as they are there; nil where something else is.
+        private func unit(at place: Int) -> (value: UInt16, isWhole: Bool)? {
+            guard place + 2 < bytes.count else { return (0, false) }
+            let digits = bytes[(place + 2)...].prefix(4)
+            var value: UInt16 = 0
+            for digit in digits {
+                guard let digit = Character(Unicode.Scalar(digit)).hexDigitValue else { return nil }
+                value = value << 4 | UInt16(truncatingIfNeeded: digit)
+            }
+            return (value, digits.count == 4)
         }
 
         private mutating func word(_ word: String) -> Bool {

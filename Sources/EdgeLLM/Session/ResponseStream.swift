@@ -84,7 +84,9 @@ extension LanguageModelSession {
         public nonisolated(nonsending) func collect() async throws -> Response<Content> {
             var iterator = makeAsyncIterator()
             do {
-                while try await iterator.next() != nil {}
+                // Stages are not looked at, so none is read.
+                while try await iterator.base.next() != nil {}
+                try iterator.reading.turn.checkEnd()
             } catch is CancellationError {
                 // An answer that was whole before the task was cancelled is in the transcript, so it is returned.
             }
