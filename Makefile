@@ -65,9 +65,9 @@ fuzz: packages
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --seconds $(FUZZ_SECONDS)
 
-# Long runs: every test in release, with 1,000 outputs under random schemas, and a million damaged files through reader, loader and a token.
+# Long runs: every test in release, with 20,000 outputs under random schemas, and a million damaged files through reader, loader and a token.
 soak: packages
-	EDGE_GUIDED_OUTPUTS=1000 $(MAKE) test-release
+	EDGE_GUIDED_OUTPUTS=20000 $(MAKE) test-release
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 

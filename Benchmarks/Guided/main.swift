@@ -8,9 +8,10 @@ import EdgeTokenizer
 import Foundation
 import Synchronization
 
-// Times generation under a schema against generation of any text, on the same engine, in turns:
+// Times generation under a schema, and with drafts, against generation of any text, on the same engine, in turns:
 // `edge-guided MODEL.gguf [VOCABULARY.gguf] [--tokens N] [--rounds N]`. A synthetic model (`edge-llm synth`) has no vocabulary of its
-// own: it is given one of the same size. Each figure is the median of the rounds, of seconds from the first token to the last.
+// own: it is given one of the same size. Each figure is the median of the rounds, of seconds from the first token to the last; the last
+// one is the mean time spent on masks and forced stretches.
 
 var paths: [String] = []
 var (tokenCount, rounds) = (96, 5)
@@ -35,7 +36,7 @@ let call =
 let cases: [(name: String, schema: String?)] = [
     ("any text", nil), ("a string, nothing forced", #"{"type":"string","minLength":5000}"#),
     ("an array of strings", #"{"type":"array","items":{"type":"string","minLength":3},"minItems":1000}"#),
-    ("a tool call", call),
+    ("a tool call", call), ("the likeliest text", nil), ("the same with drafts", nil),
 ]
 let constraints = try cases.map {
     try $0.schema.map { GenerationConstraint(try JSONSchema.compile($0, options: .guided)) }
@@ -43,7 +44,8 @@ let constraints = try cases.map {
 let prompt = tokenizer.encode("The engine light is on.", addSpecial: true, parseSpecial: false)
 let record = Mutex<GenerationStatistics>(GenerationStatistics())
 var times = [[Double]](repeating: [], count: cases.count)
-var counts = [(tokens: Int, forced: Int)](repeating: (0, 0), count: cases.count)
+var following = [Double](repeating: 0, count: cases.count)
+var counts = [(tokens: Int, forced: Int, accepted: Int)](repeating: (0, 0, 0), count: cases.count)
 let context = try await engine.makeContext()
 for round in 0...rounds {
     for index in cases.indices {
@@ -54,7 +56,8 @@ for round in 0...rounds {
         var request = GenerationRequest(
             prompt: prompt, sampling: sampling, maximumTokens: tokenCount, ignoresEnd: true,
             constraint: constraints[index])
-        request.speculates = false
+        if index > 3 { request.sampling.temperature = 0 }
+        request.speculates = index > 4
         try await engine.generate(request, in: context) { event in
             if case .finished(_, let statistics) = event { record.withLock { $0 = statistics } }
         }
@@ -62,6 +65,8 @@ for round in 0...rounds {
         // The first round makes the vocabulary's tree and warms up.
         guard round > 0, statistics.generatedTokenCount > 1 else { continue }
         times[index].append(statistics.decodeSeconds / Double(statistics.generatedTokenCount - 1))
+        counts[index].accepted += statistics.acceptedTokenCount
+        following[index] += statistics.constraintSeconds
         counts[index].tokens += statistics.generatedTokenCount
         counts[index].forced += statistics.forcedTokenCount
     }
@@ -73,5 +78,7 @@ for index in cases.indices where !times[index].isEmpty {
     print(
         "\(cases[index].name): \(String(format: "%.3f", median * 1e3)) ms a token, "
             + "\(String(format: "%.3f", median / plain)) of any text's; \(counts[index].tokens) tokens, "
-            + "\(counts[index].forced) forced")
+            + "\(counts[index].forced) forced, \(counts[index].accepted) drafted; "
+            + "\(String(format: "%.1f", following[index] / Double(counts[index].tokens) * 1e6)) us a token on the schema"
+    )
 }

@@ -46,6 +46,10 @@ struct ConstraintMemory {
         return ConstraintFollower(entry.1, tokenizer, vocabularySize: vocabularySize)
     }
 
+    /// Forgets what it knows of a grammar that an answer could not follow any further: the automaton, which others would share, has
+    /// given up parses then.
+    mutating func forget(_ constraint: GenerationConstraint?) { latest.removeAll { $0.constraint === constraint } }
+
     /// A model has one set of marks, so there are two trees at most.
     private mutating func tree(
         of tokenizer: Tokenizer, _ vocabularySize: Int, marks: Set<Int32>

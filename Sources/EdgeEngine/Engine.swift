@@ -115,7 +115,7 @@ package actor Engine {
                 reason = .endOfTurn
                 break
             }
-            let forced = try take(&follower, atMost: limit - answer.statistics.generatedTokenCount)
+            let forced = try take(&follower, atMost: limit - answer.statistics.generatedTokenCount, &answer.statistics)
             for id in forced {
                 sampler.accept(id)
                 if !drafts.take(id, in: context) { waiting.append(id) }
@@ -140,7 +140,16 @@ package actor Engine {
                 }
                 waiting.removeAll(keepingCapacity: true)
             }
-            try follower?.update()
+            if follower != nil {
+                let start = Clock.nanoseconds
+                do throws(EngineError) {
+                    try follower?.update()
+                } catch {
+                    constraints.forget(request.constraint)
+                    throw error
+                }
+                answer.statistics.constraintSeconds += Clock.seconds(from: start)
+            }
             let id = try choose(&sampler, row: drafts.row, allowed: follower?.bits)
             sampler.accept(id)
             if tokenizer.isEndOfGeneration(id), !request.ignoresEnd || follower != nil {
@@ -174,7 +183,12 @@ package actor Engine {
     }
 
     /// The tokens that must come next, followed already.
-    private func take(_ follower: inout ConstraintFollower?, atMost limit: Int) throws(EngineError) -> [Int32] {
+    private func take(
+        _ follower: inout ConstraintFollower?, atMost limit: Int, _ statistics: inout GenerationStatistics
+    ) throws(EngineError) -> [Int32] {
+        guard follower != nil else { return [] }
+        let start = Clock.nanoseconds
+        defer { statistics.constraintSeconds += Clock.seconds(from: start) }
         guard let forced = follower?.forced().prefix(limit), !forced.isEmpty else { return [] }
         for id in forced { try follower?.accept(id) }
         return Array(forced)

@@ -64,6 +64,8 @@ package struct GenerationStatistics: Sendable {
     package var timeToFirstToken = 0.0
     /// Seconds from the first token chosen to the last.
     package var decodeSeconds = 0.0
+    /// Seconds spent on the constraint: on masks, forced stretches and following.
+    package var constraintSeconds = 0.0
 
     package init() {}
 }

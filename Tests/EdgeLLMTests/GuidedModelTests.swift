@@ -71,8 +71,8 @@ import Testing
         }
     }
 
-    /// 1,000 in `make soak`.
-    private static let outputs = ProcessInfo.processInfo.environment["EDGE_GUIDED_OUTPUTS"].flatMap { Int($0) } ?? 60
+    /// 20,000 in `make soak`.
+    private static let outputs = ProcessInfo.processInfo.environment["EDGE_GUIDED_OUTPUTS"].flatMap { Int($0) } ?? 1_000
 
     @Test("With random weights and random schemas, every output decodes and validates")
     func everyOutput() async throws {
