@@ -32,7 +32,8 @@ docs:
 # The example on the bundled model: its report must be whole.
 example: packages
 	$(SWIFT) build --product edge-example
-	"$$($(SWIFT) build --show-bin-path)/edge-example" | tee /dev/stderr | grep -qE '^.{1,60} \| (none|soon|now) \| [1-8] h$$'
+	said=$$("$$($(SWIFT) build --show-bin-path)/edge-example"); echo "$$said"; \
+		echo "$$said" | grep -qE '^.{1,60} \| (none|soon|now) \| [1-8] h$$'
 
 # The kernels are optimised in both; this catches what only an optimised or only an unoptimised test shows.
 test-release: packages
