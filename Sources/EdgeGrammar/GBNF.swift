@@ -27,7 +27,7 @@ indirect enum GBNFNode {
     case `repeat`(GBNFNode, Int, Int?)
 }
 
-private struct GBNFParser {
+private struct GBNFParser: ScalarReader {
     struct Rule {
         var name: String
         var body: GBNFNode?
@@ -46,8 +46,6 @@ private struct GBNFParser {
         scalars = Array(text.unicodeScalars)
         self.limits = limits
     }
-
-    var next: Unicode.Scalar? { position < scalars.count ? scalars[position] : nil }
 
     func place(of position: Int) -> (line: Int, column: Int) {
         var (line, column) = (1, 1)
@@ -72,16 +70,6 @@ private struct GBNFParser {
                 return
             }
         }
-    }
-
-    mutating func take(_ text: String) -> Bool {
-        let wanted = Array(text.unicodeScalars)
-        guard position + wanted.count <= scalars.count, Array(scalars[position..<position + wanted.count]) == wanted
-        else {
-            return false
-        }
-        position += wanted.count
-        return true
     }
 
     mutating func parse() throws(GrammarError) -> [GBNFNode] {

@@ -187,7 +187,7 @@ private struct RegexNet {
     }
 }
 
-private struct RegexParser {
+private struct RegexParser: ScalarReader {
     let scalars: [Unicode.Scalar]
     let limits: GrammarLimits
     var position = 0
@@ -200,18 +200,6 @@ private struct RegexParser {
 
     func failure(_ message: String, _ kind: GrammarError.Kind = .malformedGrammar) -> GrammarError {
         GrammarError(kind, "pattern: \(message) at character \(position)")
-    }
-
-    var next: Unicode.Scalar? { position < scalars.count ? scalars[position] : nil }
-
-    mutating func take(_ text: String) -> Bool {
-        let wanted = Array(text.unicodeScalars)
-        guard position + wanted.count <= scalars.count, Array(scalars[position..<position + wanted.count]) == wanted
-        else {
-            return false
-        }
-        position += wanted.count
-        return true
     }
 
     mutating func parse() throws(GrammarError) -> Regex.Node {
