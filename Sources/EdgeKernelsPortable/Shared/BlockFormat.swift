@@ -18,7 +18,7 @@ typealias EightPointers = (
 /// quantized activations a * q[i] is, exact in 32-bit integers up to the conversion to float,
 ///     Float(sum s * code * q - offset * sum s * q) * (d * a) + Float(sum t * q) * (m * a).
 /// Kernels are generic functions over the format, inlined into one plain function a type.
-protocol BlockFormat {
+protocol BlockFormat: TileFormat {
     /// Bytes of a block.
     static var byteCount: Int { get }
     /// Groups of 32 values in a block: 1 or 8.

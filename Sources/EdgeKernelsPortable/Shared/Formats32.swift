@@ -83,11 +83,12 @@ enum MXFP4: BlockFormat {
     }
     /// 2^(e - 128): exponents 0 and 1 give subnormals.
     @inline(__always) static func factors(_ p: EightPointers) -> Floats {
-        @inline(__always) func scale(_ p: UnsafeRawPointer) -> Float {
-            let e = UInt32(p.load(as: UInt8.self))
-            return Float(bitPattern: e < 2 ? 0x0020_0000 &<< e : (e &- 1) &<< 23)
-        }
-        return Floats(
-            scale(p.0), scale(p.1), scale(p.2), scale(p.3), scale(p.4), scale(p.5), scale(p.6), scale(p.7))
+        @inline(__always) func exponent(_ p: UnsafeRawPointer) -> UInt32 { UInt32(p.load(as: UInt8.self)) }
+        let e = SIMD8<UInt32>(
+            exponent(p.0), exponent(p.1), exponent(p.2), exponent(p.3), exponent(p.4), exponent(p.5), exponent(p.6),
+            exponent(p.7))
+        let isSmall = unsafeBitCast(unsafeBitCast(e &- 2, to: Words.self) &>> 31, to: SIMD8<UInt32>.self)
+        let small = SIMD8<UInt32>(repeating: 0x0020_0000) &<< (e & 1)
+        return unsafeBitCast(isSmall & small | ~isSmall & ((e &- 1) &<< 23), to: Floats.self)
     }
 }

@@ -1,131 +1,18 @@
 internal import EdgeKernelJobs
 
 // Decoding: one token, or two or three. Rows are read as they lie in the file, from end to end, since memory is what limits this
-// and the processor's prefetcher follows one stream best. Eight blocks at a time are multiplied, each giving a vector of partial
-// sums; a tree of additions turns eight such vectors into one with a lane a block; scales follow. When the terms of eight rows
-// are there, they are added up in ascending block order with a lane a row.
-
-/// The integer sums of one block, in eight parts: s * code * q, less the offset's part where there are scales.
-@inline(__always)
-private func partialSums<F: BlockFormat>(
-    _ format: F.Type, _ block: UnsafeRawPointer, _ activations: UnsafeRawPointer, _ activationSums: UnsafeRawPointer
-) -> Words {
-    let ones = Shorts(repeating: 1)
-    if F.groupCount == 1 {
-        return widen(F.products(F.codes(block, group: 0), activations.loadUnaligned(as: Bytes.self)), ones)
-    }
-    var total = Words()
-    if F.hasScales {
-        let scales = F.scales(block)
-        let ordered = evenOdd(scales)
-        for group in 0..<8 {
-            let q = activations.loadUnaligned(fromByteOffset: 32 &* group, as: Bytes.self)
-            total &+= widen(F.products(F.codes(block, group: group), q), scale(ordered, group: group))
-        }
-        if F.offset != 0 { total &-= widen(scales &* F.offset, activationSums.loadUnaligned(as: Shorts.self)) }
-    } else {
-        for half in 0..<2 {
-            // Ternary codes: four groups' products add up within 16 bits.
-            var sum = Products()
-            for group in 4 &* half..<4 &* half &+ 4 {
-                let q = activations.loadUnaligned(fromByteOffset: 32 &* group, as: Bytes.self)
-                sum &+= F.products(F.codes(block, group: group), q)
-            }
-            total &+= widen(sum, ones)
-        }
-        total &-= widen(Shorts(repeating: F.offset), activationSums.loadUnaligned(as: Shorts.self))
-    }
-    return total
-}
-
-/// The integer sums of eight blocks of a row, a lane a block; of `count` blocks when fewer are left.
-@inline(__always)
-private func blockSums<F: BlockFormat>(
-    _ format: F.Type, _ p: UnsafeRawPointer, _ q: UnsafeRawPointer, _ s: UnsafeRawPointer, count: Int,
-    isFull: Bool, _ parts: UnsafeMutableRawPointer
-) -> Words {
-    if F.groupCount == 1, isFull {
-        @inline(__always) func part(_ k: Int) -> Products {
-            F.products(
-                F.codes(p + k &* F.byteCount, group: 0), q.loadUnaligned(fromByteOffset: 32 &* k, as: Bytes.self))
-        }
-        // Codes to 15 keep the sum of a whole block within 16 bits.
-        if F.unit == 8 {
-            return sums((part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)))
-        }
-        let ones = Shorts(repeating: 1)
-        return sums(
-            (
-                widen(part(0), ones), widen(part(1), ones), widen(part(2), ones), widen(part(3), ones),
-                widen(part(4), ones), widen(part(5), ones), widen(part(6), ones), widen(part(7), ones)
-            ))
-    }
-    for k in 0..<min(8, count) {
-        let part = partialSums(
-            F.self, p + k &* F.byteCount, q + 32 &* F.groupCount &* k, s + 4 &* F.groupCount &* k)
-        parts.storeBytes(of: part, toByteOffset: 32 &* k, as: Words.self)
-    }
-    return sums(loadEight(parts, stride: 32))
-}
+// and the processor's prefetcher follows one stream best. The room's `RowTerms.swift` gives a term for each block of a row; when
+// the terms of eight rows are there, they are added up in ascending block order with a lane a row.
 
 /// Eight vectors, `stride` bytes apart.
 @inline(__always)
-private func loadEight(_ p: UnsafeMutableRawPointer, stride: Int) -> EightWords {
+func loadEight(_ p: UnsafeMutableRawPointer, stride: Int) -> EightWords {
     (
         p.load(as: Words.self), p.load(fromByteOffset: stride, as: Words.self),
         p.load(fromByteOffset: 2 &* stride, as: Words.self), p.load(fromByteOffset: 3 &* stride, as: Words.self),
         p.load(fromByteOffset: 4 &* stride, as: Words.self), p.load(fromByteOffset: 5 &* stride, as: Words.self),
         p.load(fromByteOffset: 6 &* stride, as: Words.self), p.load(fromByteOffset: 7 &* stride, as: Words.self)
     )
-}
-
-/// The terms of one row: `terms[b]` = Float(sum) * (d * a) of block b, and the minimums' after `minimumOffset` bytes.
-@inline(__always)
-private func rowTerms<F: BlockFormat>(
-    _ format: F.Type, _ row: UnsafeRawPointer, blocks: Int, codes: UnsafeRawPointer, scales: UnsafeRawPointer,
-    sums activationSums: UnsafeRawPointer, terms: UnsafeMutableRawPointer, minimumOffset: Int,
-    parts: UnsafeMutableRawPointer
-) {
-    var p = row
-    var q = codes
-    var s = activationSums
-    var block = 0
-    while block &+ 8 <= blocks {
-        eight(left: 8, isFull: true)
-        block &+= 8
-    }
-    if block < blocks { eight(left: blocks &- block, isFull: false) }
-
-    @inline(__always) func eight(left: Int, isFull: Bool) {
-        var integers = blockSums(F.self, p, q, s, count: left, isFull: isFull, parts)
-        if F.groupCount == 1, F.offset != 0 {
-            integers &-= widen(s.loadUnaligned(as: Shorts.self), Shorts(repeating: F.offset))
-        }
-        // Past the last block the last one's scale stands in; its term is not added.
-        let all = isFull ? consecutive(p, F.byteCount) : rowPointers(p, F.byteCount, first: 0, count: left)
-        let a = scales.loadUnaligned(fromByteOffset: 4 &* block, as: Floats.self)
-        terms.storeBytes(
-            of: floats(integers) * (F.factors(all) * a), toByteOffset: 4 &* block, as: Floats.self)
-        if F.hasMinimum {
-            let minimums: Words
-            if F.groupCount == 1 {
-                minimums = widen(s.loadUnaligned(as: Shorts.self), Shorts(repeating: 1))
-            } else {
-                for k in 0..<min(8, left) {
-                    let part = widen(
-                        F.minimums(p + k &* F.byteCount), s.loadUnaligned(fromByteOffset: 32 &* k, as: Shorts.self))
-                    parts.storeBytes(of: part, toByteOffset: 32 &* k, as: Words.self)
-                }
-                minimums = sums(loadEight(parts, stride: 32))
-            }
-            terms.storeBytes(
-                of: floats(minimums) * (F.minimumFactors(all) * a), toByteOffset: minimumOffset &+ 4 &* block,
-                as: Floats.self)
-        }
-        p += 8 &* F.byteCount
-        q += 256 &* F.groupCount
-        s += 32 &* F.groupCount
-    }
 }
 
 /// Adds up the terms of eight rows, block after block, a lane a row.
@@ -178,10 +65,10 @@ private func storeEight(_ c: EightWords, _ p: UnsafeMutableRawPointer) {
 func vectorProducts<F: BlockFormat>(_ format: F.Type, _ job: UnsafePointer<ProductJob>) {
     let j = job.pointee
     let blocks = j.columnCount / (32 &* F.groupCount)
-    // Scratch: two vectors of eight, then [8 rows][blocks, in whole eights] of terms, and the same of minimums.
+    // Scratch: the room's partial sums, then [8 rows][blocks, in whole steps] of terms, and the same of minimums.
     let parts = j.scratch
-    let terms = j.scratch + 512
-    let stride = (blocks &+ 7) / 8 &* 32
+    let terms = j.scratch + partByteCount
+    let stride = (blocks &+ termBlocks &- 1) / termBlocks &* 4 &* termBlocks
     var first = 0
     while first < j.rowCount {
         for token in 0..<j.tokenCount {
