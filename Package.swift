@@ -20,7 +20,7 @@ let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wm
 /// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
 let unsafeRooms: Set<String> = [
     "EdgePlatform", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable", "EdgeKernelsAVX2",
-    "EdgeKernelsAVX512", "EdgeKernelsNEON",
+    "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512", "EdgeKernelsNEON",
 ]
 
 /// Kernels work on pointers that `EdgeKernels` has checked, so they run without overflow checks of their own.
@@ -31,6 +31,7 @@ let kernelFlags = ["-Ounchecked", "-disable-batch-mode", "-wmo", "-num-threads",
 let instructionSets: [String: [String]] = [
     "EdgeKernelsPortable": [],
     "EdgeKernelsAVX2": ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2"],
+    "EdgeKernelsAVXVNNI": ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mavxvnni"],
     "EdgeKernelsAVX512": [
         "-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq",
         "-mavx512vnni",
@@ -41,7 +42,7 @@ let instructionSets: [String: [String]] = [
 
 /// The rooms for this processor's family, which `EdgeKernels` chooses from when the program starts.
 #if arch(x86_64)
-    let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsAVX512"]
+    let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512"]
 #elseif arch(arm64)
     let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsNEON"]
 #else

@@ -30,7 +30,7 @@ extension Kernels {
     ///
     /// - Throws: `BLASError` when there is none that would be fast.
     package static func systemBLAS() throws(BLASError) -> BLAS {
-        let coreTypes = ["avx2": "Haswell", "avx512": "SkylakeX"]
+        let coreTypes = ["avx2": "Haswell", "avxvnni": "Haswell", "avx512": "SkylakeX"]
         return try BLAS(coreType: available.last.flatMap { coreTypes[$0.name] })
     }
 }

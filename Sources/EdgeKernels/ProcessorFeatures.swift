@@ -24,6 +24,13 @@
             return size >= 832
         }()
 
+        /// AVX-VNNI beside AVX2.
+        static let hasAVXVNNI: Bool = {
+            let (features, _, _, _) = cpuid(7, 1)
+            let avxVNNI: UInt32 = 1 << 4
+            return hasAVX2 && features & avxVNNI != 0
+        }()
+
         /// AVX-512 with its operations on bytes, on words of 64 bits and on narrower registers, and VNNI, with the system saving
         /// the registers; and AVX2.
         static let hasAVX512 = detectAVX512()

@@ -35,20 +35,6 @@
         unsafeBitCast(_mm256_or_si256(raw(x), raw(y)), to: Bytes.self)
     }
 
-    /// What a product of bytes gives: sums of two, or of the four of a word where the processor adds so many at once.
-    typealias Products = Shorts
-
-    /// u8 times s8, neighbours added: 16 sums. The caller keeps them within 16 bits.
-    @inline(__always) func pairs(_ codes: Bytes, _ activations: Bytes) -> Shorts {
-        unsafeBitCast(_mm256_maddubs_epi16(raw(codes), raw(activations)), to: Shorts.self)
-    }
-
-    /// s8 times s8, neighbours added; activations are never -128, so their sign can be moved.
-    @inline(__always) func signedPairs(_ codes: Bytes, _ activations: Bytes) -> Shorts {
-        let moved = _mm256_sign_epi8(raw(activations), raw(codes))
-        return unsafeBitCast(_mm256_maddubs_epi16(_mm256_abs_epi8(raw(codes)), moved), to: Shorts.self)
-    }
-
     /// s16 times s16, neighbours added: 8 sums.
     @inline(__always) func widen(_ x: Shorts, _ factors: Shorts) -> Words {
         unsafeBitCast(_mm256_madd_epi16(raw(x), raw(factors)), to: Words.self)

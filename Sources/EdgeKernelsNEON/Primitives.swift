@@ -74,6 +74,22 @@
             vdotq_s32(zero, signed(c.low), signed(a.low)), vdotq_s32(zero, signed(c.high), signed(a.high)))
     }
 
+    /// Products added to others.
+    @inline(__always) func adding(_ sum: Products, _ codes: Bytes, _ activations: Bytes) -> Products {
+        sum &+ pairs(codes, activations)
+    }
+    @inline(__always) func adding(_ sum: Products, signed codes: Bytes, _ activations: Bytes) -> Products {
+        sum &+ signedPairs(codes, activations)
+    }
+
+    /// Whether tiles take signed codes as unsigned ones with 128 added.
+    @inline(__always) var tilesAreUnsigned: Bool { false }
+
+    /// How many products are added before their scale comes: all that share one, since sums of 32 bits hold them.
+    @inline(__always) func tileUnit(_ unit: Int, hasScales: Bool, hasHalfScales: Bool) -> Int {
+        hasScales ? (hasHalfScales ? 4 : 8) : max(8, unit)
+    }
+
     /// Words times scales, which come twice in each word.
     @inline(__always) func widen(_ x: Words, _ scales: Shorts) -> Words {
         let x = halves(x)

@@ -206,3 +206,17 @@ typealias Products = Shorts
     let (c6, c7) = zip(b3, b7)
     return (c0, c1, c2, c3, c4, c5, c6, c7)
 }
+
+/// Products added to others.
+@inline(__always) func adding(_ sum: Products, _ codes: Bytes, _ activations: Bytes) -> Products {
+    sum &+ pairs(codes, activations)
+}
+@inline(__always) func adding(_ sum: Products, signed codes: Bytes, _ activations: Bytes) -> Products {
+    sum &+ signedPairs(codes, activations)
+}
+
+/// Whether tiles take signed codes as unsigned ones with 128 added.
+@inline(__always) var tilesAreUnsigned: Bool { false }
+
+/// How many products are added before they are widened: as many as 16 bits hold.
+@inline(__always) func tileUnit(_ unit: Int, hasScales: Bool, hasHalfScales: Bool) -> Int { unit }

@@ -27,7 +27,7 @@ struct WeakSymbolTests {
     #endif
 
     #if arch(x86_64)
-        private static let rooms = ["EdgeKernelsAVX2", "EdgeKernelsAVX512"]
+        private static let rooms = ["EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512"]
     #else
         private static let rooms = ["EdgeKernelsNEON"]
     #endif

@@ -7,11 +7,23 @@ internal import EdgeKernelJobs
 
 extension BlockFormat {
     /// What scales are multiplied by for the correction, which is subtracted here.
-    @inline(__always) static var correction: Int16 { offset }
+    @inline(__always) static var correction: Int16 { isSigned && tilesAreUnsigned ? 128 : offset }
     /// Each scale comes as (s, s), two s16.
     @inline(__always) static var scaleCount: Int { hasScales ? (hasHalfScales ? 16 : 8) : 0 }
     @inline(__always) static func panelCodes(_ block: UnsafeRawPointer, group: Int) -> Bytes {
-        codes(block, group: group)
+        let codes = codes(block, group: group)
+        guard isSigned, tilesAreUnsigned else { return codes }
+        let x = unsafeBitCast(codes, to: SIMD4<UInt64>.self) ^ SIMD4(repeating: 0x8080_8080_8080_8080)
+        return unsafeBitCast(x, to: Bytes.self)
+    }
+    /// Words of four products that are added before their scale comes.
+    @inline(__always) fileprivate static var span: Int {
+        tileUnit(unit, hasScales: hasScales, hasHalfScales: hasHalfScales)
+    }
+    @inline(__always)
+    fileprivate static func added(_ sum: Products, _ codes: Bytes, _ activations: Bytes) -> Products {
+        isSigned && !tilesAreUnsigned
+            ? adding(sum, signed: codes, activations) : adding(sum, codes, activations)
     }
 }
 
@@ -59,31 +71,31 @@ private func tile<F: BlockFormat>(
         var i00 = Words(), i01 = Words(), i10 = Words(), i11 = Words()
         var i20 = Words(), i21 = Words(), i30 = Words(), i31 = Words()
         var w = p
-        for unit in 0..<8 &* F.groupCount / F.unit {
+        for unit in 0..<8 &* F.groupCount / F.span {
             var s00 = Products(), s01 = Products(), s10 = Products(), s11 = Products()
             var s20 = Products(), s21 = Products(), s30 = Products(), s31 = Products()
-            for _ in 0..<F.unit {
+            for _ in 0..<F.span {
                 let low = w.load(as: Bytes.self)
                 let high = w.load(fromByteOffset: 32, as: Bytes.self)
                 let a0 = repeated(c)
-                s00 &+= F.products(low, a0)
-                s01 &+= F.products(high, a0)
+                s00 = F.added(s00, low, a0)
+                s01 = F.added(s01, high, a0)
                 let a1 = repeated(c + stride)
-                s10 &+= F.products(low, a1)
-                s11 &+= F.products(high, a1)
+                s10 = F.added(s10, low, a1)
+                s11 = F.added(s11, high, a1)
                 let a2 = repeated(c + 2 &* stride)
-                s20 &+= F.products(low, a2)
-                s21 &+= F.products(high, a2)
+                s20 = F.added(s20, low, a2)
+                s21 = F.added(s21, high, a2)
                 let a3 = repeated(c + 3 &* stride)
-                s30 &+= F.products(low, a3)
-                s31 &+= F.products(high, a3)
+                s30 = F.added(s30, low, a3)
+                s31 = F.added(s31, high, a3)
                 w += 64
                 c += 4
             }
             var low = Shorts(repeating: 1)
             var high = Shorts(repeating: 1)
             if F.hasScales {
-                let at = F.scaleOffset &+ 64 &* (unit &* F.unit / (F.hasHalfScales ? 4 : 8))
+                let at = F.scaleOffset &+ 64 &* (unit &* F.span / (F.hasHalfScales ? 4 : 8))
                 low = p.load(fromByteOffset: at, as: Shorts.self)
                 high = p.load(fromByteOffset: at &+ 32, as: Shorts.self)
             }
@@ -122,7 +134,7 @@ private func finish<F: BlockFormat>(
 ) {
     var low = low
     var high = high
-    if F.offset != 0 {
+    if F.correction != 0 {
         if F.hasScales {
             for pair in 0..<8 {
                 let q = unsafeBitCast(repeated(sums + 4 &* pair), to: Shorts.self)
@@ -133,7 +145,7 @@ private func finish<F: BlockFormat>(
         } else {
             for pair in 0..<F.groupCount {
                 let q = unsafeBitCast(repeated(sums + 4 &* pair), to: Shorts.self)
-                let correction = widen(q, Shorts(repeating: F.offset))
+                let correction = widen(q, Shorts(repeating: F.correction))
                 low &-= correction
                 high &-= correction
             }

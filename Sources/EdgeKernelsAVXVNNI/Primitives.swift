@@ -1,0 +1,1 @@
+../EdgeKernelsAVX2/Primitives.swift
