@@ -221,21 +221,31 @@ package actor Engine {
             let batch = rest.prefix(piece)
             rest = rest.dropFirst(piece)
             let start = Clock.nanoseconds
-            run(batch, context, logits: rest.isEmpty ? nil : 0..<0)
+            let isWhole = run(batch, context, logits: rest.isEmpty ? nil : 0..<0, isStoppable: true)
+            guard isWhole else { throw CancellationError() }
             let seconds = max(1e-6, Clock.seconds(from: start))
             piece = min(pass.batchCapacity, max(1, Int(min(1e6, Double(batch.count) * 0.08 / seconds))))
             if !rest.isEmpty { await letOthersPass() }
         }
     }
 
-    /// - Parameter logits: which tokens of the batch to compute logits for; nil for the last.
-    private func run(_ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil) {
+    /// - Parameters:
+    ///   - logits: which tokens of the batch to compute logits for; nil for the last.
+    ///   - isStoppable: whether the cancellation of the task ends the batch, as if it had not been begun.
+    /// - Returns: whether the batch has run to its end.
+    @discardableResult
+    private func run(
+        _ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil,
+        isStoppable: Bool = false
+    ) -> Bool {
         // A slice of the ledger, so that a token needs no array of its own.
         context.ledger.append(contentsOf: batch)
         let slice = context.ledger.suffix(batch.count)
-        pass.run(
+        let isWhole = pass.run(
             slice, cache: context.cache, logits: logits ?? slice.count - 1..<slice.count,
-            adapters: context.adapters)
+            adapters: context.adapters, isStoppable: isStoppable)
+        if !isWhole { context.ledger.removeLast(batch.count) }
+        return isWhole
     }
 
     /// - Parameters:
