@@ -186,7 +186,7 @@ let package = Package(
             swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeMasks",
-            dependencies: ["EdgeGGUF", "EdgeGrammar", "EdgeModel", "EdgeTokenizer"],
+            dependencies: ["EdgeGGUF", "EdgeGrammar", "EdgeModel", "EdgeTokenizer", "EdgeTestSupport"],
             path: "Benchmarks/Masks",
             swiftSettings: language + optimised),
         .executableTarget(
