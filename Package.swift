@@ -19,8 +19,8 @@ let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wm
 
 /// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
 let unsafeRooms: Set<String> = [
-    "EdgePlatform", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable", "EdgeKernelsAVX2",
-    "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512", "EdgeKernelsNEON",
+    "EdgePlatform", "EdgeTerminal", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable",
+    "EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512", "EdgeKernelsNEON",
 ]
 
 /// Kernels work on pointers that `EdgeKernels` has checked, so they run without overflow checks of their own.
@@ -75,6 +75,7 @@ func kernelSettings(of room: String) -> [SwiftSetting]? {
 let rooms: [(name: String, imports: [String])] =
     [
         ("EdgePlatform", []),
+        ("EdgeTerminal", []),
         ("EdgeMath", []),
         ("EdgeQuant", []),
         ("EdgeTokenizer", []),
@@ -102,7 +103,7 @@ let rooms: [(name: String, imports: [String])] =
             "EdgeLLM",
             [
                 "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeTemplate", "EdgeGrammar", "EdgeSampling", "EdgeGGUF",
-                "EdgeKernels", "EdgeModel", "EdgeEngine",
+                "EdgeKernels", "EdgeModel", "EdgeEngine", "EdgeSynthesis",
             ]
         ),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
@@ -153,6 +154,7 @@ let package = Package(
         .executable(name: "edge-kernels", targets: ["EdgeKernelsNEONCheck"]),
         .executable(name: "edge-masks", targets: ["EdgeMasks"]),
         .executable(name: "edge-guided", targets: ["EdgeGuided"]),
+        .executable(name: "edge-cancel", targets: ["EdgeCancelling"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -166,9 +168,9 @@ let package = Package(
     } + [
         .executableTarget(
             name: "EdgeCLI",
+            // Beside the library's public face only its own way to a terminal.
             dependencies: [
-                "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeGGUF", "EdgeSynthesis", "EdgeKernels", "EdgeModel",
-                "EdgeEngine", "EdgeLLM", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "EdgeLLM", "EdgeTerminal", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["README.md"],
             swiftSettings: settings(of: "EdgeCLI")),
@@ -185,7 +187,7 @@ let package = Package(
             swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeMasks",
-            dependencies: ["EdgeGGUF", "EdgeGrammar", "EdgeModel", "EdgeTokenizer"],
+            dependencies: ["EdgeGGUF", "EdgeGrammar", "EdgeModel", "EdgeTokenizer", "EdgeTestSupport"],
             path: "Benchmarks/Masks",
             swiftSettings: language + optimised),
         .executableTarget(
@@ -195,6 +197,8 @@ let package = Package(
             ],
             path: "Benchmarks/Guided",
             swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeCancelling", dependencies: ["EdgeLLM"], path: "Benchmarks/Cancelling", swiftSettings: language),
         .target(
             name: "EdgeTestSupport",
             dependencies: ["EdgePlatform", "EdgeQuant", "EdgeGGUF"],

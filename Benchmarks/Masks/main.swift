@@ -1,14 +1,18 @@
 import EdgeGGUF
 import EdgeGrammar
 import EdgeModel
+import EdgeTestSupport
 import EdgeTokenizer
 import Foundation
 
-// Times the masks of constrained decoding over a vocabulary: `edge-masks VOCABULARY.gguf [TOOLS.json …]`.
+// Times the masks of constrained decoding over a vocabulary: `edge-masks VOCABULARY.gguf [TOOLS.json …] [--instances DATA]`.
 //
 // Each schema is walked twice through documents that it allows, drawn token by token from the masks themselves (seeded, and
 // leaning towards closing tokens) with a fresh matcher each, so that nothing a walk has learnt helps the next one. Each mask
 // of each walk counts. `TOOLS.json` are files of the Berkeley Function-Calling Leaderboard, whose parameters are schemas.
+//
+// `--instances` walks texts that others wrote, as MaskBench does: each is cut into tokens, the mask before each token is timed, and the
+// token must be in it. `DATA` has `json/JSON-Schema-Test-Suite`, `tools/bfcl` and `llama.cpp/vectors/grammar_integration.json`.
 
 struct Random {
     var state: UInt64
@@ -18,40 +22,9 @@ struct Random {
     }
 }
 
-/// The leaderboard's names of types are Python's.
-func repaired(_ value: Any) -> Any {
-    if let list = value as? [Any] { return list.map(repaired) }
-    guard let object = value as? [String: Any] else { return value }
-    let names = [
-        "dict": "object", "float": "number", "tuple": "array", "any": "string", "String": "string", "list": "array",
-    ]
-    var made: [String: Any] = [:]
-    for (key, inner) in object {
-        if key == "type", let name = inner as? String {
-            made[key] = names[name] ?? name
-        } else if ["description", "default", "optional", "enum", "format", "example"].contains(key) {
-            if key == "enum" { made[key] = inner }
-        } else {
-            made[key] = repaired(inner)
-        }
-    }
-    return made
-}
-
+/// The schemas of a file of tools, the first of them.
 func schemas(of path: String, limit: Int) -> [String] {
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
-    var found: [String] = []
-    for line in text.split(separator: "\n") {
-        guard let entry = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else { continue }
-        let functions = entry["function"] as? [[String: Any]] ?? (entry["parameters"] != nil ? [entry] : [])
-        for function in functions {
-            guard let parameters = function["parameters"], found.count < limit,
-                let data = try? JSONSerialization.data(withJSONObject: repaired(parameters), options: [.sortedKeys])
-            else { continue }
-            found.append(String(decoding: data, as: UTF8.self))
-        }
-    }
-    return found
+    Array(functions(of: path).flatMap { $0.map { $0.schema.text() } }.prefix(limit))
 }
 
 let own = [
@@ -63,8 +36,13 @@ let own = [
     ##"{"type":"object","properties":{"value":{"type":"string"},"children":{"type":"array","items":{"$ref":"#"}}},"required":["value"]}"##,
 ]
 
-guard CommandLine.arguments.count > 1 else {
-    print("usage: edge-masks VOCABULARY.gguf [TOOLS.json …]")
+var (paths, data): ([String], String?) = ([], nil)
+var rest = CommandLine.arguments.dropFirst()
+while let argument = rest.popFirst() {
+    if argument == "--instances" { data = rest.popFirst() } else { paths.append(argument) }
+}
+guard let vocabulary = paths.first else {
+    print("usage: edge-masks VOCABULARY.gguf [TOOLS.json …] [--instances DATA]")
     exit(2)
 }
 /// Microseconds that this thread has computed: other programs on the machine do not count.
@@ -73,7 +51,7 @@ func computed() -> Double {
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
     return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
 }
-let tokenizer = try Tokenizer(GGUFFile(path: CommandLine.arguments[1]))
+let tokenizer = try Tokenizer(GGUFFile(path: vocabulary))
 var (bytes, ends, isText): ([UInt8], [Int], [Bool]) = ([], [], [])
 for id in 0..<Int32(tokenizer.count) {
     let token = tokenizer.bytes(of: id, special: false)
@@ -86,7 +64,7 @@ let tree = VocabularyTree(bytes: bytes, ends: ends, isText: isText, endTokens: t
 print(
     "\(tree.tokenCount) tokens, \(tree.nodeCount) nodes at most, tree built in \(Int((computed() - start) / 1_000)) ms")
 
-let all = own + CommandLine.arguments.dropFirst(2).flatMap { schemas(of: $0, limit: 100) }
+let all = own + paths.dropFirst().flatMap { schemas(of: $0, limit: 100) }
 var (times, compiles): ([Double], [Double]) = ([], [])
 var (firsts, slowest, worst): ([Double], String, Double) = ([], "", 0)
 var (refused, documents) = (0, 0)
@@ -139,3 +117,64 @@ row("compile", compiles)
 row("masks", times)
 row("first masks", firsts)
 print("slowest: \(slowest)")
+
+guard let data else { exit(0) }
+let folder = URL(fileURLWithPath: data)
+let instances =
+    try calls(in: folder.appendingPathComponent("tools/bfcl"))
+    + suite(in: folder.appendingPathComponent("json/JSON-Schema-Test-Suite"))
+    + integration(folder.appendingPathComponent("llama.cpp/vectors/grammar_integration.json"))
+var isWrong = false
+/// The masks of all instances together.
+var together: [Double] = []
+for source in instances.map(\.source).reduce(into: [String](), { if $0.last != $1 { $0.append($1) } }) {
+    (times, compiles, firsts, worst, slowest, refused) = ([], [], [], 0, "", 0)
+    var (texts, invalid) = (0, 0)
+    for instance in instances where instance.source == source {
+        start = computed()
+        guard let grammar = try? instance.grammar() else {
+            refused += 1
+            continue
+        }
+        compiles.append(computed() - start)
+        for text in instance.texts {
+            var whole = Matcher(grammar, tree: tree)
+            guard whole.accept(bytes: text), whole.canEnd else {
+                invalid += 1
+                continue
+            }
+            texts += 1
+            var matcher = Matcher(grammar, tree: tree)
+            let tokens = tokenizer.encode(bytes: text, addSpecial: false, parseSpecial: false)
+            for (step, token) in (tokens + tree.endTokens.prefix(1)).enumerated() {
+                start = computed()
+                let isOpen = try matcher.mask(into: &bits)
+                let time = computed() - start
+                times.append(time)
+                if step == 0 { firsts.append(time) }
+                if time > worst {
+                    worst = time
+                    slowest = "mask \(step) of \(String(decoding: text.prefix(200), as: UTF8.self)) under "
+                    slowest += instance.name.prefix(300)
+                }
+                let isAllowed = isOpen && bits[Int(token) / 64] >> UInt64(token % 64) & 1 != 0
+                if !isAllowed || step < tokens.count && !matcher.accept(token) {
+                    isWrong = true
+                    let shown = String(decoding: text, as: UTF8.self)
+                    print("token \(step) of \(shown) is not allowed under \(instance.name)")
+                    break
+                }
+            }
+        }
+    }
+    together += times
+    print(
+        "\n\(source): \(compiles.count) schemas, \(refused) refused, \(texts) texts, \(invalid) not allowed as a whole")
+    row("compile", compiles)
+    row("masks", times)
+    row("first masks", firsts)
+    print("slowest: \(slowest)")
+}
+print("")
+row("masks of all instances", together)
+exit(isWrong ? 1 : 0)

@@ -1,7 +1,6 @@
 import ArgumentParser
-import EdgeGGUF
 import EdgeLLM
-import EdgeModel
+import Foundation
 
 /// Which adapters act on the model's weights.
 struct AdapterOptions: ParsableArguments {
@@ -10,16 +9,18 @@ struct AdapterOptions: ParsableArguments {
         help: ArgumentHelp("A LoRA adapter, and how strongly it acts; can be repeated.", valueName: "file[:scale]"))
     var adapters: [AdapterChoice] = []
 
-    /// Loads them for a model of the library.
-    func load(for model: GGUFLanguageModel) throws -> [EdgeLLM.LoRAAdapter] {
-        try adapters.map { try model.loadAdapter(path: $0.path).scaled(by: $0.scale) }
+    /// Loads them for a model.
+    func load(for model: GGUFLanguageModel) async throws -> [LoRAAdapter] {
+        var loaded: [LoRAAdapter] = []
+        for choice in adapters {
+            loaded.append(try await model.loadAdapter(contentsOf: choice.url).scaled(by: choice.scale))
+        }
+        return loaded
     }
 
-    /// Loads them for a model that is used without the library.
-    func load(for model: Model) throws -> [AppliedAdapter] {
-        try adapters.map {
-            AppliedAdapter(try EdgeModel.LoRAAdapter(GGUFFile(path: $0.path), for: model), scale: Float($0.scale))
-        }
+    /// Loads them for a model that is measured.
+    func load(for model: MeasuredModel) throws -> [LoRAAdapter] {
+        try adapters.map { try model.loadAdapter(contentsOf: $0.url).scaled(by: $0.scale) }
     }
 }
 
@@ -27,6 +28,7 @@ struct AdapterOptions: ParsableArguments {
 struct AdapterChoice: ExpressibleByArgument {
     let path: String
     let scale: Double
+    var url: URL { URL(fileURLWithPath: path) }
 
     init?(argument: String) {
         // What follows the last colon is a scale if it is a number; a path may have colons of its own.

@@ -1,11 +1,5 @@
 import ArgumentParser
-import EdgeEngine
-import EdgeGGUF
-import EdgeKernels
 import EdgeLLM
-import EdgeModel
-import EdgePlatform
-import EdgeSynthesis
 import Foundation
 
 /// `edge-llm bench`: tokens per second, and how much of the machine they use.
@@ -76,27 +70,27 @@ struct BenchCommand: ParsableCommand {
     func run() throws {
         guard let synthetic else { return try measure(model ?? "", name: nil) }
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("edge-bench-\(UUID()).gguf").path
-        Terminal.note("edge-llm: writing \(synthetic.name)")
-        try synthetic.write(to: path)
-        try measure(path, name: synthetic.name, isTemporary: true)
+        Terminal.note("edge-llm: writing \(synthetic)")
+        try synthetic.write(to: URL(fileURLWithPath: path))
+        try measure(path, name: synthetic.description, isTemporary: true)
     }
 
     /// A model that is measured.
     private struct Subject {
         let name: String
-        let model: Model
-        let adapters: [AppliedAdapter]
+        let model: MeasuredModel
+        let adapters: [LoRAAdapter]
         let loadSeconds: Double
     }
 
     private func load(_ path: String, name: String?, isTemporary: Bool = false) throws -> Subject {
-        let loading = Clock.nanoseconds
+        let loading = ContinuousClock.now
         // Mapped, it needs no name any more: whatever ends the command, nothing stays behind.
         defer { if isTemporary { try? FileManager.default.removeItem(atPath: path) } }
-        let model = try Model(GGUFFile(path: path, inLargePages: largePages))
+        let model = try MeasuredModel(contentsOf: URL(fileURLWithPath: path), usesLargePages: largePages)
         return Subject(
             name: name ?? (path as NSString).lastPathComponent, model: model, adapters: try adapters.load(for: model),
-            loadSeconds: Clock.seconds(from: loading))
+            loadSeconds: Terminal.seconds(since: loading))
     }
 
     private func measure(_ path: String, name: String?, isTemporary: Bool = false) throws {
@@ -104,44 +98,44 @@ struct BenchCommand: ParsableCommand {
         if let beside { subjects.append(try load(beside, name: nil)) }
         let contextSize = try largestContext()
         let tests =
-            promptTokens.values.filter { $0 > 0 }.map(Throughput.Test.prompt)
-            + generatedTokens.values.filter { $0 > 0 }.map(Throughput.Test.generation)
+            promptTokens.values.filter { $0 > 0 }.map(SpeedMeasurement.Test.prompt)
+            + generatedTokens.values.filter { $0 > 0 }.map(SpeedMeasurement.Test.generation)
         var measurements: [Measurement] = []
         for threadCount in threads?.values.map(Optional.some) ?? [nil] {
             let started = try subjects.map { subject in
-                let starting = Clock.nanoseconds
-                let throughput = try Throughput(
-                    subject.model, threadCount: threadCount, contextSize: contextSize, batchCapacity: batchSize,
-                    precision: cacheType.stored,
-                    floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: blas).floatKernels(),
-                    adapters: subject.adapters)
-                _ = throughput.seconds(.prompt(1), depth: 0)
-                return (throughput: throughput, seconds: subject.loadSeconds + Clock.seconds(from: starting))
+                let starting = ContinuousClock.now
+                let speed = try SpeedMeasurement(
+                    of: subject.model,
+                    options: .init(
+                        contextSize: contextSize, threadCount: threadCount, cachePrecision: cacheType, usesBLAS: blas),
+                    batchSize: batchSize, adapters: subject.adapters)
+                _ = try speed.seconds(for: .prompt(1))
+                return (speed: speed, seconds: subject.loadSeconds + Terminal.seconds(since: starting))
             }
             for depth in depths.values {
                 for test in tests {
                     // Once before, so that pages and caches are as they will be.
-                    for (throughput, _) in started { _ = throughput.seconds(test, depth: depth) }
+                    for (speed, _) in started { _ = try speed.seconds(for: test, depth: depth) }
                     var seconds = started.map { _ in [Double]() }
                     for _ in 0..<repetitions {
-                        for (index, (throughput, _)) in started.enumerated() {
-                            seconds[index].append(throughput.seconds(test, depth: depth))
+                        for (index, (speed, _)) in started.enumerated() {
+                            seconds[index].append(try speed.seconds(for: test, depth: depth))
                         }
                     }
-                    for (index, (throughput, firstToken)) in started.enumerated() {
+                    for (index, (speed, firstToken)) in started.enumerated() {
                         measurements.append(
                             Measurement(
-                                throughput, test, depth: depth, seconds: seconds[index], subject: index,
+                                speed, test, depth: depth, seconds: seconds[index], subject: index,
                                 firstTokenSeconds: firstToken))
                     }
                 }
             }
         }
         // The ceilings last: they need memory of their own, which is not the model's.
-        var ceilings: [Int: Ceilings] = [:]
+        var ceilings: [Int: MachineCeilings] = [:]
         let rows = try measurements.enumerated().map { index, measurement in
             let threadCount = measurement.threadCount
-            let ceiling = try ceilings[threadCount] ?? Ceilings(threadCount: threadCount)
+            let ceiling = try ceilings[threadCount] ?? MachineCeilings(threadCount: threadCount)
             ceilings[threadCount] = ceiling
             let other = measurement.subject == 0 && subjects.count > 1 ? measurements[index + 1] : nil
             let subject = subjects[measurement.subject]
@@ -162,7 +156,7 @@ struct BenchCommand: ParsableCommand {
     /// What was seen of one test.
     struct Measurement {
         let threadCount: Int
-        let test: Throughput.Test
+        let test: SpeedMeasurement.Test
         let depth: Int
         let seconds: [Double]
         /// Which of the models measured in turn.
@@ -173,20 +167,15 @@ struct BenchCommand: ParsableCommand {
         let peakMemoryBytes: Int?
 
         init(
-            _ throughput: Throughput, _ test: Throughput.Test, depth: Int, seconds: [Double], subject: Int,
+            _ speed: SpeedMeasurement, _ test: SpeedMeasurement.Test, depth: Int, seconds: [Double], subject: Int,
             firstTokenSeconds: Double
         ) {
             self.subject = subject
-            threadCount = throughput.threadCount
+            threadCount = speed.threadCount
             self.test = test
             self.depth = depth
             self.seconds = seconds
-            work =
-                switch test {
-                case .prompt: throughput.operationsPerToken
-                case .generation(let count):
-                    throughput.weightByteCountPerToken + throughput.cacheByteCount(depth: depth + (count + 1) / 2)
-                }
+            work = speed.workPerToken(of: test, depth: depth)
             self.firstTokenSeconds = firstTokenSeconds
             peakMemoryBytes = ProcessMemory.peakByteCount
         }
@@ -220,11 +209,13 @@ struct BenchCommand: ParsableCommand {
         /// `Measurement.ratio` to the model given by `--beside`.
         let beside: Double?
 
-        init(name: String, _ measurement: Measurement, _ ceilings: Ceilings, loadSeconds: Double, beside: Double?) {
+        init(
+            name: String, _ measurement: Measurement, _ ceilings: MachineCeilings, loadSeconds: Double, beside: Double?
+        ) {
             self.beside = beside
             let test = measurement.test
             model = name
-            isa = Kernels.chosen.name
+            isa = InstructionSet.current.name
             threads = measurement.threadCount
             self.test = test.name
             depth = measurement.depth

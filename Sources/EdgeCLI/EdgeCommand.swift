@@ -1,5 +1,5 @@
 import ArgumentParser
-import EdgeKernels
+import EdgeLLM
 
 /// The command `edge-llm`.
 @main
@@ -20,7 +20,7 @@ struct EdgeCommand: AsyncParsableCommand {
         do {
             var command = try parseAsRoot()
             // Who forces an instruction set wants that one measured or compared, not the one that would stand in for it.
-            if let warning = Kernels.warning { throw Failure.Message(warning) }
+            if let warning = InstructionSet.warning { throw Failure.Message(warning) }
             if var asyncCommand = command as? any AsyncParsableCommand {
                 try await asyncCommand.run()
             } else {

@@ -1,6 +1,5 @@
 public import ArgumentParser
 public import EdgeLLM
-import EdgePlatform
 import Foundation
 
 /// `edge-llm embed`: texts to vectors.
@@ -92,9 +91,9 @@ struct EmbedCommand: AsyncParsableCommand {
         _ = try await model.embed(texts)
         var speeds: [Double] = []
         for _ in 0..<repeats {
-            let start = Clock.nanoseconds
+            let start = ContinuousClock.now
             _ = try await model.embed(texts)
-            speeds.append(Double(texts.count) / max(1e-9, Clock.seconds(from: start)))
+            speeds.append(Double(texts.count) / max(1e-9, Terminal.seconds(since: start)))
         }
         let sorted = speeds.sorted()
         Terminal.write(

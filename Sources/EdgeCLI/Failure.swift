@@ -1,7 +1,5 @@
 import ArgumentParser
-import EdgeGGUF
 import EdgeLLM
-import EdgeModel
 import Foundation
 
 /// How the command ends when something went wrong: one line that says what to do, and a code that scripts can tell apart.
@@ -36,8 +34,6 @@ enum Failure {
     private static func known(_ error: any Error) -> (text: String, code: ExitCode)? {
         switch error {
         case let error as Message: (error.text, error.code)
-        case let error as GGUFError: (error.description, badFile)
-        case let error as ModelError: (error.description, badFile)
         case let error as ModelLoadingError:
             (error.description, error.code == .invalidOptions ? .validationFailure : badFile)
         case LanguageModelError.damagedModel: ("\(error)", badFile)

@@ -1,10 +1,5 @@
 import ArgumentParser
-import EdgeEngine
-import EdgeGGUF
 import EdgeLLM
-import EdgeModel
-import EdgePlatform
-import EdgeTokenizer
 import Foundation
 import Synchronization
 
@@ -50,47 +45,57 @@ struct PerplexityCommand: AsyncParsableCommand {
 
     func run() async throws {
         let text = try input.read()
-        let loaded = try Model(GGUFFile(path: model.model, inLargePages: model.largePages))
-        let tokenizer = try loaded.makeTokenizer()
-        let tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false)
+        let loaded = try await GGUFLanguageModel(
+            contentsOf: URL(fileURLWithPath: model.model), options: model.loadOptions(contextSize: contextSize))
+        let tokens = loaded.tokenizer.encode(bytes: text)
         guard tokens.count >= contextSize else {
             throw Failure.Message(
                 "\(tokens.count) tokens of text do not fill one piece of \(contextSize); give more text or a smaller --ctx-size"
             )
         }
-        let measurement = try Perplexity(
-            model: loaded, tokens: tokens, beginning: tokenizer.addsBos ? tokenizer.bosId : nil,
-            contextSize: contextSize, threadCount: model.threads, precision: model.cacheType.stored,
-            floatKernels: GGUFLanguageModel.LoadOptions(usesBLAS: model.blas).floatKernels(),
-            adapters: adapters.load(for: loaded))
-        let total = min(chunks ?? .max, measurement.pieceCount)
-        let isCancelled = Atomic<Bool>(false)
-        let start = Clock.nanoseconds
+        let adapters = try await adapters.load(for: loaded)
+        let start = ContinuousClock.now
+        let total = min(chunks ?? .max, tokens.count / contextSize)
         let bar = ProgressBar(total: total)
-        let interruption = Interruption { isCancelled.store(true, ordering: .relaxed) }
-        defer { withExtendedLifetime(interruption) {} }
-        while measurement.done < total, !isCancelled.load(ordering: .relaxed), measurement.next() {
-            bar.draw(measurement.done, note: String(format: "perplexity %.4f", measurement.value))
+        let last = Mutex<Perplexity?>(nil)
+        let (contextSize, chunks) = (contextSize, chunks)
+        let work = Task {
+            _ = try await loaded.perplexity(
+                ofTokens: tokens, pieceLength: contextSize, maximumPieces: chunks, adapters: adapters
+            ) { figures, _ in
+                last.withLock { $0 = figures }
+                bar.draw(figures.pieceCount, note: String(format: "perplexity %.4f", figures.value))
+            }
         }
+        let interruption = Interruption { work.cancel() }
+        defer { withExtendedLifetime(interruption) {} }
+        let result = await work.result
         bar.clear()
+        let figures = last.withLock { $0 }
+        if let figures { try write(figures, seconds: Terminal.seconds(since: start)) }
+        switch result {
+        case .success: break
+        case .failure(is CancellationError):
+            Terminal.note("edge-llm: interrupted after \(figures?.pieceCount ?? 0) of \(total) pieces")
+            throw Failure.interrupted
+        case .failure(let error): throw error
+        }
+    }
+
+    private func write(_ figures: Perplexity, seconds: Double) throws {
         if json {
             let report = Report(
-                perplexity: measurement.value, standardError: measurement.standardError,
-                meanNegativeLogLikelihood: measurement.meanNegativeLogLikelihood, scoredTokens: measurement.scoredCount,
-                pieces: measurement.done, contextSize: contextSize, seconds: Clock.seconds(from: start),
+                perplexity: figures.value, standardError: figures.standardError,
+                meanNegativeLogLikelihood: figures.meanNegativeLogLikelihood, scoredTokens: figures.scoredTokenCount,
+                pieces: figures.pieceCount, contextSize: contextSize, seconds: seconds,
                 peakMemoryBytes: ProcessMemory.peakByteCount)
             Terminal.write(try Terminal.json(report))
-        } else if measurement.done > 0 {
+        } else {
             Terminal.write(
                 String(
                     format: "perplexity %.4f +/- %.4f  (%d tokens scored in %d pieces of %d, %.1f s)\n",
-                    measurement.value,
-                    measurement.standardError, measurement.scoredCount, measurement.done, contextSize,
-                    Clock.seconds(from: start)))
-        }
-        if isCancelled.load(ordering: .relaxed) {
-            Terminal.note("edge-llm: interrupted after \(measurement.done) of \(total) pieces")
-            throw Failure.interrupted
+                    figures.value, figures.standardError, figures.scoredTokenCount, figures.pieceCount, contextSize,
+                    seconds))
         }
     }
 }

@@ -1,8 +1,5 @@
 import ArgumentParser
-import EdgeEngine
 import EdgeLLM
-import EdgePlatform
-import EdgeTokenizer
 import Foundation
 
 /// `edge-llm run`: continues a text.
@@ -57,16 +54,16 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let text = try input.read()
-        let loading = Clock.nanoseconds
+        let loading = ContinuousClock.now
         let model = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: self.model.model),
             options: self.model.loadOptions(contextSize: contextSize))
-        let adapters = try self.adapters.load(for: model)
-        let loadSeconds = Clock.seconds(from: loading)
+        let adapters = try await self.adapters.load(for: model)
+        let loadSeconds = Terminal.seconds(since: loading)
         let tokens =
             chat
-            ? try model.chatTokens(system: system, prompt: String(decoding: text, as: UTF8.self))
-            : model.engine.tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: parseSpecial)
+            ? try model.promptTokens(for: String(decoding: text, as: UTF8.self), instructions: system)
+            : model.tokenizer.encode(bytes: text, parsesSpecialTokens: parseSpecial)
         let stream = model.streamCompletion(
             ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens), adapters: adapters)
 

@@ -85,6 +85,11 @@ enum Terminal {
         return out
     }
 
+    /// Seconds that have passed.
+    static func seconds(since start: ContinuousClock.Instant) -> Double {
+        start.duration(to: .now) / .seconds(1)
+    }
+
     /// 1234567 bytes as `1.2 MB`.
     static func size(_ bytes: Int) -> String {
         var value = Double(bytes)
@@ -97,7 +102,7 @@ enum Terminal {
 }
 
 /// A bar on standard error, drawn only when that is a terminal.
-struct ProgressBar {
+struct ProgressBar: Sendable {
     private let total: Int
     private let start = Date()
     private let isShown = Terminal.errorIsTerminal

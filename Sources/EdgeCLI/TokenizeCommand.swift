@@ -1,11 +1,9 @@
 import ArgumentParser
-import EdgeGGUF
-import EdgeModel
-import EdgeTokenizer
+import EdgeLLM
 import Foundation
 
 /// `edge-llm tokenize`: shows how a vocabulary cuts a text.
-struct TokenizeCommand: ParsableCommand {
+struct TokenizeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tokenize", abstract: "Show the tokens of a text.",
         discussion: "Without --prompt or --file the text is read from standard input.")
@@ -29,22 +27,23 @@ struct TokenizeCommand: ParsableCommand {
 
     private struct Report: Encodable {
         struct Token: Encodable {
-            let id: Int32
+            let id: Int
             let text: String
         }
         let count: Int
         let tokens: [Token]
     }
 
-    func run() throws {
+    func run() async throws {
         let bytes = try input.read()
-        let tokenizer = try Tokenizer(GGUFFile(path: model))
-        let tokens = tokenizer.encode(bytes: bytes, addSpecial: !noSpecial, parseSpecial: parseSpecial)
+        let tokenizer = try await GGUFTokenizer(contentsOf: URL(fileURLWithPath: model))
+        let tokens = tokenizer.encode(
+            bytes: bytes, addsSpecialTokens: !noSpecial, parsesSpecialTokens: parseSpecial)
         if ids {
             Terminal.write(tokens.map(String.init).joined(separator: " ") + "\n")
             return
         }
-        let pieces = tokens.map { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) }
+        let pieces = tokens.map { String(decoding: tokenizer.bytes(of: $0) ?? [], as: UTF8.self) }
         if json {
             let report = Report(count: tokens.count, tokens: zip(tokens, pieces).map { .init(id: $0, text: $1) })
             Terminal.write(try Terminal.json(report))

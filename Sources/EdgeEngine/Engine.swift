@@ -69,7 +69,7 @@ package actor Engine {
 
     /// Generates, handing each event to `yield` as it comes.
     ///
-    /// Cancelling the task ends it within one token or one piece of the prompt (about 80 ms), with `CancellationError`.
+    /// Cancelling the task ends it with `CancellationError`: within one token, or, in a prompt, within one piece of one matrix.
     /// - Throws: `EngineError`, `SamplingError`, `CancellationError`.
     package func generate(
         _ request: GenerationRequest, in context: GenerationContext, yield: @Sendable (GenerationEvent) -> Void
@@ -212,30 +212,45 @@ package actor Engine {
         try await prefill(prompt[kept...], context)
     }
 
-    /// Runs the prompt in pieces of about 80 ms, so that a cancelled request ends soon; the cut changes no bit.
+    /// Runs the prompt in pieces, between which requests of other contexts may pass; the cut changes no bit.
+    ///
+    /// Few tokens cost each of them several times what many do, as all weights are read for a piece. So pieces are short only while
+    /// others wait. Whoever comes then waits for one long piece, and a cancelled request for none.
     private func prefill(_ prompt: ArraySlice<Int32>, _ context: GenerationContext) async throws {
         var rest = prompt
-        var piece = min(32, pass.batchCapacity)
+        var tokensPerSecond = 0.0
         while !rest.isEmpty {
             try Task.checkCancellation()
-            let batch = rest.prefix(piece)
-            rest = rest.dropFirst(piece)
+            let isAlone = !executor.hasWaitingJobs
+            let wanted = tokensPerSecond * (isAlone ? 0.5 : 0.08)
+            let least = isAlone ? 128 : tokensPerSecond == 0 ? 32 : 1
+            let batch = rest.prefix(min(pass.batchCapacity, max(least, Int(min(1e6, wanted)))))
+            rest = rest.dropFirst(batch.count)
             let start = Clock.nanoseconds
-            run(batch, context, logits: rest.isEmpty ? nil : 0..<0)
-            let seconds = max(1e-6, Clock.seconds(from: start))
-            piece = min(pass.batchCapacity, max(1, Int(min(1e6, Double(batch.count) * 0.08 / seconds))))
+            let isWhole = run(batch, context, logits: rest.isEmpty ? nil : 0..<0, isStoppable: true)
+            guard isWhole else { throw CancellationError() }
+            tokensPerSecond = Double(batch.count) / max(1e-6, Clock.seconds(from: start))
             if !rest.isEmpty { await letOthersPass() }
         }
     }
 
-    /// - Parameter logits: which tokens of the batch to compute logits for; nil for the last.
-    private func run(_ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil) {
+    /// - Parameters:
+    ///   - logits: which tokens of the batch to compute logits for; nil for the last.
+    ///   - isStoppable: whether the cancellation of the task ends the batch, as if it had not been begun.
+    /// - Returns: whether the batch has run to its end.
+    @discardableResult
+    private func run(
+        _ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil,
+        isStoppable: Bool = false
+    ) -> Bool {
         // A slice of the ledger, so that a token needs no array of its own.
         context.ledger.append(contentsOf: batch)
         let slice = context.ledger.suffix(batch.count)
-        pass.run(
+        let isWhole = pass.run(
             slice, cache: context.cache, logits: logits ?? slice.count - 1..<slice.count,
-            adapters: context.adapters)
+            adapters: context.adapters, isStoppable: isStoppable)
+        if !isWhole { context.ledger.removeLast(batch.count) }
+        return isWhole
     }
 
     /// - Parameters:

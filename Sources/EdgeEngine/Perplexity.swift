@@ -71,7 +71,9 @@ package final class Perplexity {
     package var meanNegativeLogLikelihood: Double { sum / Double(max(1, scoredCount)) }
 
     /// Scores the next piece; false when none is left.
-    package func next() -> Bool {
+    ///
+    /// - Throws: `CancellationError` where the current task is cancelled; the piece is then not scored.
+    package func next() throws(CancellationError) -> Bool {
         guard done < pieceCount else { return false }
         let start = done * contextSize
         var piece = Array(tokens[start..<start + contextSize])
@@ -79,12 +81,18 @@ package final class Perplexity {
         cache.removeAll()
         let firstScored = contextSize / 2
         var position = 0
+        let before = (sum, sumOfSquares, scoredCount)
         while position < contextSize {
             let count = min(pass.batchCapacity, contextSize - position)
             // The last token predicts what belongs to the next piece.
             let wanted = max(position, firstScored)..<max(position, firstScored, min(position + count, contextSize - 1))
             let local = wanted.isEmpty ? 0..<0 : wanted.lowerBound - position..<wanted.upperBound - position
-            pass.run(piece[position..<position + count], cache: cache, logits: local, adapters: adapters)
+            let isWhole = pass.run(
+                piece[position..<position + count], cache: cache, logits: local, adapters: adapters, isStoppable: true)
+            guard isWhole else {
+                (sum, sumOfSquares, scoredCount) = before
+                throw CancellationError()
+            }
             for (row, token) in wanted.enumerated() { score(row: row, target: piece[token + 1]) }
             position += count
         }

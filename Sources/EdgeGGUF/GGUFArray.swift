@@ -34,6 +34,9 @@ package struct GGUFArray: Sendable {
         }
     }
 
+    /// The elements of type u64, which `ints` cannot hold all of; nil for other types.
+    package func uint64s() -> [UInt64]? { elementType == .uint64 ? integers(UInt64.self) : nil }
+
     /// The elements of any integer type, or nil for other types and when one is beyond `Int32`.
     package func int32s() -> [Int32]? {
         switch elementType {

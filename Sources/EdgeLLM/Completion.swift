@@ -33,22 +33,24 @@ extension GGUFLanguageModel {
     public func streamCompletion(
         of prompt: String, options: GenerationOptions = .init(), adapters: [LoRAAdapter] = []
     ) -> CompletionStream {
-        streamCompletion(
-            ofTokens: engine.tokenizer.encode(prompt, addSpecial: true, parseSpecial: false), options: options,
-            adapters: adapters)
+        streamCompletion(ofTokens: tokenizer.encode(prompt), options: options, adapters: adapters)
     }
 
-    package func streamCompletion(
-        ofTokens tokens: [Int32], options: GenerationOptions, adapters: [LoRAAdapter] = []
+    /// Continues a text given as ids, such as `tokenizer` makes; otherwise as `streamCompletion(of:options:adapters:)`.
+    ///
+    /// - Throws: from the iteration also `LanguageModelError.invalidOptions` naming an id that the vocabulary does not have.
+    public func streamCompletion(
+        ofTokens tokens: [Int], options: GenerationOptions = .init(), adapters: [LoRAAdapter] = []
     ) -> CompletionStream {
         let seed = options.seed ?? UInt64.random(in: 0...(.max))
         let record = CompletionStream.Record()
-        let engine = engine
+        let (engine, tokenizer) = (engine, tokenizer)
         let (stream, continuation) = AsyncThrowingStream<String, any Error>.makeStream()
         let task = Task {
             do {
                 let request = GenerationRequest(
-                    prompt: tokens, sampling: try options.parameters(seed: seed, tokenizer: engine.tokenizer),
+                    prompt: try tokenizer.checked(tokens),
+                    sampling: try options.parameters(seed: seed, tokenizer: engine.tokenizer),
                     maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
                     ignoresEnd: options.local.ignoresEnd)
                 let context = try await engine.makeContext(adapters: adapters.map(\.applied))

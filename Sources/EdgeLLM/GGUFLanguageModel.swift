@@ -86,6 +86,8 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
     /// Tokens that a prompt and its answer may have together.
     public let contextSize: Int
     package let engine: Engine
+    /// How it was loaded.
+    let options: LoadOptions
     let chat: ChatFormatSource
     let grammars: GrammarCache
 
@@ -127,6 +129,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
                 throw ModelLoadingError(
                     code: .invalidOptions, message: "\(threads) threads are not possible; give 1 to 256")
             }
+            self.options = options
             grammars = GrammarCache()
             engine = try Engine(
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: options.threadCount,

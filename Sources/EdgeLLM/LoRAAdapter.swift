@@ -43,12 +43,13 @@ extension GGUFLanguageModel {
     }
 
     package func loadAdapter(path: String) throws -> LoRAAdapter {
-        do {
-            return LoRAAdapter(adapter: try EdgeModel.LoRAAdapter(GGUFFile(path: path), for: engine.model), scale: 1)
-        } catch let error as GGUFError {
-            throw ModelLoadingError(error)
-        } catch let error as ModelError {
-            throw ModelLoadingError(error, path: path)
-        }
+        try LoRAAdapter(path: path, for: engine.model)
+    }
+}
+
+extension LoRAAdapter {
+    init(path: String, for model: Model) throws {
+        adapter = try ModelLoadingError.reporting(path) { try EdgeModel.LoRAAdapter(GGUFFile(path: path), for: model) }
+        scale = 1
     }
 }

@@ -2,6 +2,7 @@ package import EdgeCache
 package import EdgeKernels
 internal import EdgeMath
 package import EdgePlatform
+internal import Synchronization
 
 /// Runs tokens through a model: embeddings in, logits or the vectors of texts out, keys and values into a cache.
 ///
@@ -45,6 +46,9 @@ package final class ForwardPass: TeamJob {
     /// The rows of each text, and the pieces that attention works on.
     private var texts: [Range<Int>] = []
     private var tiles: [Tile] = []
+    /// Whether the cancellation of the task that runs the batch ends it, and whether it has.
+    private var isStoppable = false
+    private let isStopped = Atomic<Bool>(false)
 
     /// Some tokens of one text.
     private struct Tile {
@@ -152,9 +156,13 @@ package final class ForwardPass: TeamJob {
     ///   - logits: which of the batch's tokens to compute logits for, at most `logitsCapacity`; row i of `logits` is then
     ///     token `logits.lowerBound + i`.
     ///   - adapters: made by this pass; whoever changes them starts with an empty cache, as keys and values depend on them.
+    ///   - isStoppable: whether the cancellation of the current task ends the batch, within one piece of one matrix.
+    /// - Returns: whether the batch has run to its end. The cache is as before, and the logits are none, where it has not.
+    @discardableResult
     package func run(
-        _ batch: ArraySlice<Int32>, cache: KeyValueCache, logits wanted: Range<Int>, adapters: AdapterStack? = nil
-    ) {
+        _ batch: ArraySlice<Int32>, cache: KeyValueCache, logits wanted: Range<Int>, adapters: AdapterStack? = nil,
+        isStoppable: Bool = false
+    ) -> Bool {
         precondition(pooling == nil, "this pass embeds")
         precondition(!batch.isEmpty && batch.count <= min(batchCapacity, cache.batchCapacity), "\(batch.count) tokens")
         precondition(batch.count <= cache.capacity - cache.count, "the cache is full")
@@ -165,9 +173,19 @@ package final class ForwardPass: TeamJob {
         contextSize = cache.capacity
         logitTokens = wanted
         self.cache = cache
+        self.isStoppable = isStoppable
         start(adapters)
+        self.isStoppable = false
         self.cache = nil
         cache.append(batch.count)
+        guard isStopped.exchange(false, ordering: .relaxed) else { return true }
+        // What was stored behind the valid positions is nothing; a ring has room for it beside what the next token sees.
+        do throws(CacheError) {
+            try cache.truncate(to: cache.count - batch.count)
+        } catch {
+            preconditionFailure("a batch cannot be taken back: \(error)")
+        }
+        return false
     }
 
     /// Logits of the last run: row i for token `wanted.lowerBound + i`.
@@ -277,7 +295,17 @@ package final class ForwardPass: TeamJob {
     }
 
     /// The tokens that a thread embeds, adds branches to and normalises are the same throughout: no barrier between these.
-    private func share(_ worker: TeamWorker) -> Range<Int> { worker.share(of: tokenCount) }
+    private func share(_ worker: TeamWorker, of total: Int? = nil) -> Range<Int> {
+        isEnding(worker) ? 0..<0 : worker.share(of: total ?? tokenCount)
+    }
+
+    /// Whether what is left of the batch is no longer wanted. All barriers are met even so, as threads learn of it in different
+    /// phases; there is nothing to do between them any more.
+    private func isEnding(_ worker: TeamWorker) -> Bool {
+        // The other threads belong to no task.
+        if isStoppable, worker.index == 0, Task.isCancelled { isStopped.store(true, ordering: .relaxed) }
+        return isStopped.load(ordering: .relaxed)
+    }
 
     private func embed(_ worker: TeamWorker) {
         let weights = model.weights
@@ -336,14 +364,16 @@ package final class ForwardPass: TeamJob {
         _ x: Rows, _ output: QuantizedRows?, rows: Int? = nil, for wanted: ActivationBlocks?, _ worker: TeamWorker
     ) {
         guard let output, let wanted, !wanted.isEmpty else { return }
-        for row in worker.share(of: rows ?? tokenCount) { output.quantize(x, row: row, blocks: wanted) }
+        for row in share(worker, of: rows) { output.quantize(x, row: row, blocks: wanted) }
         worker.barrier()
     }
 
     /// What adapters need of the activations that the next matrices read, complete when this returns.
     private func shrink(_ phase: AdaptedPhase?, _ x: Rows, count: Int? = nil, _ worker: TeamWorker) {
         guard let adapters, let phase, !phase.isEmpty else { return }
-        adapters.shrink(phase, x, count: count ?? tokenCount, scratch: space.weightScratch, worker)
+        if !isEnding(worker) {
+            adapters.shrink(phase, x, count: count ?? tokenCount, scratch: space.weightScratch, worker)
+        }
         worker.barrier()
     }
 
@@ -411,7 +441,7 @@ package final class ForwardPass: TeamJob {
         let heads = model.hyperparameters.keyValueHeadCount
         while true {
             let ticket = worker.nextTicket()
-            guard ticket < tiles.count * heads else { return }
+            guard ticket < tiles.count * heads, !isEnding(worker) else { return }
             let tile = tiles[tiles.count - 1 - ticket / heads]
             store.attend(
                 head: ticket % heads, queries: space.query, output: space.attended, tokens: tile.tokens,
@@ -452,9 +482,9 @@ package final class ForwardPass: TeamJob {
             router, space.normed, quantized, adapted?.router.terms.first, into: mixture.scores, accumulating: false,
             worker)
         worker.barrier()
-        if worker.index == 0 { mixture.route(tokenCount: tokenCount) }
+        if worker.index == 0, !isEnding(worker) { mixture.route(tokenCount: tokenCount) }
         worker.barrier()
-        for pair in worker.share(of: mixture.pairCount) {
+        for pair in share(worker, of: mixture.pairCount) {
             mixture.inputs.copy(from: space.normed, row: mixture.token(ofPair: pair), to: pair)
             quantized?.quantize(mixture.inputs, row: pair, blocks: wanted?.feedForward ?? [])
         }
@@ -498,7 +528,7 @@ package final class ForwardPass: TeamJob {
         guard let adapters, let phase, !phase.isEmpty else { return }
         while true {
             let expert = worker.nextTicket()
-            guard expert < mixture.expertCount else { break }
+            guard expert < mixture.expertCount, !isEnding(worker) else { break }
             let pairs = mixture.pairs(ofExpert: expert)
             if pairs.isEmpty { continue }
             adapters.shrink(
@@ -516,7 +546,7 @@ package final class ForwardPass: TeamJob {
         let pieces = (total + grain - 1) / grain
         while true {
             let ticket = worker.nextTicket()
-            guard ticket < pieces * mixture.expertCount else { return }
+            guard ticket < pieces * mixture.expertCount, !isEnding(worker) else { return }
             let pairs = mixture.pairs(ofExpert: ticket / pieces)
             let lower = ticket % pieces * grain
             if !pairs.isEmpty { body(ticket / pieces, pairs, lower..<min(total, lower + grain)) }
@@ -661,6 +691,6 @@ package final class ForwardPass: TeamJob {
 
     private func nextRows(of total: Int, grain: Int, _ worker: TeamWorker) -> Range<Int>? {
         let lower = worker.nextTicket() * grain
-        return lower < total ? lower..<min(total, lower + grain) : nil
+        return lower < total && !isEnding(worker) ? lower..<min(total, lower + grain) : nil
     }
 }

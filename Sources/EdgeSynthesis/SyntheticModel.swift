@@ -1,4 +1,4 @@
-internal import EdgeGGUF
+package import EdgeGGUF
 internal import EdgeQuant
 
 /// A model of a known shape with random weights, for measuring.
@@ -22,19 +22,26 @@ package struct SyntheticModel: Sendable {
 
     package var name: String { "\(shape.name):\(mix.name)" }
 
-    /// Writes the file. It has no vocabulary: it can be measured, not talked to.
+    /// Writes the file. Without a vocabulary it can be measured, not talked to.
     ///
     /// Rows are drawn from a pool of encoded random rows, so that even gigabytes take seconds; the values of a row are normally
     /// distributed as those of a freshly initialised model are. The same description gives the same bytes.
+    /// - Parameter vocabulary: a file whose vocabulary, of no more tokens than the shape has, becomes this one's.
     /// - Throws: `GGUFError`.
-    package func write(to path: String) throws {
+    package func write(to path: String, vocabulary: GGUFFile? = nil) throws {
         var writer = GGUFWriter()
         writer.set("general.architecture", .string(shape.architecture))
         writer.set("general.name", .string("random weights, shape \(name)"))
         writer.set("general.file_type", .uint32(mix.fileType))
         writer.set("general.quantization_version", .uint32(2))
         for (key, value) in statements { writer.set(shape.architecture + "." + key, value) }
-        writer.set("tokenizer.ggml.model", .string("none"))
+        if let vocabulary {
+            for entry in vocabulary.metadata.entries where entry.key.hasPrefix("tokenizer.") {
+                writer.set(entry.key, entry.value)
+            }
+        } else {
+            writer.set("tokenizer.ggml.model", .string("none"))
+        }
         for tensor in tensors() { try add(tensor, to: &writer) }
         try writer.write(to: path)
     }

@@ -105,7 +105,7 @@ import Testing
             let measurement = try Perplexity(
                 model: model, tokens: ids, beginning: nil, contextSize: 16, threadCount: 1, precision: .f32,
                 adapters: adapters)
-            while measurement.next() {}
+            while try measurement.next() {}
             return measurement.value
         }
         let (base, silent, loud) = try (value([]), value([.init(adapters[0].adapter, scale: 0)]), value(adapters))

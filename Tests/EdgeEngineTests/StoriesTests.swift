@@ -77,7 +77,7 @@ struct StoriesTests {
         let measurement = try Perplexity(
             model: model, tokens: tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false),
             beginning: tokenizer.addsBos ? tokenizer.bosId : nil, contextSize: 256, threadCount: 2, precision: .f32)
-        while measurement.next() {}
+        while try measurement.next() {}
         return measurement.value
     }
 

@@ -1,4 +1,3 @@
-import EdgePlatform
 import EdgeTestSupport
 import Foundation
 import Testing

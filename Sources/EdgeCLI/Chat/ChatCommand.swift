@@ -1,6 +1,5 @@
 import ArgumentParser
 import EdgeLLM
-import EdgePlatform
 import Foundation
 
 /// `edge-llm chat`: a conversation.
@@ -58,7 +57,7 @@ struct ChatCommand: AsyncParsableCommand {
         let input = ChatInput()
         let conversation = Conversation(
             model: model, options: sampler.options(maximumTokens: maximumTokens), isInteractive: input.isInteractive)
-        conversation.session.adapters = try adapters.load(for: model)
+        conversation.session.adapters = try await adapters.load(for: model)
         if let load { try conversation.load(load) }
         if let system { conversation.instructions = system }
         let signals = ChatSignals()

@@ -1,4 +1,4 @@
-import EdgePlatform
+import EdgeTerminal
 import Foundation
 
 /// Where the texts of a conversation come from: a terminal with keys to edit them, or lines of a pipe.

@@ -1,5 +1,4 @@
 import EdgeLLM
-import EdgePlatform
 import Foundation
 
 /// The state of `edge-llm chat`, and what its lines do with it.
@@ -100,11 +99,10 @@ final class Conversation {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
         let data = try encoder.encode(session.transcript)
         do {
-            let file = try AtomicFile(path: path)
-            try file.write(Array(data) + [10])
-            try file.commit()
+            try (data + [10]).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
-            throw Failure.Message("the conversation cannot be saved: \(error)", code: Failure.noOutput)
+            throw Failure.Message(
+                "\(path): the conversation cannot be saved: \(error.localizedDescription)", code: Failure.noOutput)
         }
     }
 

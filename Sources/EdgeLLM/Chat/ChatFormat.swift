@@ -148,13 +148,15 @@ final class ChatFormatSource: Sendable {
 }
 
 extension GGUFLanguageModel {
-    /// The ids of a conversation's first turn, up to where the answer begins.
+    /// The ids of a conversation's first turn as the chat template writes it, up to where the answer begins. What looks like a control
+    /// token in the texts is not one.
     ///
     /// - Throws: `LanguageModelError` where the model has no template or it refuses this.
-    package func chatTokens(system: String?, prompt: String) throws(LanguageModelError) -> [Int32] {
-        let instructions = system.map { [Transcript.Entry.instructions(.init(segments: .text($0)))] } ?? []
+    public func promptTokens(for prompt: String, instructions: String? = nil) throws -> [Int] {
+        let instructions = instructions.map { [Transcript.Entry.instructions(.init(segments: .text($0)))] } ?? []
         return try chat.format().tokens(
-            of: instructions + [.prompt(.init(segments: .text(prompt)))], answers: true, now: .local(Date()))
+            of: instructions + [.prompt(.init(segments: .text(prompt)))], answers: true, now: .local(Date())
+        ).map(Int.init)
     }
 }
 

@@ -1,0 +1,52 @@
+import EdgeTestSupport
+import Foundation
+import Testing
+
+/// SwiftPM lets a module import what its dependencies import; the rooms do not.
+@Suite("Rooms import what the table in Package.swift says, and nothing else") struct LayeringTests {
+    /// The rooms that a folder's files import.
+    private func imports(of room: String) throws -> Set<String> {
+        let folder = packageRoot.appendingPathComponent("Sources/\(room)")
+        let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+        var found: Set<String> = []
+        var fileCount = 0
+        for case let file as URL in files where file.pathExtension == "swift" {
+            fileCount += 1
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+                let words = line.split(separator: " ")
+                guard let place = words.firstIndex(of: "import"), place + 1 < words.count, place < 3,
+                    words[..<place].allSatisfy({ $0.hasPrefix("@") || ["public", "package", "internal"].contains($0) })
+                else { continue }
+                let name = words[place + 1].split(separator: ".")[0]
+                if name.hasPrefix("Edge") { found.insert(String(name)) }
+            }
+        }
+        #expect(fileCount > 0, "\(room) has no sources")
+        return found
+    }
+
+    @Test("The command and the example use the library's public face alone")
+    func publicFace() throws {
+        #expect(try imports(of: "EdgeCLI") == ["EdgeLLM", "EdgeTerminal"])
+        #expect(try imports(of: "EdgeExample") == ["EdgeLLM"])
+    }
+
+    @Test("Every room")
+    func rooms() throws {
+        let manifest = try String(contentsOf: packageRoot.appendingPathComponent("Package.swift"), encoding: .utf8)
+        let start = try #require(manifest.range(of: "let rooms:"))
+        let end = try #require(manifest.range(of: "let tests:", range: start.upperBound..<manifest.endIndex))
+        let table = manifest[start.upperBound..<end.lowerBound]
+        var rooms: [String: Set<String>] = [:]
+        for match in table.matches(of: /\(\s*"(\w+)",\s*\[([^\]]*)\]( \+ kernelRooms)?/) {
+            let names = match.2.matches(of: /"(\w+)"/).map { String($0.1) }
+            let kernels = ["EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsAVX512", "EdgeKernelsNEON"]
+            rooms[String(match.1)] = Set(names + (match.3 == nil ? [] : kernels))
+        }
+        #expect(rooms.count > 15 && rooms["EdgeKernels"]?.contains("EdgeKernelsAVX2") == true)
+        for (room, allowed) in rooms {
+            let found = try imports(of: room)
+            #expect(found.isSubset(of: allowed), "\(room) imports \(found.subtracting(allowed).sorted())")
+        }
+    }
+}
