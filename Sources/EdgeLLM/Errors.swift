@@ -198,6 +198,7 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
         case EngineError.contextSizeExceeded(let contextSize, let tokenCount):
             return contextSizeExceeded(ContextSizeExceeded(contextSize: contextSize, tokenCount: tokenCount))
         case EngineError.emptyPrompt: return emptyPrompt
+        case EngineError.contextBusy: return LanguageModelSession.Error.concurrentRequests
         case EngineError.nonFiniteLogits: return damagedModel
         case EngineError.constraintFailed(let reason): return constraintFailed(reason)
         default: return error

@@ -166,6 +166,59 @@ import Testing
         #expect(session.usage.output.totalTokenCount == 17)
     }
 
+    @Test("What a model sends into the channel of an earlier round reaches no later one")
+    func stale() async throws {
+        struct Late: Tool {
+            let name = "late"
+            let description = ""
+            let model: Remote
+            func call(arguments: Add.Arguments) async throws -> String {
+                let channel = model.log.withLock { $0.channels[0] }
+                await channel.send(.response(action: .appendText("late", tokenCount: 1)))
+                await channel.send(LanguageModelTests.call("x", "{}"))
+                return "sent"
+            }
+        }
+        let model = Remote(answers: [
+            [Self.call("1", #"{"left": 1, "right": 2}"#, name: "late")],
+            [.response(action: .appendText("done", tokenCount: 1))],
+        ])
+        let session = LanguageModelSession(model: model, tools: [Late(model: model)])
+        #expect(try await session.respond(to: "x").content == "done")
+        #expect(session.transcript.map(\.text).suffix(2) == ["sent", "done"] && session.transcript.count == 4)
+    }
+
+    @Test("A model from a file answers without a session too, and is not confused with another")
+    func alone() async throws {
+        let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+        func load() async throws -> GGUFLanguageModel {
+            try await GGUFLanguageModel(
+                contentsOf: bundled, options: .init(contextSize: 256, threadCount: 1, chatTemplate: template))
+        }
+        let (model, other) = (try await load(), try await load())
+        #expect(model.capabilities.contains(.toolCalling) && !model.capabilities.contains(.reasoning))
+        let executor = GGUFLanguageModel.Executor(configuration: model.executorConfiguration)
+        let transcript = Transcript(entries: [.prompt(.init(segments: .text("The brakes?")))])
+        executor.prewarm(model: model, transcript: transcript)
+        let options = GenerationOptions(samplingMode: .greedy, maximumResponseTokens: 12)
+        let request = LanguageModelExecutorGenerationRequest(transcript: transcript, generationOptions: options)
+        let got = Mutex<[Event]>([])
+        let channel = LanguageModelExecutorGenerationChannel { event in got.withLock { $0.append(event) } }
+        try await executor.respond(to: request, model: model, streamingInto: channel)
+        var text = ""
+        var usage: Usage?
+        for event in got.withLock({ $0 }) {
+            if case .response(action: .appendText(let piece, _)) = event { text += piece }
+            if case .usage(let said) = event { usage = said }
+        }
+        let answer = try await LanguageModelSession(model: model).respond(to: "The brakes?", options: options)
+        #expect(text == answer.content && got.withLock { $0.last } == .finished(answer.finishReason))
+        #expect(usage?.output == answer.usage.output && (usage?.input.cachedTokenCount ?? 0) > 0)
+        await #expect(throws: LanguageModelError.self) {
+            try await executor.respond(to: request, model: other, streamingInto: channel)
+        }
+    }
+
     @Test("A schema is handed over, and an answer that it forbids is an error even where it decodes")
     func guided() async throws {
         let schema = try GenerationSchema(jsonSchema: #"{"type": "integer", "maximum": 5}"#)

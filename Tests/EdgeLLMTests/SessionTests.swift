@@ -25,7 +25,7 @@ import Testing
         let session = session(executor)
         let answer = try await session.respond(to: "Hi")
         #expect(answer.content == "Hello" && answer.finishReason == .endOfTurn)
-        #expect(answer.usage.output.totalTokenCount == 5)
+        #expect(answer.usage.output.totalTokenCount == 5 && answer.usage.output.reasoningTokenCount == 2)
         #expect(answer.transcriptEntries.map(\.text) == ["hm", "Hello"])
         #expect(session.transcript.map(\.text) == ["Be brief.", "Hi", "hm", "Hello"])
         guard case .reasoning = session.transcript[2], case .response(let response) = session.transcript[3] else {

@@ -18,6 +18,8 @@
     /// Of an enumeration one case is generated: as a text — its raw value if that is a `String`, else its name — or, where a case has
     /// a payload, as `Codable` writes it: `{"walk": {"hours": 2}}`, with `_0` for a value without a label.
     ///
+    /// Not for types inside of functions: the compiler does not let macros extend them.
+    ///
     /// - Parameter description: what the model is told about the type.
     @attached(extension, conformances: Generable, names: named(init(_:)), named(generatedContent))
     @attached(member, names: named(generationSchema), named(PartiallyGenerated))

@@ -96,7 +96,8 @@ extension GGUFLanguageModel: LanguageModel {
 
         /// Answers a request.
         ///
-        /// - Throws: `LanguageModelError`, `ModelLoadingError` for an adapter of another model, `CancellationError`.
+        /// - Throws: `LanguageModelError`, `ModelLoadingError` for an adapter of another model, `CancellationError`,
+        ///   `LanguageModelSession.Error.concurrentRequests` while it answers another.
         public nonisolated(nonsending) func respond(
             to request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel,
             streamingInto channel: LanguageModelExecutorGenerationChannel
@@ -131,7 +132,11 @@ extension GGUFLanguageModel: LanguageModel {
             let feed = AnswerFeed(form, into: channel) {
                 tokenizer.encode($0, addSpecial: false, parseSpecial: false).count
             }
-            try await model.engine.generate(generation, in: context(of: model, request.adapters)) { feed.feed($0) }
+            do {
+                try await model.engine.generate(generation, in: context(of: model, request.adapters)) { feed.feed($0) }
+            } catch {
+                throw LanguageModelError.translate(error)
+            }
         }
 
         /// The grammar of an answer: what the schema says, calls of the tools, or either.

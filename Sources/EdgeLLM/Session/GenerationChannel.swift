@@ -14,6 +14,9 @@ public struct LanguageModelExecutorGenerationChannel: Sendable {
     /// Sends a piece of the answer from code that is not asynchronous.
     public func yield(_ event: Event) { receive(event) }
 
+    /// Tokens and time, as the session has them.
+    public typealias Usage = EdgeLLM.Usage
+
     /// A piece of the answer.
     public enum Event: Sendable, Equatable {
         /// Something about the words of the answer.

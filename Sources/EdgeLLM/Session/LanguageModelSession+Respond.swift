@@ -124,12 +124,12 @@ extension LanguageModelSession {
             let definitions = options.toolCallingMode == .disallowed ? [] : try ToolUse.definitions(tools)
             let adapters = state.withLock { $0.adapters }
             if !adapters.isEmpty { try model.require(.adapters, for: "the session has adapters") }
-            turn.begin()
+            let channel = turn.begin()
             let before = turn.finished?.usage.output.totalTokenCount ?? 0
             try await model.respond(
                 .init(
                     transcript: .init(entries: entries + turn.rounds), enabledTools: definitions, schema: form.schema,
-                    generationOptions: options, adapters: adapters), turn.channel)
+                    generationOptions: options, adapters: adapters), channel)
             turn.endRound()
             let calls = turn.calls
             guard let finished = turn.finished else { return }

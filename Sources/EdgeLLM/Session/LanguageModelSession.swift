@@ -12,6 +12,9 @@ internal import Synchronization
 /// One answer at a time; sessions of the same model share its weights and take turns token by token. Prompts are written with the
 /// model's own chat template, in which nothing that a user, a tool or the model said can become a control token.
 public final class LanguageModelSession: Observable, Sendable {
+    /// Tokens and time; the name that FoundationModels has for it.
+    public typealias Usage = EdgeLLM.Usage
+
     /// What a mistake in the use of a session throws.
     public enum Error: Swift.Error, Sendable, Equatable, CustomStringConvertible {
         /// A request came while another was being answered.

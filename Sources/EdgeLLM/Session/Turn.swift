@@ -24,6 +24,9 @@ final class Turn: Sendable {
         var usage: Usage?
         var counted = Usage.Output(totalTokenCount: 0, reasoningTokenCount: 0)
         var reason = FinishReason.endOfTurn
+        /// Rounds begun, and whether the model may still add to the last.
+        var round = 0
+        var isListening = false
         /// Whether the model has ended the round.
         var isRoundOver = false
         /// Why the last round ended, and what all took.
@@ -87,20 +90,19 @@ final class Turn: Sendable {
         return entries
     }
 
-    /// Begins a round of the model.
-    func begin() {
-        state.withLock { state in
+    /// Begins a round of the model; returns where its answer goes.
+    func begin() -> LanguageModelExecutorGenerationChannel {
+        let round = state.withLock { state in
             state.usage = nil
             state.counted = Usage.Output(totalTokenCount: 0, reasoningTokenCount: 0)
             state.reason = .endOfTurn
             state.isRoundOver = false
+            state.isListening = true
+            state.round += 1
+            return state.round
         }
-    }
-
-    /// Where the model's answer goes.
-    var channel: LanguageModelExecutorGenerationChannel {
-        // What a model keeps of the channel keeps no session.
-        LanguageModelExecutorGenerationChannel { [weak self] in self?.feed($0) }
+        // What a model keeps of the channel keeps no session, and reaches no later round.
+        return LanguageModelExecutorGenerationChannel { [weak self] in self?.feed($0, round) }
     }
 
     /// The calls of the round that has ended.
@@ -130,9 +132,9 @@ final class Turn: Sendable {
     }
 
     /// Takes what the model sends.
-    private func feed(_ event: LanguageModelExecutorGenerationChannel.Event) {
+    private func feed(_ event: LanguageModelExecutorGenerationChannel.Event, _ round: Int) {
         let told: LanguageModelSession.Event? = state.withLock { state in
-            guard state.outcome == nil, !state.isRoundOver else { return nil }
+            guard state.outcome == nil, state.isListening, state.round == round else { return nil }
             return Self.take(event, &state)
         }
         guard let told else { return }
@@ -143,7 +145,8 @@ final class Turn: Sendable {
     /// Ends the round: the model has returned. Calls that are not whole are told now.
     func endRound() {
         let broken = state.withLock { state in
-            guard state.outcome == nil, !state.isRoundOver else { return [Transcript.ToolCall]() }
+            guard state.outcome == nil, state.isListening else { return [Transcript.ToolCall]() }
+            state.isListening = false
             var usage = Usage.zero
             usage.add(state.usage ?? Usage(input: usage.input, output: state.counted))
             if let before = state.finished?.usage {
