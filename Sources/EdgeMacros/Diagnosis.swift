@@ -6,6 +6,7 @@
     /// What is wrong with a declaration.
     package enum Diagnosis: DiagnosticMessage {
         case notAValue
+        case hidden
         case noType(String)
         case type(String)
         case pattern
@@ -19,6 +20,8 @@
         package var message: String {
             switch self {
             case .notAValue: "@Generable is for structures and enumerations"
+            case .hidden:
+                "write fileprivate in place of private: @Generable extends the type from outside of what it is in"
             case .noType(let name):
                 "write the type of \(name): @Generable sees only the text of the program, and no types that are inferred"
             case .type(let reason): reason

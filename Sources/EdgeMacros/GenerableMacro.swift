@@ -11,7 +11,9 @@
             conformingTo protocols: [TypeSyntax], in context: some MacroExpansionContext
         ) throws -> [DeclSyntax] {
             // Problems are reported where the extension is written: members are written only when somebody looks for them.
-            guard let type = read(declaration), type.problems.isEmpty else { return [] }
+            guard let type = read(declaration), type.problems.isEmpty, !isHidden(declaration, in: context) else {
+                return []
+            }
             return type.members(description: argument("description", of: node)).map { "\(raw: $0)" }
         }
 
@@ -24,12 +26,24 @@
                 context.report(.notAValue, at: node)
                 return []
             }
+            if isHidden(declaration, in: context) {
+                context.report(.hidden, at: node)
+                return []
+            }
             for problem in made.problems { context.report(problem.diagnosis, at: problem.node) }
             guard made.problems.isEmpty else { return [] }
             // The protocol is missing from the list where the type says that it conforms.
             let conformance = protocols.isEmpty ? "" : ": nonisolated EdgeLLM.Generable"
             let body = made.conversions.joined(separator: "\n\n")
             return [try ExtensionDeclSyntax("extension \(type.trimmed)\(raw: conformance) {\n\(raw: body)\n}")]
+        }
+
+        /// Whether an extension in the same file could not name the type.
+        private static func isHidden(
+            _ declaration: some DeclGroupSyntax, in context: some MacroExpansionContext
+        ) -> Bool {
+            !context.lexicalContext.isEmpty
+                && declaration.modifiers.contains { $0.name.tokenKind == .keyword(.private) }
         }
 
         private static func argument(_ label: String, of node: AttributeSyntax) -> String? {

@@ -66,6 +66,11 @@ struct Plain {
     @Guide(description: "Unread") var name: String
 }
 
+struct Hiding {
+    // expected-error@+1 {{write fileprivate in place of private: @Generable extends the type from outside of what it is in}}
+    @Generable private struct Inner { var name: String }
+}
+
 // And what they take without a word: the compiler would complain here of what it did not expect.
 struct Outer {
     fileprivate struct Part { @Generable struct Inner { var name: String? } }
@@ -82,4 +87,12 @@ struct Outer {
     }
 
     @Generable struct Conforming: Generable, Sendable { var name: String }
+}
+
+@Generable private struct Top {
+    private var name: String
+    var parts: [Top]?
+    @Guide(.range(0.5...2)) var `two words`: Double
+    @Guide(description: "Fixed", .constant("a")) var kind: String?
+    var start: Int = 3
 }
