@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release allocations bits neon avx512 consumer docs example bench fuzz lint soak format clean packages test-packages
+.PHONY: demo build test test-debug test-release allocations bits neon avx512 consumer macros docs example bench fuzz lint soak format clean packages test-packages
 
 packages:
 	@.ci/packages
@@ -67,6 +67,12 @@ avx512: packages
 consumer: packages
 	Tests/Consumer/check
 
+# `@Generable` and `@Guide`, which are off by default: they need swift-syntax, and with it minutes.
+macros: packages
+	$(SWIFT) build --traits Macros --scratch-path .build-macros --build-tests -Xswiftc -warnings-as-errors
+	$(SWIFT) test --traits Macros --scratch-path .build-macros --skip-build --filter EdgeMacros
+	Tests/Macros/check "$$($(SWIFT) build --traits Macros --scratch-path .build-macros --show-bin-path)"
+
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Cancelling Benchmarks/Benchmarks
 
@@ -85,4 +91,4 @@ format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Cancelling Benchmarks/Benchmarks
 
 clean:
-	rm -rf .build Benchmarks/.build
+	rm -rf .build .build-macros Benchmarks/.build

@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import CompilerPluginSupport
 import PackageDescription
 
 // One folder of `Sources` is one room: one module with one job. The table at the bottom names each room and the rooms
@@ -140,6 +141,13 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
+/// `@Generable` and `@Guide` stand behind a trait: without it swift-syntax, which takes minutes to build, is not even fetched.
+let macros = "Macros"
+
+func syntax(_ product: String) -> Target.Dependency {
+    .product(name: product, package: "swift-syntax", condition: .when(traits: [macros]))
+}
+
 let package = Package(
     name: "EdgeLLM",
     platforms: [.macOS(.v15), .iOS(.v18)],
@@ -156,16 +164,29 @@ let package = Package(
         .executable(name: "edge-guided", targets: ["EdgeGuided"]),
         .executable(name: "edge-cancel", targets: ["EdgeCancelling"]),
     ],
+    traits: [
+        .trait(name: macros, description: "The macros @Generable and @Guide; they need swift-syntax.")
+    ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swiftlang/swift-syntax", "602.0.0"..<"604.0.0"),
     ],
     targets: rooms.map { room in
         .target(
             name: room.name,
-            dependencies: room.imports.map { .target(name: $0) },
+            dependencies: room.imports.map { .target(name: $0) }
+                + (room.name == "EdgeLLM" ? [.target(name: "EdgeMacros", condition: .when(traits: [macros]))] : []),
             exclude: ["README.md"],
             swiftSettings: settings(of: room.name))
     } + [
+        .macro(
+            name: "EdgeMacros",
+            dependencies: [
+                syntax("SwiftSyntax"), syntax("SwiftSyntaxBuilder"), syntax("SwiftSyntaxMacros"),
+                syntax("SwiftDiagnostics"), syntax("SwiftCompilerPlugin"),
+            ],
+            exclude: ["README.md"],
+            swiftSettings: language),
         .executableTarget(
             name: "EdgeCLI",
             // Beside the library's public face only its own way to a terminal.
@@ -240,6 +261,16 @@ let package = Package(
                     } + ["-Xlinker", "--export-dynamic"], .when(platforms: [.linux]))
             ]),
     ]
+        + [
+            // Without `EdgeMacros` itself: with it, all tests would be built as a part of the compiler is.
+            .testTarget(
+                name: "EdgeMacrosTests", dependencies: ["EdgeLLM", "EdgeTestSupport"], swiftSettings: language),
+            // The expansions in a program whose declarations are the main actor's unless they say otherwise.
+            .testTarget(
+                name: "EdgeMacrosMainActorTests",
+                dependencies: ["EdgeLLM"],
+                swiftSettings: language + [.defaultIsolation(MainActor.self)]),
+        ]
         + tests.map { test in
             .testTarget(
                 name: test.name,

@@ -121,9 +121,9 @@ struct RunCommand: AsyncParsableCommand {
             self.finishReason = finishReason
             self.seed = seed
             self.threads = threads
-            promptTokens = usage.promptTokenCount
-            cachedTokens = usage.cachedTokenCount
-            generatedTokens = usage.generatedTokenCount
+            promptTokens = usage.input.totalTokenCount
+            cachedTokens = usage.input.cachedTokenCount
+            generatedTokens = usage.output.totalTokenCount
             self.loadSeconds = loadSeconds
             timeToFirstTokenSeconds = usage.timeToFirstToken
             prefillTokensPerSecond = usage.prefillTokensPerSecond

@@ -43,7 +43,7 @@ struct Example {
             to: "Write the line for the book.", generating: Report.self, options: options)
         print("\(report.content.summary) | \(report.content.urgency) | \(report.content.hours) h")
         print(
-            "[\(report.usage.generatedTokenCount) tokens, \(report.usage.cachedTokenCount) of the prompt already there]"
+            "[\(report.usage.output.totalTokenCount) tokens, \(report.usage.input.cachedTokenCount) of the prompt already there]"
         )
     }
 

@@ -122,8 +122,11 @@ extension FinishReason {
 extension Usage {
     init(_ statistics: GenerationStatistics) {
         self.init(
-            promptTokenCount: statistics.promptTokenCount, cachedTokenCount: statistics.cachedTokenCount,
-            generatedTokenCount: statistics.generatedTokenCount, forcedTokenCount: statistics.forcedTokenCount,
+            input: Input(
+                totalTokenCount: statistics.promptTokenCount, cachedTokenCount: statistics.cachedTokenCount),
+            output: Output(
+                totalTokenCount: statistics.generatedTokenCount, reasoningTokenCount: 0,
+                forcedTokenCount: statistics.forcedTokenCount),
             prefillSeconds: statistics.prefillSeconds, timeToFirstToken: statistics.timeToFirstToken,
             decodeSeconds: statistics.decodeSeconds)
     }

@@ -106,7 +106,10 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
     case unsupportedGenerationGuide(UnsupportedGenerationGuide)
     /// The answer reached its limit of tokens, or a stop sequence, before its value was whole.
     case incompleteContent(IncompleteContent)
-    /// The model's vocabulary has no token for what the schema asks for next, or the text can be read in too many ways.
+    /// The model cannot do what the request asks for. Thrown before any work.
+    case unsupportedCapability(UnsupportedCapability)
+    /// The model's vocabulary has no token for what the schema asks for next, or the text can be read in too many ways; or a model of
+    /// your own gave an answer that the schema does not allow.
     case constraintFailed(String)
 
     /// What cannot be enforced, and where it stands.
@@ -119,6 +122,20 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
         init(message: String, place: String? = nil) {
             self.message = message
             self.place = place
+        }
+    }
+
+    /// What a model cannot do.
+    public struct UnsupportedCapability: Sendable, Equatable {
+        /// The capability; nil for what models cannot declare.
+        public var capability: LanguageModelCapabilities.Capability?
+        /// What is wrong.
+        public var message: String
+
+        /// What a model cannot do, for executors of your own.
+        public init(capability: LanguageModelCapabilities.Capability?, message: String) {
+            self.capability = capability
+            self.message = message
         }
     }
 
@@ -167,6 +184,7 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
             (content.finishReason == .stopSequence
                 ? "a stop sequence cut the answer" : "the answer was cut at its limit of tokens")
                 + " before its value was whole; give it more room with maximumResponseTokens or a larger context"
+        case .unsupportedCapability(let failure): failure.message
         case .constraintFailed(let reason): reason
         case .damagedModel: "the model computes no usable numbers (NaN); its file is damaged, fetch it again"
         }
@@ -180,6 +198,7 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
         case EngineError.contextSizeExceeded(let contextSize, let tokenCount):
             return contextSizeExceeded(ContextSizeExceeded(contextSize: contextSize, tokenCount: tokenCount))
         case EngineError.emptyPrompt: return emptyPrompt
+        case EngineError.contextBusy: return LanguageModelSession.Error.concurrentRequests
         case EngineError.nonFiniteLogits: return damagedModel
         case EngineError.constraintFailed(let reason): return constraintFailed(reason)
         default: return error

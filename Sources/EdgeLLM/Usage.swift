@@ -1,30 +1,80 @@
 /// Tokens and time that an answer took.
 public struct Usage: Sendable, Equatable {
-    /// Tokens of the prompt.
-    public var promptTokenCount: Int
-    /// Prompt tokens that did not need computing, because the model had just seen them.
-    public var cachedTokenCount: Int
-    /// Tokens generated, the end token included.
-    public var generatedTokenCount: Int
-    /// Generated tokens that a schema left no choice of: they ran together, without sampling.
-    public var forcedTokenCount: Int = 0
-    /// Seconds spent on the prompt.
+    /// Tokens that the model read.
+    public struct Input: Sendable, Equatable {
+        /// Tokens of the prompt.
+        public var totalTokenCount: Int
+        /// Prompt tokens that did not need computing, because the model had just seen them.
+        public var cachedTokenCount: Int
+
+        /// Counts.
+        public init(totalTokenCount: Int, cachedTokenCount: Int) {
+            self.totalTokenCount = totalTokenCount
+            self.cachedTokenCount = cachedTokenCount
+        }
+    }
+
+    /// Tokens that the model wrote.
+    public struct Output: Sendable, Equatable {
+        /// Tokens generated, the end token included.
+        public var totalTokenCount: Int
+        /// Tokens of the thoughts among them. A model from a file counts them by cutting the thought's text into tokens once more.
+        public var reasoningTokenCount: Int
+        /// Generated tokens that a schema left no choice of: they ran together, without sampling.
+        public var forcedTokenCount: Int
+
+        /// Counts.
+        public init(totalTokenCount: Int, reasoningTokenCount: Int, forcedTokenCount: Int = 0) {
+            self.totalTokenCount = totalTokenCount
+            self.reasoningTokenCount = reasoningTokenCount
+            self.forcedTokenCount = forcedTokenCount
+        }
+    }
+
+    /// Tokens that the model read, in all rounds of tools.
+    public var input: Input
+    /// Tokens that it wrote.
+    public var output: Output
+    /// Seconds spent on the prompt; 0 where the model does not say.
     public var prefillSeconds: Double
-    /// Seconds from the call to the first token.
+    /// Seconds from the call to the first token; 0 where the model does not say.
     public var timeToFirstToken: Double
-    /// Seconds from the first token to the last.
+    /// Seconds from the first token to the last; 0 where the model does not say.
     public var decodeSeconds: Double
 
+    /// What an answer took.
+    public init(
+        input: Input, output: Output, prefillSeconds: Double = 0, timeToFirstToken: Double = 0,
+        decodeSeconds: Double = 0
+    ) {
+        self.input = input
+        self.output = output
+        self.prefillSeconds = prefillSeconds
+        self.timeToFirstToken = timeToFirstToken
+        self.decodeSeconds = decodeSeconds
+    }
+
     static let zero = Usage(
-        promptTokenCount: 0, cachedTokenCount: 0, generatedTokenCount: 0, prefillSeconds: 0, timeToFirstToken: 0,
-        decodeSeconds: 0)
+        input: Input(totalTokenCount: 0, cachedTokenCount: 0),
+        output: Output(totalTokenCount: 0, reasoningTokenCount: 0))
+
+    /// Tokens read and written.
+    public var totalTokenCount: Int { Self.sum(input.totalTokenCount, output.totalTokenCount) }
+
+    /// A model of somebody else's says what it likes.
+    private static func sum(_ one: Int, _ other: Int) -> Int {
+        let (sum, isTooLarge) = max(0, one).addingReportingOverflow(max(0, other))
+        return isTooLarge ? .max : sum
+    }
 
     /// Adds the tokens and seconds of another answer, and takes over its time to the first token.
     mutating func add(_ other: Usage) {
-        promptTokenCount += other.promptTokenCount
-        cachedTokenCount += other.cachedTokenCount
-        generatedTokenCount += other.generatedTokenCount
-        forcedTokenCount += other.forcedTokenCount
+        func add(_ count: inout Int, _ other: Int) { count = Self.sum(count, other) }
+        add(&input.totalTokenCount, other.input.totalTokenCount)
+        add(&input.cachedTokenCount, other.input.cachedTokenCount)
+        add(&output.totalTokenCount, other.output.totalTokenCount)
+        add(&output.reasoningTokenCount, other.output.reasoningTokenCount)
+        add(&output.forcedTokenCount, other.output.forcedTokenCount)
         prefillSeconds += other.prefillSeconds
         timeToFirstToken = other.timeToFirstToken
         decodeSeconds += other.decodeSeconds
@@ -32,13 +82,13 @@ public struct Usage: Sendable, Equatable {
 
     /// Prompt tokens computed per second; 0 when none were.
     public var prefillTokensPerSecond: Double {
-        let computed = promptTokenCount - cachedTokenCount
-        return computed > 0 && prefillSeconds > 0 ? Double(computed) / prefillSeconds : 0
+        let computed = Double(input.totalTokenCount) - Double(input.cachedTokenCount)
+        return computed > 0 && prefillSeconds > 0 ? computed / prefillSeconds : 0
     }
 
     /// Tokens generated per second after the first; 0 when there was only one.
     public var decodeTokensPerSecond: Double {
-        generatedTokenCount > 1 && decodeSeconds > 0 ? Double(generatedTokenCount - 1) / decodeSeconds : 0
+        output.totalTokenCount > 1 && decodeSeconds > 0 ? Double(output.totalTokenCount - 1) / decodeSeconds : 0
     }
 }
 

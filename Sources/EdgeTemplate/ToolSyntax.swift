@@ -41,23 +41,31 @@ package struct ToolSyntax: Sendable, Equatable {
     package static let generic = ToolSyntax(
         mark: "", prefix: #"{"name": ""#, middle: #"", "arguments": "#, suffix: "}", join: "}\n{\"name\": \"")
 
-    /// What a format looks like where the template does not show it.
-    static func known(_ format: ToolFormat) -> ToolSyntax? {
+    /// The form whose marks a template speaks of without writing calls itself; nil where it speaks of none, or of one that cannot be
+    /// told from its marks.
+    static func mentioned(in source: String) -> ToolSyntax? {
         let (name, middle) = (#"{"name": ""#, #"", "arguments": "#)
-        switch format {
-        case .granite:
-            return ToolSyntax(
-                mark: "<|tool_call|>", prefix: "[" + name, middle: middle, suffix: "}]", join: "}, " + name)
-        case .phi4:
+        let others = ["[TOOL_CALLS]", "<|START_ACTION|>"]
+        if others.contains(where: { source.contains($0) }) || source.contains("Action:") && source.contains("```json") {
+            return nil
+        }
+        // Phi-4-mini closes what Granite leaves open.
+        if source.contains("<|/tool_call|>") {
             return ToolSyntax(
                 mark: "<|tool_call|>", prefix: "[" + name, middle: middle, suffix: "}]<|/tool_call|>",
                 join: "}, " + name)
-        case .hermes:
+        }
+        if source.contains("<|tool_call|>") {
+            return ToolSyntax(
+                mark: "<|tool_call|>", prefix: "[" + name, middle: middle, suffix: "}]", join: "}, " + name)
+        }
+        // Hermes and Qwen; with functions in tags the arguments are not JSON.
+        if source.contains("<tool_call>"), !source.contains("<function=") {
             return ToolSyntax(
                 mark: "<tool_call>", prefix: "\n" + name, middle: middle, suffix: "}\n</tool_call>",
                 join: "}\n</tool_call>\n<tool_call>\n" + name)
-        default: return nil
         }
+        return nil
     }
 }
 

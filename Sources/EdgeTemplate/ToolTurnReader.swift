@@ -92,7 +92,7 @@ package struct ToolTurnReader: Sendable {
         case .json: ends = ToolTurnReader.first(syntax.middle + "{")
         case .tagged(let before, _, _): ends = ToolTurnReader.first(syntax.middle + before)
         }
-        while place < bytes.count, !ends.contains(bytes[place]), !isSpace(bytes[place]) { place += 1 }
+        while place < bytes.count, !ends.contains(bytes[place]), !Self.isSpace(bytes[place]) { place += 1 }
         guard place < bytes.count || isLast, place > nameStart else { return nil }
         let name = String(decoding: bytes[nameStart..<place], as: UTF8.self)
         func broken() -> Call? {
@@ -130,7 +130,7 @@ package struct ToolTurnReader: Sendable {
                     while keyEnd < bytes.count, !stops.contains(bytes[keyEnd]) { keyEnd += 1 }
                     guard case .end(var valueStart) = match(Array(middle.utf8), keyEnd) else { return broken() }
                     if middle.hasSuffix("\n"), valueStart < bytes.count, bytes[valueStart] == 10 { valueStart += 1 }
-                    guard let end = ToolCallReader.find(Array(after.utf8), in: bytes[...], from: valueStart) else {
+                    guard let end = Self.find(Array(after.utf8), in: bytes[...], from: valueStart) else {
                         return broken()
                     }
                     let key = String(decoding: bytes[keyStart..<keyEnd], as: UTF8.self)
@@ -146,13 +146,23 @@ package struct ToolTurnReader: Sendable {
         }
     }
 
-    private func isSpace(_ byte: UInt8) -> Bool { ToolCallReader.isSpace(byte) }
+    private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte >= 9 && byte <= 13 }
 
-    private func skipSpace(_ place: inout Int) { while place < bytes.count, isSpace(bytes[place]) { place += 1 } }
+    private static func find(_ word: [UInt8], in bytes: ArraySlice<UInt8>, from start: Int) -> Int? {
+        guard let first = word.first else { return nil }
+        var index = start
+        while index + word.count <= bytes.endIndex {
+            if bytes[index] == first, bytes[index...].starts(with: word) { return index }
+            index += 1
+        }
+        return nil
+    }
+
+    private func skipSpace(_ place: inout Int) { while place < bytes.count, Self.isSpace(bytes[place]) { place += 1 } }
 
     /// The first byte of a text that is not white space.
     private static func first(_ text: String) -> Set<UInt8> {
-        Set(text.utf8.first { !ToolCallReader.isSpace($0) }.map { [$0] } ?? [])
+        Set(text.utf8.first { !Self.isSpace($0) }.map { [$0] } ?? [])
     }
 
     /// Whether a text stands at a place, white space aside.
@@ -167,11 +177,11 @@ package struct ToolTurnReader: Sendable {
         let number = Array(String(ToolSyntax.number).utf8)
         func skip(_ allowed: (UInt8) -> Bool) { while place < bytes.count, allowed(bytes[place]) { place += 1 } }
         while index < wanted.count {
-            if ToolCallReader.isSpace(wanted[index]) {
+            if Self.isSpace(wanted[index]) {
                 index += 1
                 continue
             }
-            skip(ToolCallReader.isSpace)
+            skip(Self.isSpace)
             if wanted[index...].starts(with: identifier) {
                 skip { $0 >= 48 && $0 <= 57 || $0 | 32 >= 97 && $0 | 32 <= 122 || $0 == 45 || $0 == 95 }
                 index += identifier.count

@@ -63,7 +63,9 @@ extension ChatTemplate {
             if syntax.mark.isEmpty, template.source.text.contains(tag) { syntax.otherMarks = [tag] }
             return ToolWriting(syntax: syntax, listing: listing, writesCalls: true)
         }
-        return ToolSyntax.known(toolFormat).map { ToolWriting(syntax: $0, listing: listing, writesCalls: false) }
+        return ToolSyntax.mentioned(in: template.source.text).map {
+            ToolWriting(syntax: $0, listing: listing, writesCalls: false)
+        }
     }
 
     private var listings: [ToolWriting.Listing] { [.variable, .xmlTools, .systemMember] }

@@ -33,24 +33,24 @@ import Testing
         let model = try await model()
         let session = LanguageModelSession(model: model, instructions: "You know cars.")
         let first = try await session.respond(to: "The engine light is on.", options: options(20))
-        #expect(first.usage.cachedTokenCount == 0)
+        #expect(first.usage.input.cachedTokenCount == 0)
         let counted = try session.tokenCount(for: "And the brakes?")
         let second = try await session.respond(to: "And the brakes?", options: options(20))
-        #expect(second.usage.promptTokenCount == counted)
+        #expect(second.usage.input.totalTokenCount == counted)
         // All of the first turn but the last token, which was chosen and not run.
-        let known = first.usage.promptTokenCount + first.usage.generatedTokenCount - 1
-        #expect(second.usage.cachedTokenCount >= known - 1, "\(second.usage)")
-        #expect(second.usage.cachedTokenCount < second.usage.promptTokenCount)
+        let known = first.usage.input.totalTokenCount + first.usage.output.totalTokenCount - 1
+        #expect(second.usage.input.cachedTokenCount >= known - 1, "\(second.usage)")
+        #expect(second.usage.input.cachedTokenCount < second.usage.input.totalTokenCount)
 
         let fresh = LanguageModelSession(
             model: try await self.model(threads: 1), transcript: Transcript(entries: session.transcript.prefix(3)))
         let again = try await fresh.respond(to: "And the brakes?", options: options(20))
-        #expect(again.usage.cachedTokenCount == 0 && again.content == second.content)
+        #expect(again.usage.input.cachedTokenCount == 0 && again.content == second.content)
 
         session.releaseCache()
         session.transcript.entries.removeLast(2)
         let third = try await session.respond(to: "And the brakes?", options: options(20))
-        #expect(third.usage.cachedTokenCount == 0 && third.content == second.content)
+        #expect(third.usage.input.cachedTokenCount == 0 && third.content == second.content)
     }
 
     @Test("Adapters act in their session alone, from the next answer on, and can be taken away again")
@@ -70,7 +70,7 @@ import Testing
         adapted.transcript.entries.removeLast(2)
         adapted.adapters = []
         let again = try await adapted.respond(to: "The engine light is on.", options: options(20))
-        #expect(again.content == without && again.usage.cachedTokenCount == 0)
+        #expect(again.content == without && again.usage.input.cachedTokenCount == 0)
         // One of another model fails the answer, and the session goes on.
         adapted.adapters = [
             try await self.model().loadAdapter(
@@ -88,7 +88,7 @@ import Testing
         let session = LanguageModelSession(model: try await model()) { "You know all about cars." }
         session.prewarm(promptPrefix: Prompt("The engine light"))
         let answer = try await session.respond(to: "The engine light is on.", options: options(2))
-        #expect(answer.usage.cachedTokenCount > answer.usage.promptTokenCount / 2)
+        #expect(answer.usage.input.cachedTokenCount > answer.usage.input.totalTokenCount / 2)
     }
 
     @Test("After a cancelled answer the cache is still right")
@@ -230,7 +230,7 @@ import Testing
             let session = LanguageModelSession(model: model)
             let first = try await session.respond(to: "a", options: options(3))
             // The prompt ends with the opening mark, which the answer never closes: all of it is thought.
-            #expect(first.content.isEmpty && first.usage.generatedTokenCount == 3)
+            #expect(first.content.isEmpty && first.usage.output.totalTokenCount == 3)
             session.transcript.entries.removeAll { if case .reasoning = $0 { true } else { false } }
             try await session.respond(to: "b", options: options(3))
             contents.append(session.transcript.map(\.text))
@@ -246,7 +246,7 @@ import Testing
         small.chatTemplate = "{% for %}"
         try Data(small.encoded()).write(to: url)
         let model = try await GGUFLanguageModel(contentsOf: url)
-        #expect(try await model.completion(of: "ab", options: options(3)).usage.generatedTokenCount == 3)
+        #expect(try await model.completion(of: "ab", options: options(3)).usage.output.totalTokenCount == 3)
         await #expect {
             try await LanguageModelSession(model: model).respond(to: "x")
         } throws: { error in

@@ -53,8 +53,8 @@ let bundled = fixtures.appendingPathComponent("edge-car-1m.gguf")
         #expect(pieces.joined() == whole.content)
         let result = try #require(stream.result)
         #expect(result.finishReason == .maximumTokens)
-        #expect(result.usage.generatedTokenCount == 40)
-        #expect(result.usage.promptTokenCount == model.tokenCount(for: prompt))
+        #expect(result.usage.output.totalTokenCount == 40)
+        #expect(result.usage.input.totalTokenCount == model.tokenCount(for: prompt))
         #expect(result.usage.timeToFirstToken > 0)
     }
 
@@ -63,7 +63,7 @@ let bundled = fixtures.appendingPathComponent("edge-car-1m.gguf")
         let model = try await GGUFLanguageModel(contentsOf: bundled)
         let answer = try await model.completion(of: prompt, options: GenerationOptions(samplingMode: .greedy))
         #expect(answer.finishReason == .endOfTurn)
-        #expect(answer.usage.generatedTokenCount < 400)
+        #expect(answer.usage.output.totalTokenCount < 400)
     }
 
     @Test("An answer ends before a stop sequence")
@@ -84,7 +84,7 @@ let bundled = fixtures.appendingPathComponent("edge-car-1m.gguf")
         let model = try await GGUFLanguageModel(contentsOf: bundled, options: .init(contextSize: 16))
         let answer = try await model.completion(of: prompt, options: options(.greedy, nil))
         #expect(answer.finishReason == .maximumTokens)
-        #expect(answer.usage.promptTokenCount + answer.usage.generatedTokenCount == 16)
+        #expect(answer.usage.input.totalTokenCount + answer.usage.output.totalTokenCount == 16)
         let long = String(repeating: prompt, count: 10)
         let count = model.tokenCount(for: long)
         await #expect {
@@ -130,7 +130,7 @@ let bundled = fixtures.appendingPathComponent("edge-car-1m.gguf")
         let task = Task { try await model.completion(of: prompt, options: endless) }
         // The engine is free again although a million tokens were asked for twice.
         let short = try await model.completion(of: prompt, options: options(.greedy, 5))
-        #expect(short.usage.generatedTokenCount == 5)
+        #expect(short.usage.output.totalTokenCount == 5)
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
     }

@@ -38,7 +38,7 @@ import Testing
     func types() throws {
         #expect(
             try Itinerary.generationSchema.jsonSchema()
-                == ##"{"description": "A day out", "type": "object", "properties": {"title": {"type": "string"}, "pace": {"type": "string", "enum": ["slow", "brisk"]}, "stops": {"type": "array", "items": {"$ref": "#/$defs/Stop"}, "minItems": 1, "maxItems": 3}, "note": {"type": "string"}}, "required": ["title", "pace", "stops"], "additionalProperties": false, "$defs": {"Stop": {"type": "object", "properties": {"place": {"description": "A town", "type": "string"}, "hours": {"type": "integer", "minimum": 1, "maximum": 9}}, "required": ["place", "hours"], "additionalProperties": false}}}"##
+                == ##"{"description": "A day out", "type": "object", "properties": {"title": {"type": "string"}, "pace": {"type": "string", "enum": ["slow", "brisk"]}, "stops": {"type": "array", "items": {"$ref": "#/$defs/Stop"}, "minItems": 1, "maxItems": 3}, "note": {"type": "string"}}, "required": ["title", "pace", "stops"], "additionalProperties": false, "$defs": {"Stop": {"type": "object", "properties": {"place": {"description": "A town", "type": "string"}, "hours": {"type": "integer", "minimum": 1, "maximum": 12}}, "required": ["place", "hours"], "additionalProperties": false}}}"##
         )
         #expect(try Int?.generationSchema.jsonSchema() == #"{"anyOf": [{"type": "integer"}, {"type": "null"}]}"#)
         #expect(try GeneratedContent.generationSchema.jsonSchema() == "{}")

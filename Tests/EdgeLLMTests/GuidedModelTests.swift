@@ -94,8 +94,8 @@ import Testing
                     Issue.record("\(written) does not satisfy \(text)")
                 }
                 made += 1
-                tokens += answer.usage.generatedTokenCount
-                forced += answer.usage.forcedTokenCount
+                tokens += answer.usage.output.totalTokenCount
+                forced += answer.usage.output.forcedTokenCount
             }
         }
         #expect(forced > 0)
@@ -183,7 +183,7 @@ import Testing
                 guard case LanguageModelError.unsupportedGenerationGuide = error else { return false }
                 return true
             }
-            #expect(session.transcript.isEmpty && session.usage.generatedTokenCount == 0)
+            #expect(session.transcript.isEmpty && session.usage.output.totalTokenCount == 0)
         }
     }
 
@@ -192,13 +192,13 @@ import Testing
         let model = try await bundledModel()
         let fixed = try GenerationSchema(jsonSchema: #"{"const": {"answer": ["no", true, null]}}"#)
         let whole = try await LanguageModelSession(model: model).respond(to: "x", schema: fixed)
-        let count = whole.usage.generatedTokenCount
+        let count = whole.usage.output.totalTokenCount
         #expect(whole.rawContent.jsonString == #"{"answer": ["no", true, null]}"# && whole.finishReason == .endOfTurn)
         for limit in 1...count + 1 {
             let session = LanguageModelSession(model: model)
             do {
                 let answer = try await session.respond(to: "x", schema: fixed, options: options(1, limit: limit))
-                #expect(limit >= count && answer.usage.generatedTokenCount == count)
+                #expect(limit >= count && answer.usage.output.totalTokenCount == count)
             } catch LanguageModelError.incompleteContent(let content) {
                 #expect(limit < count && content.finishReason == .maximumTokens)
                 #expect(#"{"answer": ["no", true, null]}"#.hasPrefix(content.text))
@@ -216,7 +216,7 @@ import Testing
             for attempt in 0..<2 {
                 let answer = try await session.respond(
                     to: "The brakes?", generating: Itinerary.Stop.self, options: options(5))
-                if attempt == 1 { #expect(answer.usage.cachedTokenCount > 0) }
+                if attempt == 1 { #expect(answer.usage.input.cachedTokenCount > 0) }
                 values.append(answer.rawContent.jsonString)
                 session.transcript = Transcript(entries: [])
             }

@@ -7,15 +7,15 @@ import Testing
 
 /// The contract of guided output, on a scripted model.
 @Suite("Guided output of a session") struct GuidedSessionTests {
-    private func session(_ executor: ScriptedExecutor) -> LanguageModelSession {
-        LanguageModelSession(executor: executor, transcript: Transcript(entries: []))
+    private func session(_ executor: ScriptedModel) -> LanguageModelSession {
+        LanguageModelSession(model: executor, transcript: Transcript(entries: []))
     }
 
     private static func pieces(_ text: String) -> [String] { text.map { String($0) } }
 
     @Test("The schema reaches the model, and the prompt only where it is asked for")
     func schema() async throws {
-        let executor = ScriptedExecutor(["[1, ", "2]"])
+        let executor = ScriptedModel(["[1, ", "2]"])
         let session = session(executor)
         let answer = try await session.respond(to: "x", generating: [Int].self)
         #expect(answer.content == [1, 2] && answer.rawContent.jsonString == "[1, 2]")
@@ -36,7 +36,7 @@ import Testing
     @Test("Snapshots grow, hold only what is certain, and keep their names")
     func snapshots() async throws {
         let text = #"[{"place": "Ulm", "hours": 12}, {"place": "Passau", "hours": 3}]"#
-        let executor = ScriptedExecutor(Self.pieces(text), delay: .milliseconds(1))
+        let executor = ScriptedModel(Self.pieces(text), delay: .milliseconds(1))
         var last: [Itinerary.Stop.PartiallyGenerated]? = nil
         var raws: [GeneratedContent] = []
         for try await snapshot in session(executor).streamResponse(
@@ -52,7 +52,7 @@ import Testing
         }
         #expect(raws.last?.isComplete == true && raws.last?.jsonString == text)
         // A type without a partial one of its own shows up where it is whole.
-        for try await snapshot in session(ScriptedExecutor(Self.pieces(text))).streamResponse(
+        for try await snapshot in session(ScriptedModel(Self.pieces(text))).streamResponse(
             to: "x", generating: [Itinerary.Stop].self)
         { last = snapshot.content }
         #expect(last?.map(\.place) == ["Ulm", "Passau"])
@@ -60,9 +60,9 @@ import Testing
 
     @Test("A text's snapshots have it as content and raw content")
     func text() async throws {
-        let answer = try await session(ScriptedExecutor(["a", "b"])).respond(to: "x")
+        let answer = try await session(ScriptedModel(["a", "b"])).respond(to: "x")
         #expect(answer.rawContent == "ab".generatedContent && answer.rawContent.isComplete)
-        for try await snapshot in session(ScriptedExecutor(["a", "b"])).streamResponse(to: "x") {
+        for try await snapshot in session(ScriptedModel(["a", "b"])).streamResponse(to: "x") {
             #expect(snapshot.rawContent == snapshot.content.generatedContent && !snapshot.rawContent.isComplete)
         }
     }
@@ -75,11 +75,11 @@ import Testing
             init(_ content: GeneratedContent) throws { throw Refusal() }
             var generatedContent: GeneratedContent { 1.generatedContent }
         }
-        let refused = session(ScriptedExecutor(["1"]))
+        let refused = session(ScriptedModel(["1"]))
         await #expect(throws: Picky.Refusal.self) { try await refused.respond(to: "x", generating: Picky.self) }
         #expect(refused.transcript.isEmpty && !refused.isResponding)
         for text in ["[1, 2", "", "{}", "[true]", "[1] x"] {
-            let session = session(ScriptedExecutor([text]))
+            let session = session(ScriptedModel([text]))
             await #expect(throws: GeneratedContentError.self, "\(text)") {
                 try await session.respond(to: "x", generating: [Int].self)
             }
@@ -88,7 +88,7 @@ import Testing
             }
             #expect(session.transcript.isEmpty)
         }
-        let kept = session(ScriptedExecutor(["[1, 2"]))
+        let kept = session(ScriptedModel(["[1, 2"]))
         kept.transcriptErrorHandlingPolicy = .preserveTranscript
         await #expect(throws: GeneratedContentError.self) { try await kept.respond(to: "x", generating: [Int].self) }
         #expect(kept.transcript.map(\.text) == ["x", "[1, 2"])
@@ -97,7 +97,7 @@ import Testing
     @Test("An answer that was cut is no value, even where it could be read as one")
     func cut() async throws {
         for reason in [StopReason.maximumTokens, .stopSequence] {
-            let session = session(ScriptedExecutor(["12"], reason: reason))
+            let session = session(ScriptedModel(["12"], reason: reason))
             await #expect {
                 try await session.respond(to: "x", generating: Int.self)
             } throws: { error in
@@ -110,7 +110,7 @@ import Testing
 
     @Test("Cancelling, and a second request, are as for texts")
     func leaving() async throws {
-        let executor = ScriptedExecutor(Array(repeating: " ", count: 1_000_000), delay: .milliseconds(1))
+        let executor = ScriptedModel(Array(repeating: " ", count: 1_000_000), delay: .milliseconds(1))
         let session = session(executor)
         let task = Task { try await session.respond(to: "x", generating: Int.self) }
         #expect(try await eventually { executor.state.withLock { $0.yielded > 2 } })
@@ -125,7 +125,7 @@ import Testing
     @Test("No thought is looked for in what a schema constrains")
     func reasoning() async throws {
         let marks = ReasoningMarks(begin: "<think>", end: "</think>", promptBegins: true)
-        let answer = try await session(ScriptedExecutor(["4", "2"], marks: marks)).respond(
+        let answer = try await session(ScriptedModel(["4", "2"], marks: marks)).respond(
             to: "x", generating: Int.self)
         #expect(answer.content == 42)
     }

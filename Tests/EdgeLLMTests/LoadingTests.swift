@@ -17,7 +17,7 @@ import Testing
             options.local.ignoresEnd = true
             do {
                 let answer = try await model.completion(of: "ab", options: options)
-                #expect(answer.usage.generatedTokenCount == 3)
+                #expect(answer.usage.output.totalTokenCount == 3)
             } catch let error as LanguageModelError {
                 #expect(item.expect == "either", "\(error)")
             }

@@ -15,7 +15,7 @@ struct Itinerary: Generable, Equatable {
                 type: Self.self,
                 properties: [
                     GenerationSchema.Property(name: "place", description: "A town", type: String.self),
-                    GenerationSchema.Property(name: "hours", type: Int.self, guides: [.range(1...9)]),
+                    GenerationSchema.Property(name: "hours", type: Int.self, guides: [.range(1...12)]),
                 ])
         }
         init(_ content: GeneratedContent) throws {
@@ -82,7 +82,7 @@ struct Itinerary: Generable, Equatable {
 
     private func session() -> LanguageModelSession {
         LanguageModelSession(
-            executor: ScriptedExecutor(text.map { String($0) }), transcript: Transcript(entries: []))
+            model: ScriptedModel(text.map { String($0) }), transcript: Transcript(entries: []))
     }
 
     @Test("A type is generated")

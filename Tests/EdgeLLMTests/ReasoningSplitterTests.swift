@@ -1,4 +1,5 @@
 import EdgeTemplate
+import Foundation
 import Testing
 
 @testable import EdgeLLM
@@ -18,6 +19,18 @@ import Testing
         return (reasoning, content)
     }
 
+    /// The same for a whole answer, with regular means: white space around the thought belongs to neither.
+    private static func whole(_ answer: String, _ marks: ReasoningMarks) -> (reasoning: String, content: String) {
+        let trimmed = answer.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard trimmed.hasPrefix(marks.begin) || marks.promptBegins else { return ("", answer) }
+        var rest = Substring(answer.drop(while: \.isWhitespace))
+        if rest.hasPrefix(marks.begin) { rest = rest.dropFirst(marks.begin.count) }
+        let end = rest.firstRange(of: marks.end)
+        let thought = rest[..<(end?.lowerBound ?? rest.endIndex)]
+        let content = end.map { rest[$0.upperBound...].drop(while: \.isWhitespace) } ?? ""
+        return (thought.trimmingCharacters(in: .whitespacesAndNewlines), String(content))
+    }
+
     private static let answers = [
         "<think>why</think>so", " \n<think>\n why \n\n</think>\n\n so \n", "no thought", "  no thought  ", "<thin>k",
         "<think></think>", "<think>", "<think>open", "<think> a < b </thin </think>c</think>d", "", " \n", "<",
@@ -29,7 +42,7 @@ import Testing
     func pieces(promptBegins: Bool) {
         let marks = ReasoningMarks(begin: "<think>", end: "</think>", promptBegins: promptBegins)
         for answer in Self.answers {
-            let whole = ChatAnswer(answer, format: .mistral, reasoning: marks)
+            let whole = Self.whole(answer, marks)
             for size in [1, 2, 3, 5, 100] {
                 let characters = Array(answer)
                 let pieces = stride(from: 0, to: characters.count, by: size).map {
@@ -37,7 +50,7 @@ import Testing
                 }
                 let result = split(pieces, marks)
                 #expect(result.content == whole.content, "\(answer.debugDescription) by \(size)")
-                #expect(result.reasoning == whole.reasoning ?? "", "\(answer.debugDescription) by \(size)")
+                #expect(result.reasoning == whole.reasoning, "\(answer.debugDescription) by \(size)")
             }
         }
     }

@@ -130,12 +130,35 @@ import Testing
         return options
     }
 
+    @Test(
+        "The model counts what a request with instructions, tools and a schema has",
+        arguments: [Form.hermes, .explained])
+    func counted(_ form: Form) async throws {
+        let model = try await model(form)
+        let tools: [any Tool] = [try Order(), try Light()]
+        let entries: [Transcript.Entry] = [
+            .instructions(.init(segments: .text("You keep the shop."))),
+            .prompt(.init(segments: .text("Pads, please."), responseFormat: .init(type: Bool.self))),
+        ]
+        let count = try model.tokenCount(for: entries, tools: tools)
+        let session = LanguageModelSession(model: model, tools: tools, instructions: "You keep the shop.")
+        let answer = try await session.respond(
+            to: "Pads, please.", generating: Bool.self,
+            options: GenerationOptions(
+                samplingMode: .greedy, maximumResponseTokens: 40, toolCallingMode: .disallowed))
+        #expect(try answer.usage.input.totalTokenCount == model.tokenCount(for: entries))
+        #expect(try count > model.tokenCount(for: entries) && model.tokenCount(for: entries[1...]) > 20)
+        let last = Transcript.Entry.prompt(.init(segments: .text("And now?")))
+        #expect(
+            try session.tokenCount(for: "And now?") == model.tokenCount(for: session.transcript + [last], tools: tools))
+    }
+
     @Test("A template's form is found, and its calls are written as it writes them", arguments: Form.allCases)
     func forms(_ form: Form) async throws {
         let format = try await model(form).chat.format()
         #expect((format.calls == .generic) == (form == .explained), "\(format.calls)")
         let tools = [try Order()]
-        let use = try ToolUse(tools, isRequired: false)
+        let use = try ToolUse(ToolUse.definitions(tools), isRequired: false)
         let prompt = Transcript.Entry.prompt(.init(segments: .text("x")))
         let calls = [
             Transcript.ToolCall(

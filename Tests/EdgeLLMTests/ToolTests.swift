@@ -50,10 +50,10 @@ import Testing
     }
 
     private func session(_ answers: [[String]], _ tools: [any Tool], form: AnswerForm = hermes)
-        -> (LanguageModelSession, ScriptedExecutor)
+        -> (LanguageModelSession, ScriptedModel)
     {
-        let executor = ScriptedExecutor(answers: answers, form: form)
-        return (LanguageModelSession(executor: executor, tools: tools, transcript: Transcript()), executor)
+        let executor = ScriptedModel(answers: answers, form: form)
+        return (LanguageModelSession(model: executor, tools: tools, transcript: Transcript()), executor)
     }
 
     private func outputs(_ session: LanguageModelSession) -> [String] {
@@ -83,7 +83,7 @@ import Testing
         #expect(last.segments.text == "It shines." && last.finishReason == .endOfTurn)
         #expect(answer.transcriptEntries.map(\.id) == session.transcript.dropFirst().map(\.id))
         #expect(executor.state.withLock { $0.prompts.last } == Array(session.transcript.prefix(4)))
-        #expect(answer.usage.generatedTokenCount == pieces.count + 2)
+        #expect(answer.usage.output.totalTokenCount == pieces.count + 2)
         // Read for every request.
         #expect(tool.reads.withLock { $0 } == 2)
         let data = try JSONEncoder().encode(session.transcript)
@@ -228,12 +228,12 @@ import Testing
         let (one, executor) = session([[inside], ["done"]], [tool])
         #expect(
             try await one.respond(to: "x", options: GenerationOptions(toolCallingMode: .required)).content == "done")
-        #expect(executor.state.withLock { $0.tools.map { $0?.isRequired } } == [true, false])
+        #expect(executor.state.withLock { $0.modes } == [.required, .allowed])
         let (two, other) = session([[Self.call("a")]], [tool])
         #expect(
             try await two.respond(to: "x", options: GenerationOptions(toolCallingMode: .disallowed)).content
                 == Self.call("a"))
-        #expect(other.state.withLock { $0.tools } == [nil])
+        #expect(other.state.withLock { $0.tools } == [[]])
         let (three, _) = session([["x"]], [])
         await #expect(throws: LanguageModelError.self) {
             try await three.respond(to: "x", options: GenerationOptions(toolCallingMode: .required))

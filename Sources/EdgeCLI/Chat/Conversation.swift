@@ -176,17 +176,17 @@ final class Conversation {
         if let last {
             rows.append([
                 "last answer",
-                "\(last.generatedTokenCount) tokens at \(String(format: "%.1f", last.decodeTokensPerSecond)) tok/s",
+                "\(last.output.totalTokenCount) tokens at \(String(format: "%.1f", last.decodeTokensPerSecond)) tok/s",
             ])
             rows.append([
                 "its prompt",
-                "\(last.promptTokenCount) tokens, \(last.cachedTokenCount) of them known, the rest at "
+                "\(last.input.totalTokenCount) tokens, \(last.input.cachedTokenCount) of them known, the rest at "
                     + String(format: "%.1f tok/s", last.prefillTokensPerSecond),
             ])
             rows.append(["first token after", String(format: "%.0f ms", last.timeToFirstToken * 1000)])
         }
         let all = session.usage
-        rows.append(["all answers", "\(all.generatedTokenCount) tokens"])
+        rows.append(["all answers", "\(all.output.totalTokenCount) tokens"])
         let used = try session.tokenCount(for: "")
         rows.append(["context", "\(used) of \(model.contextSize) tokens"])
         if let memory = ProcessMemory.peakByteCount { rows.append(["peak memory", Terminal.size(memory)]) }

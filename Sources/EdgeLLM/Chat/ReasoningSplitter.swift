@@ -2,7 +2,7 @@ internal import EdgeTemplate
 
 /// Parts the thought of an answer from its content while the answer is being written.
 ///
-/// The same cut as `ChatAnswer`'s: white space around the thought belongs to neither. Holds back no more than what may begin a
+/// White space around the thought belongs to neither. Holds back no more than what may begin a
 /// mark, and white space until it is known what follows. Marks are ASCII or at least whole characters, so no cut splits one.
 struct ReasoningSplitter: Sendable {
     /// A piece of the answer.

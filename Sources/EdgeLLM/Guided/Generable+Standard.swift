@@ -101,14 +101,16 @@ extension Decimal: Generable {
 }
 
 extension Array: ConvertibleFromGeneratedContent where Element: ConvertibleFromGeneratedContent {
-    /// The elements.
+    /// The elements; one that is still being written is left out until it makes a value.
     ///
-    /// - Throws: `GeneratedContentError` where the content is no array; what an element throws.
+    /// - Throws: `GeneratedContentError` where the content is no array; what a whole element throws.
     public init(_ content: GeneratedContent) throws {
         guard case .array(let elements) = content.storage else { throw content.mismatch("an array") }
-        self = try elements.enumerated().map { index, element in
+        self = try elements.enumerated().compactMap { index, element in
             do {
                 return try Element(element)
+            } catch  where !element.isComplete {
+                return nil
             } catch let error as GeneratedContentError {
                 throw error.inside("\(index)")
             }

@@ -138,6 +138,34 @@ public struct GeneratedContent: Sendable {
         return try Self.read(content, property)
     }
 
+    /// A property of a value that is still being written: nil where it is missing or null, and where what there is makes no value
+    /// yet. For types that are a `PartiallyGenerated`.
+    ///
+    /// - Throws: `GeneratedContentError` where this is no structure; what the type throws for a property that is whole.
+    public func partialValue<Value: ConvertibleFromGeneratedContent>(
+        _ type: Value.Type = Value.self, forProperty property: String
+    ) throws -> Value? {
+        guard let content = try properties[property], content.storage != .null else { return nil }
+        do {
+            return try Self.read(content, property)
+        } catch  where !content.isComplete {
+            return nil
+        }
+    }
+
+    /// The case of an enumeration with payloads: the name and the value of the one property; see
+    /// `GenerationSchema.init(type:description:cases:)`.
+    ///
+    /// - Throws: `GeneratedContentError` where this is no structure with one property.
+    public func caseAndPayload() throws -> (name: String, payload: GeneratedContent) {
+        let properties = try properties
+        guard properties.count == 1, let (name, payload) = properties.first else {
+            throw GeneratedContentError(
+                .typeMismatch, "a structure with one property is needed, but there are \(properties.count)")
+        }
+        return (name, payload)
+    }
+
     private static func read<Value: ConvertibleFromGeneratedContent>(
         _ content: GeneratedContent, _ property: String
     ) throws -> Value {

@@ -113,3 +113,27 @@ extension GenerationGuide {
         GenerationGuide(rule: .element(guide.rule))
     }
 }
+
+/// In `@Guide` nothing says what the elements are. The schema says it; there the guides above are found.
+extension GenerationGuide where Value == [Never] {
+    /// At least this many elements.
+    public static func minimumCount(_ count: Int) -> GenerationGuide<[Never]> {
+        GenerationGuide(rule: .count("minItems", count))
+    }
+
+    /// At most this many elements.
+    public static func maximumCount(_ count: Int) -> GenerationGuide<[Never]> {
+        GenerationGuide(rule: .count("maxItems", count))
+    }
+
+    /// As many elements as the range says.
+    public static func count(_ range: ClosedRange<Int>) -> GenerationGuide<[Never]> {
+        GenerationGuide(rule: .both(.count("minItems", range.lowerBound), .count("maxItems", range.upperBound)))
+    }
+
+    /// Exactly this many elements.
+    @_disfavoredOverload
+    public static func count(_ count: Int) -> GenerationGuide<[Never]> {
+        GenerationGuide(rule: .both(.count("minItems", count), .count("maxItems", count)))
+    }
+}

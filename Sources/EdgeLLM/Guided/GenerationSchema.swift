@@ -22,6 +22,19 @@ public struct GenerationSchema: Sendable {
         node = .union(.init(type, description), description, types.map { .type($0) })
     }
 
+    /// One of several cases: a structure with one property, whose name is the case and whose value is a structure of the payload —
+    /// what `Codable` makes of an enumeration.
+    public init(type: any Generable.Type, description: String? = nil, cases: [Case]) {
+        let name = SchemaNode.Name(type, nil)
+        node = .union(
+            .init(type, description), description,
+            cases.map { one in
+                let payload = SchemaNode.object(name, one.properties)
+                return .object(
+                    name, [Property(name: one.name, description: one.description, node: payload, isOptional: false)])
+            })
+    }
+
     /// A schema put together at run time.
     ///
     /// - Parameter dependencies: schemas that are referred to by name. Those inside of the root may be referred to as well.
@@ -89,6 +102,22 @@ public struct GenerationSchema: Sendable {
             name: String, description: String? = nil, type: String?.Type, guides: [Regex<Output>]
         ) {
             self.init(name: name, description: description, type: type, guides: guides.map { .pattern($0) })
+        }
+    }
+
+    /// A case of an enumeration with payloads.
+    public struct Case: Sendable {
+        let name: String
+        let description: String?
+        let properties: [Property]
+
+        /// A case.
+        ///
+        /// - Parameter properties: the payload; a value without a label is called `_0`, or as many as stand before it.
+        public init(name: String, description: String? = nil, properties: [Property] = []) {
+            self.name = name
+            self.description = description
+            self.properties = properties
         }
     }
 

@@ -25,13 +25,18 @@ struct ResponseForm: Sendable {
 
     /// Makes sure that a whole answer is a whole value.
     ///
-    /// - Throws: `LanguageModelError.incompleteContent`; what the type's initialiser throws.
-    func check(_ text: String, _ reason: FinishReason) throws {
-        guard schema != nil else { return }
+    /// - Parameter isEnforced: whether the model could write nothing that the schema forbids.
+    /// - Throws: `LanguageModelError.incompleteContent`; what the type's initialiser throws; `LanguageModelError.constraintFailed` for
+    ///   what the schema forbids.
+    func check(_ text: String, _ reason: FinishReason, isEnforced: Bool = true) throws {
+        guard let schema else { return }
         guard reason == .endOfTurn else {
             throw LanguageModelError.incompleteContent(.init(text: text, finishReason: reason))
         }
         try decode(GeneratedContent.read(Array(text.utf8)))
+        if !isEnforced, !ToolGrammar.accepts(text, schema: try schema.jsonSchema()) {
+            throw LanguageModelError.constraintFailed("the model's answer is not what the schema describes")
+        }
     }
 
     /// What a stage of the answer says; nil where it says nothing yet.

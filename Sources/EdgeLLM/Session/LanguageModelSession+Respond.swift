@@ -1,4 +1,4 @@
-internal import EdgeEngine
+internal import Synchronization
 
 extension LanguageModelSession {
     /// Answers a prompt.
@@ -111,28 +111,34 @@ extension LanguageModelSession {
         _ turn: Turn, _ entries: [Transcript.Entry], _ options: GenerationOptions, _ form: ResponseForm
     ) async throws {
         var options = options
-        var mode = options.toolCallingMode ?? .allowed
-        if mode == .required, tools.isEmpty {
+        if options.toolCallingMode == .required, tools.isEmpty {
             throw LanguageModelError.invalidOptions("a tool call is required, but the session has no tools")
         }
+        if !tools.isEmpty, options.toolCallingMode != .disallowed {
+            try model.require(.toolCalling, for: "the session has tools")
+        }
+        if form.schema != nil { try model.require(.guidedGeneration, for: "the answer has a schema") }
         var rounds = 0
         while true {
             // Asked anew for each round: a tool may change what it takes.
-            let use =
-                mode == .disallowed || tools.isEmpty ? nil : try ToolUse(tools, isRequired: mode == .required)
-            var reading = try executor.form(of: use)
-            // What a schema constrains is content from its first byte, or a call.
-            if form.schema != nil { reading.reasoning = nil }
-            turn.begin(reading)
-            let before = turn.finished?.usage.generatedTokenCount ?? 0
-            try await executor.respond(
-                to: entries + turn.rounds, tools: use, schema: form.schema, options: options
-            ) { turn.feed($0) }
+            let definitions = options.toolCallingMode == .disallowed ? [] : try ToolUse.definitions(tools)
+            let adapters = state.withLock { $0.adapters }
+            if !adapters.isEmpty { try model.require(.adapters, for: "the session has adapters") }
+            let channel = turn.begin()
+            let before = turn.finished?.usage.output.totalTokenCount ?? 0
+            try await model.respond(
+                .init(
+                    transcript: .init(entries: entries + turn.rounds), enabledTools: definitions, schema: form.schema,
+                    generationOptions: options, adapters: adapters), channel)
+            turn.endRound()
             let calls = turn.calls
             guard let finished = turn.finished else { return }
-            guard !calls.isEmpty else { return try form.check(turn.content, finished.reason) }
+            guard !calls.isEmpty else {
+                return try form.check(turn.content, finished.reason, isEnforced: model.isEnforcing)
+            }
             if let limit = options.maximumResponseTokens {
-                options.maximumResponseTokens = max(0, limit - (finished.usage.generatedTokenCount - before))
+                options.maximumResponseTokens = max(
+                    0, limit - min(limit, finished.usage.output.totalTokenCount - before))
             }
             if finished.reason == .maximumTokens || options.maximumResponseTokens == 0 {
                 leave(calls, of: turn, as: .maximumTokens, because: "the limit of the answer's length was reached")
@@ -142,13 +148,13 @@ extension LanguageModelSession {
                 leave(calls, of: turn, as: .toolLimit, because: "the limit of \(rounds) rounds of tools was reached")
                 return try form.check(turn.content, .toolLimit)
             }
-            guard let outputs = try await outputs(of: calls, for: use) else {
+            guard let outputs = try await outputs(of: calls, for: definitions) else {
                 leave(calls, of: turn, as: .toolStop, because: "the program ended the turn")
                 return try form.check(turn.content, .toolStop)
             }
             turn.close(with: outputs)
             rounds += 1
-            mode = .allowed
+            if options.toolCallingMode == .required { options.toolCallingMode = .allowed }
         }
     }
 

@@ -1,4 +1,3 @@
-internal import EdgeEngine
 public import Observation
 internal import Synchronization
 
@@ -13,6 +12,9 @@ internal import Synchronization
 /// One answer at a time; sessions of the same model share its weights and take turns token by token. Prompts are written with the
 /// model's own chat template, in which nothing that a user, a tool or the model said can become a control token.
 public final class LanguageModelSession: Observable, Sendable {
+    /// Tokens and time; the name that FoundationModels has for it.
+    public typealias Usage = EdgeLLM.Usage
+
     /// What a mistake in the use of a session throws.
     public enum Error: Swift.Error, Sendable, Equatable, CustomStringConvertible {
         /// A request came while another was being answered.
@@ -51,20 +53,14 @@ public final class LanguageModelSession: Observable, Sendable {
 
     private let registrar = ObservationRegistrar()
     let state: Mutex<State>
-    let executor: any SessionExecutor
+    let model: SessionModel
     let tools: [any Tool]
-
-    package init(executor: any SessionExecutor, tools: [any Tool] = [], transcript: Transcript) {
-        self.executor = executor
-        self.tools = tools
-        state = Mutex(State(transcript: transcript))
-    }
 
     /// Begins a conversation.
     ///
     /// - Parameter tools: what the model may call; see `Tool`.
     public convenience init(
-        model: GGUFLanguageModel, tools: [any Tool] = [], instructions: Instructions? = nil
+        model: some LanguageModel, tools: [any Tool] = [], instructions: Instructions? = nil
     ) {
         let entries = instructions.map { [Transcript.Entry.instructions(.init(segments: .text($0.text)))] } ?? []
         self.init(model: model, tools: tools, transcript: Transcript(entries: entries))
@@ -72,21 +68,23 @@ public final class LanguageModelSession: Observable, Sendable {
 
     /// Begins a conversation.
     @_disfavoredOverload
-    public convenience init(model: GGUFLanguageModel, tools: [any Tool] = [], instructions: String?) {
+    public convenience init(model: some LanguageModel, tools: [any Tool] = [], instructions: String?) {
         self.init(model: model, tools: tools, instructions: instructions.map { Instructions($0) })
     }
 
     /// Begins a conversation with instructions put together from parts.
     public convenience init<F: Swift.Error>(
-        model: GGUFLanguageModel, tools: [any Tool] = [],
+        model: some LanguageModel, tools: [any Tool] = [],
         @InstructionsBuilder instructions: () throws(F) -> Instructions
     ) throws(F) {
         self.init(model: model, tools: tools, instructions: try instructions())
     }
 
     /// Goes on with a conversation.
-    public convenience init(model: GGUFLanguageModel, tools: [any Tool] = [], transcript: Transcript) {
-        self.init(executor: GGUFExecutor(model), tools: tools, transcript: transcript)
+    public init(model: some LanguageModel, tools: [any Tool] = [], transcript: Transcript) {
+        self.model = SessionModel(model)
+        self.tools = tools
+        state = Mutex(State(transcript: transcript))
     }
 
     /// What was said so far. The prompt is in it while its answer is being written, the answer when it is whole.
@@ -123,14 +121,12 @@ public final class LanguageModelSession: Observable, Sendable {
     /// What is added to the model's weights in this session, in this order; see `GGUFLanguageModel.loadAdapter(contentsOf:)`.
     ///
     /// May be changed between answers: the next one is computed with the new adapters, from its beginning. Other sessions of the
-    /// model do not notice. An adapter of another model fails the next answer with `ModelLoadingError`.
+    /// model do not notice. An adapter of another model fails the next answer with `ModelLoadingError`; a model that takes none, with
+    /// `LanguageModelError.unsupportedCapability`.
     public var adapters: [LoRAAdapter] {
         get { read(\.adapters) { $0.adapters } }
         set {
-            registrar.withMutation(of: self, keyPath: \.adapters) {
-                state.withLock { $0.adapters = newValue }
-                executor.use(newValue)
-            }
+            registrar.withMutation(of: self, keyPath: \.adapters) { state.withLock { $0.adapters = newValue } }
         }
     }
 
@@ -153,32 +149,32 @@ public final class LanguageModelSession: Observable, Sendable {
     /// Computes ahead what the next prompts begin with: instructions, the conversation so far, and a prefix. Returns at once; the
     /// next answer waits for what it does. Only a hint: where it cannot be done, nothing happens.
     public func prewarm(promptPrefix: Prompt? = nil) {
-        let executor = executor
+        let model = model
         state.withLock { state in
             guard state.turn == nil else { return }
             let previous = state.worker
-            let entries = state.transcript.entries
-            let tools = tools
+            let (entries, adapters, tools) = (state.transcript.entries, state.adapters, tools)
             state.worker = Task {
                 await previous?.value
-                let use = tools.isEmpty ? nil : try? ToolUse(tools, isRequired: false)
-                guard tools.isEmpty || use != nil else { return }
-                await executor.prewarm(entries, tools: use, promptPrefix: promptPrefix?.text ?? "")
+                guard let definitions = try? ToolUse.definitions(tools) else { return }
+                let prompt = promptPrefix.map { [Transcript.Entry.prompt(.init(segments: .text($0.text)))] } ?? []
+                await model.prewarm(
+                    .init(transcript: .init(entries: entries + prompt), enabledTools: definitions, adapters: adapters))
             }
         }
     }
 
     /// Frees the memory of the cache and keeps the transcript; the next answer computes its whole prompt.
-    public func releaseCache() { executor.releaseCache() }
+    public func releaseCache() { model.releaseCache() }
 
     /// Tokens that a request with this prompt would have now: the conversation so far, the tools, the template and all.
     ///
-    /// - Throws: `LanguageModelError` where the conversation cannot be written with the model's template.
+    /// - Throws: `LanguageModelError` where the conversation cannot be written with the model's template, and
+    ///   `unsupportedCapability` where the model is none from a file.
     public func tokenCount(for prompt: some PromptRepresentable) throws -> Int {
-        let entries = transcript.entries
-        return try executor.tokenCount(
-            of: entries + [.prompt(.init(segments: .text(prompt.promptRepresentation.text)))],
-            tools: tools.isEmpty ? nil : ToolUse(tools, isRequired: false))
+        let entries = transcript.entries + [.prompt(.init(segments: .text(prompt.promptRepresentation.text)))]
+        return try model.tokenCount(
+            .init(transcript: .init(entries: entries), enabledTools: ToolUse.definitions(tools)))
     }
 
     private func read<Value>(_ keyPath: KeyPath<LanguageModelSession, some Any>, _ body: (State) -> Value) -> Value {

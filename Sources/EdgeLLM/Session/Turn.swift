@@ -1,5 +1,3 @@
-internal import EdgeEngine
-internal import EdgeTemplate
 internal import Synchronization
 
 /// One answer in the making: what has come of it so far, and those who read it.
@@ -16,15 +14,22 @@ final class Turn: Sendable {
     private struct State: Sendable {
         /// What the rounds before this one added: thoughts, words, calls and what came of them.
         var entries: [Transcript.Entry] = []
-        var splitter: AnswerSplitter?
         /// All content, of all rounds.
         var content = ""
         /// This round's.
         var words = ""
         var reasoning = ""
         var calls: [PendingCall] = []
+        /// What the model said about this round, and what was counted.
+        var usage: Usage?
+        var counted = Usage.Output(totalTokenCount: 0, reasoningTokenCount: 0)
+        var reason = FinishReason.endOfTurn
+        /// Rounds begun, and whether the model may still add to the last.
+        var round = 0
+        var isListening = false
         /// Whether the model has ended the round.
         var isRoundOver = false
+        /// Why the last round ended, and what all took.
         var finished: (reason: FinishReason, usage: Usage)?
         var outcome: Result<Outcome, any Error>?
         var drop: (@Sendable () -> Void)?
@@ -33,8 +38,9 @@ final class Turn: Sendable {
     /// A call that the model wrote in this round.
     struct PendingCall: Sendable {
         var call: Transcript.ToolCall
+        fileprivate var scan = ObjectScan()
         /// False where its arguments break off.
-        var isWhole: Bool
+        var isWhole: Bool { scan.isWhole }
     }
 
     private let state = Mutex(State())
@@ -84,8 +90,20 @@ final class Turn: Sendable {
         return entries
     }
 
-    /// Says how the next round's answer is to be read, before anything of it is fed.
-    func begin(_ form: AnswerForm) { state.withLock { $0.splitter = AnswerSplitter(form) } }
+    /// Begins a round of the model; returns where its answer goes.
+    func begin() -> LanguageModelExecutorGenerationChannel {
+        let round = state.withLock { state in
+            state.usage = nil
+            state.counted = Usage.Output(totalTokenCount: 0, reasoningTokenCount: 0)
+            state.reason = .endOfTurn
+            state.isRoundOver = false
+            state.isListening = true
+            state.round += 1
+            return state.round
+        }
+        // What a model keeps of the channel keeps no session, and reaches no later round.
+        return LanguageModelExecutorGenerationChannel { [weak self] in self?.feed($0, round) }
+    }
 
     /// The calls of the round that has ended.
     var calls: [PendingCall] { state.withLock { $0.calls } }
@@ -113,54 +131,79 @@ final class Turn: Sendable {
         }
     }
 
-    /// Takes what the model yields.
-    func feed(_ event: GenerationEvent) {
-        let events = state.withLock { state in
-            guard state.outcome == nil else { return [LanguageModelSession.Event]() }
-            var pieces: [AnswerSplitter.Piece]
-            switch event {
-            case .text(let text): pieces = state.splitter?.append(text) ?? [.content(text)]
-            case .mark(let token): pieces = state.splitter?.append(mark: token) ?? []
-            case .finished(let reason, let statistics):
-                pieces = state.splitter?.finish() ?? []
-                var usage = Usage(statistics)
-                if let before = state.finished?.usage {
-                    usage.add(before)
-                    usage.timeToFirstToken = before.timeToFirstToken
-                }
-                state.finished = (FinishReason(reason), usage)
-                state.isRoundOver = true
-            }
-            return pieces.map { Self.take($0, &state) }
+    /// Takes what the model sends.
+    private func feed(_ event: LanguageModelExecutorGenerationChannel.Event, _ round: Int) {
+        let told: LanguageModelSession.Event? = state.withLock { state in
+            guard state.outcome == nil, state.isListening, state.round == round else { return nil }
+            return Self.take(event, &state)
         }
-        for event in events {
-            self.event.yield(event)
-            if case .text = event { tick.yield() }
-        }
+        guard let told else { return }
+        self.event.yield(told)
+        if case .text = told { tick.yield() }
     }
 
-    private static func take(_ piece: AnswerSplitter.Piece, _ state: inout State) -> LanguageModelSession.Event {
-        switch piece {
-        case .content(var text):
+    /// Ends the round: the model has returned. Calls that are not whole are told now.
+    func endRound() {
+        let broken = state.withLock { state in
+            guard state.outcome == nil, state.isListening else { return [Transcript.ToolCall]() }
+            state.isListening = false
+            var usage = Usage.zero
+            usage.add(state.usage ?? Usage(input: usage.input, output: state.counted))
+            if let before = state.finished?.usage {
+                usage.add(before)
+                usage.timeToFirstToken = before.timeToFirstToken
+            }
+            state.finished = (state.reason, usage)
+            state.isRoundOver = true
+            return state.calls.filter { !$0.isWhole }.map(\.call)
+        }
+        for call in broken { event.yield(.toolCall(call)) }
+    }
+
+    private static func take(
+        _ event: LanguageModelExecutorGenerationChannel.Event, _ state: inout State
+    ) -> LanguageModelSession.Event? {
+        func count(_ tokens: Int, _ state: inout State) {
+            var sum = Usage(input: Usage.zero.input, output: state.counted)
+            var output = Usage.Output(totalTokenCount: tokens, reasoningTokenCount: 0)
+            if case .reasoning = event { output.reasoningTokenCount = tokens }
+            sum.add(Usage(input: Usage.zero.input, output: output))
+            state.counted = sum.output
+        }
+        switch event {
+        case .usage(let usage): state.usage = usage
+        case .response(action: .updateUsage(let input, let output)),
+            .reasoning(action: .updateUsage(let input, let output)),
+            .toolCalls(action: .updateUsage(let input, let output)):
+            state.usage = Usage(input: input, output: output)
+        case .finished(let reason): state.reason = reason
+        case .response(action: .appendText(var text, let tokens)):
+            count(tokens, &state)
+            guard !text.isEmpty else { return nil }
             state.words += text
             // Words of different rounds are paragraphs of the whole.
             if state.words.utf8.count == text.utf8.count, !state.content.isEmpty { text = "\n\n" + text }
             state.content += text
             return .text(text)
-        case .reasoning(let text):
+        case .reasoning(action: .appendText(let text, let tokens)):
+            count(tokens, &state)
+            guard !text.isEmpty else { return nil }
             state.reasoning += text
             return .reasoning(text)
-        case .call(let call):
-            let made = Transcript.ToolCall(id: newCallID(), toolName: call.name, arguments: call.arguments)
-            state.calls.append(PendingCall(call: made, isWhole: call.isWhole))
-            return .toolCall(made)
+        case .toolCalls(action: .toolCall(let id, let name, action: .appendArguments(let arguments, let tokens))):
+            count(tokens, &state)
+            var index = state.calls.count
+            if let known = state.calls.lastIndex(where: { $0.call.id == id }) {
+                index = known
+            } else {
+                state.calls.append(PendingCall(call: .init(id: id, toolName: name, arguments: "")))
+            }
+            let wasWhole = state.calls[index].isWhole
+            state.calls[index].call.arguments += arguments
+            state.calls[index].scan.append(arguments)
+            return state.calls[index].isWhole && !wasWhole ? .toolCall(state.calls[index].call) : nil
         }
-    }
-
-    /// A name for a call. Some templates insist on nine letters and digits.
-    private static func newCallID() -> String {
-        let signs = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
-        return String((0..<9).map { _ in signs.randomElement() ?? "0" })
+        return nil
     }
 
     /// Ends it, once; whoever reads gets to know after this.
@@ -214,4 +257,30 @@ final class TurnReading: Sendable {
     let turn: Turn
     init(_ turn: Turn) { self.turn = turn }
     deinit { turn.drop() }
+}
+
+/// Sees where a JSON object that comes in pieces ends.
+private struct ObjectScan: Sendable {
+    private var depth = 0
+    private var isInText = false
+    private var isEscaped = false
+    private(set) var isWhole = false
+
+    mutating func append(_ text: String) {
+        for byte in text.utf8 {
+            if isInText {
+                if !isEscaped, byte == UInt8(ascii: "\"") { isInText = false }
+                isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isInText = true
+            case UInt8(ascii: "{"): depth += 1
+            case UInt8(ascii: "}"):
+                depth -= 1
+                if depth == 0 { isWhole = true }
+            default: break
+            }
+        }
+    }
 }

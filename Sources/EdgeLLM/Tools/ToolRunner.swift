@@ -11,11 +11,13 @@ extension LanguageModelSession {
     ///
     /// - Throws: `ToolCallError` of the first tool that fails, unless the model is to be told; `CancellationError`, at once, even where
     ///   a tool does not heed its cancellation.
-    func outputs(of calls: [Turn.PendingCall], for use: ToolUse?) async throws -> [Transcript.ToolOutput]? {
+    func outputs(
+        of calls: [Turn.PendingCall], for definitions: [Transcript.ToolDefinition]
+    ) async throws -> [Transcript.ToolOutput]? {
         let (approval, policy) = state.withLock { ($0.approval, $0.failurePolicy) }
         var steps: [Step] = []
         for pending in calls {
-            let step = step(for: pending, use)
+            let step = step(for: pending, definitions)
             guard case .call = step, let approval else {
                 steps.append(step)
                 continue
@@ -35,7 +37,7 @@ extension LanguageModelSession {
     }
 
     /// A call the tool for which is not there, or whose arguments cannot be read, is answered with the reason.
-    private func step(for pending: Turn.PendingCall, _ use: ToolUse?) -> Step {
+    private func step(for pending: Turn.PendingCall, _ definitions: [Transcript.ToolDefinition]) -> Step {
         let call = pending.call
         guard let tool = tools.first(where: { $0.name == call.toolName }) else {
             let names = tools.map(\.name).joined(separator: ", ")
@@ -44,7 +46,7 @@ extension LanguageModelSession {
         guard pending.isWhole else { return .output("Error: the arguments are no whole JSON object") }
         do {
             let content = try GeneratedContent(json: call.arguments)
-            let schema = use?.tools.first { $0.name == call.toolName }?.schema
+            let schema = try definitions.first { $0.name == call.toolName }?.parameters.jsonSchema()
             guard schema.map({ ToolGrammar.accepts(call.arguments, schema: $0) }) != false else {
                 return .output("Error: the arguments are not what the schema of \(tool.name) describes")
             }

@@ -21,23 +21,42 @@ package struct ToolUse: Sendable, Equatable {
         self.isRequired = isRequired
     }
 
+    /// The tools of a request; nil where it has none.
+    ///
+    /// - Throws: `LanguageModelError.unsupportedGenerationGuide`.
+    init?(_ request: LanguageModelExecutorGenerationRequest) throws {
+        guard !request.enabledToolDefinitions.isEmpty else { return nil }
+        try self.init(
+            request.enabledToolDefinitions, isRequired: request.generationOptions.toolCallingMode == .required)
+    }
+
+    /// - Throws: `LanguageModelError.unsupportedGenerationGuide`.
+    init(_ definitions: [Transcript.ToolDefinition], isRequired: Bool) throws {
+        tools = try definitions.map { tool in
+            Description(
+                name: tool.name, description: tool.description, schema: try tool.parameters.jsonSchema(),
+                showsSchema: tool.includesSchemaInInstructions)
+        }
+        self.isRequired = isRequired
+    }
+
+    /// The tools of a session, as they are now.
+    ///
     /// - Throws: `LanguageModelError.invalidOptions` for a name that cannot be written or is there twice, and what the schema throws.
-    init(_ tools: [any Tool], isRequired: Bool) throws {
+    static func definitions(_ tools: [any Tool]) throws -> [Transcript.ToolDefinition] {
         var names: Set<String> = []
-        self.tools = try tools.map { tool in
-            let name = tool.name
-            guard !name.isEmpty, name.utf8.count <= 64, name.utf8.allSatisfy({ Self.isNamePart($0) }) else {
+        return try tools.map { tool in
+            let definition = try Transcript.ToolDefinition(tool: tool)
+            let name = definition.name
+            guard !name.isEmpty, name.utf8.count <= 64, name.utf8.allSatisfy({ isNamePart($0) }) else {
                 throw LanguageModelError.invalidOptions(
                     "\"\(name)\" is no name for a tool; use 1 to 64 letters, digits, _, - and .")
             }
             guard names.insert(name).inserted else {
                 throw LanguageModelError.invalidOptions("two tools have the name \(name)")
             }
-            return Description(
-                name: name, description: tool.description, schema: try tool.parameters.jsonSchema(),
-                showsSchema: tool.includesSchemaInInstructions)
+            return definition
         }
-        self.isRequired = isRequired
     }
 
     private static func isNamePart(_ byte: UInt8) -> Bool {

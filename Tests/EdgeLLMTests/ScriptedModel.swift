@@ -4,7 +4,24 @@ import EdgeTemplate
 import Synchronization
 
 /// A model that says what the test wants, piece by piece, and keeps count.
-final class ScriptedExecutor: SessionExecutor {
+final class ScriptedModel: LanguageModel {
+    struct Executor: LanguageModelExecutor {
+        struct Configuration: Hashable, Sendable {}
+
+        init(configuration: Configuration) {}
+
+        func prewarm(model: ScriptedModel, transcript: Transcript) {
+            model.state.withLock { $0.prewarmed.append(transcript.last?.text ?? "") }
+        }
+
+        func respond(
+            to request: LanguageModelExecutorGenerationRequest, model: ScriptedModel,
+            streamingInto channel: LanguageModelExecutorGenerationChannel
+        ) async throws {
+            try await model.respond(to: request, channel)
+        }
+    }
+
     struct Failure: Error {}
 
     struct State {
@@ -15,7 +32,8 @@ final class ScriptedExecutor: SessionExecutor {
         var prompts: [[Transcript.Entry]] = []
         var schemas: [GenerationSchema?] = []
         var prewarmed: [String] = []
-        var tools: [ToolUse?] = []
+        var tools: [[Transcript.ToolDefinition]] = []
+        var modes: [GenerationOptions.ToolCallingMode?] = []
         /// While set, no piece comes.
         var isHeld = false
     }
@@ -48,32 +66,25 @@ final class ScriptedExecutor: SessionExecutor {
         reason = .endOfTurn
     }
 
-    func form(of tools: ToolUse?) throws -> AnswerForm {
-        var form = answerForm
-        if tools == nil { form.calls = nil }
-        form.isOpened = tools?.isRequired == true
-        return form
-    }
-    func tokenCount(of entries: [Transcript.Entry], tools: ToolUse?) throws -> Int {
-        entries.reduce(0) { $0 + $1.text.count }
-    }
-    func prewarm(_ entries: [Transcript.Entry], tools: ToolUse?, promptPrefix: String) async {
-        state.withLock { $0.prewarmed.append(promptPrefix) }
-    }
-    func use(_ adapters: [LoRAAdapter]) {}
+    let capabilities = LanguageModelCapabilities([.toolCalling, .guidedGeneration, .reasoning])
+    var executorConfiguration: Executor.Configuration { .init() }
 
-    func releaseCache() {}
-
-    func respond(
-        to entries: [Transcript.Entry], tools: ToolUse?, schema: GenerationSchema?, options: GenerationOptions,
-        yield: @Sendable (GenerationEvent) -> Void
+    private func respond(
+        to request: LanguageModelExecutorGenerationRequest, _ channel: LanguageModelExecutorGenerationChannel
     ) async throws {
+        let (tools, options) = (request.enabledToolDefinitions, request.generationOptions)
+        var form = answerForm
+        if tools.isEmpty { form.calls = nil }
+        if request.schema != nil { form.reasoning = nil }
+        form.isOpened = !tools.isEmpty && options.toolCallingMode == .required
+        let feed = AnswerFeed(form, into: channel) { $0.count }
         let round = state.withLock {
             $0.running += 1
             if $0.running > 1 { $0.overlaps += 1 }
-            $0.prompts.append(entries)
+            $0.prompts.append(request.transcript.entries)
             $0.tools.append(tools)
-            $0.schemas.append(schema)
+            $0.modes.append(options.toolCallingMode)
+            $0.schemas.append(request.schema)
             return $0.prompts.count - 1
         }
         defer { state.withLock { $0.running -= 1 } }
@@ -90,16 +101,16 @@ final class ScriptedExecutor: SessionExecutor {
             state.withLock { $0.yielded += 1 }
             generated += 1
             if piece.hasPrefix("#"), let token = Int32(piece.dropFirst()) {
-                yield(.mark(token))
+                feed.feed(.mark(token))
             } else {
-                yield(.text(piece))
+                feed.feed(.text(piece))
             }
         }
         if fails { throw Failure() }
         var statistics = GenerationStatistics()
-        statistics.promptTokenCount = entries.count
+        statistics.promptTokenCount = request.transcript.count
         statistics.generatedTokenCount = generated
-        yield(.finished(generated < pieces.count ? .maximumTokens : reason, statistics))
+        feed.feed(.finished(generated < pieces.count ? .maximumTokens : reason, statistics))
     }
 }
 

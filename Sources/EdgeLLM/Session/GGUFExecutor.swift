@@ -1,0 +1,187 @@
+internal import EdgeEngine
+internal import EdgeTemplate
+internal import EdgeTokenizer
+internal import Foundation
+internal import Synchronization
+
+extension GGUFLanguageModel: LanguageModel {
+    /// Calls of tools and typed answers, enforced by grammars; adapters; thoughts where the chat template knows any.
+    public var capabilities: LanguageModelCapabilities {
+        let thinks = (try? chat.format())?.reasoning != nil
+        return .init([.toolCalling, .guidedGeneration, .adapters] + (thinks ? [.reasoning] : []))
+    }
+
+    /// What an executor of this model is made from.
+    public var executorConfiguration: Executor.Configuration { .init(engine: ObjectIdentifier(engine)) }
+
+    /// Tokens of a conversation as the chat template writes it, up to where the answer begins: instructions, what was said, the form that
+    /// a prompt asks for, and the tools. A request with this conversation has as many.
+    ///
+    /// - Parameter tools: the tools that a session would have.
+    /// - Throws: `LanguageModelError` where the conversation cannot be written with the template, or the tools cannot be told.
+    public func tokenCount(
+        for entries: some Collection<Transcript.Entry>, tools: [any Tool] = []
+    ) throws -> Int {
+        try Executor(configuration: executorConfiguration).tokenCount(
+            of: LanguageModelExecutorGenerationRequest(
+                transcript: Transcript(entries: entries), enabledTools: ToolUse.definitions(tools)), model: self)
+    }
+
+    /// What a session needs of a model from a GGUF file: its cache.
+    public final class Executor: LanguageModelExecutor {
+        /// The model whose context an executor has.
+        public struct Configuration: Hashable, Sendable {
+            let engine: ObjectIdentifier
+        }
+
+        private let configuration: Configuration
+        /// The date that templates write, fixed so that a prompt's beginning stays the same while the session lasts.
+        private let now: TemplateTime
+        private let context = Mutex<GenerationContext?>(nil)
+        private typealias Known = (
+            tools: [ToolUse.Description], schema: GenerationSchema?, constraint: GenerationConstraint
+        )
+        /// The grammar used last: rounds of a turn mostly have the same.
+        private let known = Mutex<Known?>(nil)
+
+        /// Work on the cache that was begun by `prewarm(model:transcript:)`.
+        private let pending = Mutex<Task<Void, Never>?>(nil)
+
+        /// An executor with nothing in its cache.
+        public init(configuration: Configuration) {
+            self.configuration = configuration
+            now = .local(Date())
+        }
+
+        /// The tokens of a request as the model gets it.
+        func tokenCount(of request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel) throws -> Int {
+            try model.chat.format().tokens(
+                of: request.transcript, tools: ToolUse(request), answers: true, now: now
+            ).count
+        }
+
+        /// Computes ahead what a conversation begins with.
+        public func prewarm(model: GGUFLanguageModel, transcript: Transcript) {
+            pending.withLock { pending in
+                let before = pending
+                pending = Task {
+                    await before?.value
+                    await self.prewarm(LanguageModelExecutorGenerationRequest(transcript: transcript), model: model)
+                }
+            }
+        }
+
+        /// Fills the cache with what every prompt that begins like this one shares; a prompt at the end is the beginning of one.
+        func prewarm(_ request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel) async {
+            guard configuration == model.executorConfiguration, let format = try? model.chat.format() else { return }
+            let tools: ToolUse?
+            do { tools = try ToolUse(request) } catch { return }
+            var entries = request.transcript.entries
+            var prefix = ""
+            if case .prompt(let prompt)? = entries.last {
+                prefix = prompt.segments.text
+                entries.removeLast()
+            }
+            // What two prompts that go on differently have in common, every prompt with this beginning has.
+            let renderings = ["a", "1"].compactMap { rest in
+                try? format.tokens(
+                    of: entries + [.prompt(.init(segments: .text(prefix + rest)))], tools: tools, answers: true,
+                    now: now)
+            }
+            guard renderings.count == 2 else { return }
+            let shared = zip(renderings[0], renderings[1]).prefix { $0 == $1 }.map(\.0)
+            guard !shared.isEmpty, let context = try? await context(of: model, request.adapters) else { return }
+            try? await model.engine.prefill(shared, in: context)
+        }
+
+        /// Answers a request.
+        ///
+        /// - Throws: `LanguageModelError`, `ModelLoadingError` for an adapter of another model, `CancellationError`,
+        ///   `LanguageModelSession.Error.concurrentRequests` while it answers another.
+        public nonisolated(nonsending) func respond(
+            to request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel,
+            streamingInto channel: LanguageModelExecutorGenerationChannel
+        ) async throws {
+            guard configuration == model.executorConfiguration else {
+                throw LanguageModelError.invalidOptions("the executor was made for another model")
+            }
+            await pending.withLock { $0 }?.value
+            let format = try model.chat.format()
+            let tools = try ToolUse(request)
+            let options = request.generationOptions
+            let constraint = try constraint(request.schema, tools, format, model.grammars)
+            let tokens = try format.tokens(of: request.transcript, tools: tools, answers: true, now: now)
+            guard tokens.count < model.contextSize else {
+                throw LanguageModelError.contextSizeExceeded(
+                    .init(contextSize: model.contextSize, tokenCount: tokens.count))
+            }
+            let seed = options.seed ?? UInt64.random(in: 0...(.max))
+            var form = format.form(of: tools)
+            var generation = GenerationRequest(
+                prompt: tokens, sampling: try options.parameters(seed: seed, tokenizer: model.engine.tokenizer),
+                maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
+                ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens, constraint: constraint)
+            if let tools {
+                generation.markTokens = Set(form.marks.keys)
+                // A call that has to be made is open already, and one that stands beside a schema is in its grammar.
+                if !tools.isRequired, request.schema == nil { generation.trigger = ToolTrigger(form) }
+            }
+            // What a schema constrains is content from its first byte, or a call.
+            if request.schema != nil { form.reasoning = nil }
+            let tokenizer = model.engine.tokenizer
+            let feed = AnswerFeed(form, into: channel) {
+                tokenizer.encode($0, addSpecial: false, parseSpecial: false).count
+            }
+            do {
+                try await model.engine.generate(generation, in: context(of: model, request.adapters)) { feed.feed($0) }
+            } catch {
+                throw LanguageModelError.translate(error)
+            }
+        }
+
+        /// The grammar of an answer: what the schema says, calls of the tools, or either.
+        ///
+        /// - Throws: `LanguageModelError.unsupportedGenerationGuide`.
+        private func constraint(
+            _ schema: GenerationSchema?, _ tools: ToolUse?, _ format: ChatFormat, _ grammars: GrammarCache
+        ) throws -> GenerationConstraint? {
+            guard let tools else { return try schema.map { try grammars.constraint(for: $0) } }
+            let content = tools.isRequired ? nil : schema
+            if let known = known.withLock({ $0 }), known.tools == tools.tools, known.schema == content {
+                return known.constraint
+            }
+            let grammar = ToolGrammar(syntax: format.calls, tokenizer: format.tokenizer)
+            let made = GenerationConstraint(
+                try content.map { try grammar.grammar(for: tools, or: grammars.constraint(for: $0).grammar) }
+                    ?? grammar.grammar(for: tools), marks: Set(grammar.marks.keys))
+            known.withLock { $0 = (tools.tools, content, made) }
+            return made
+        }
+
+        /// Frees the cache; the next answer computes all of its prompt.
+        func releaseCache() { context.withLock { $0 = nil } }
+
+        /// The context, made when it is first needed, with these adapters.
+        private func context(of model: GGUFLanguageModel, _ adapters: [LoRAAdapter]) async throws -> GenerationContext {
+            let applied = adapters.map(\.applied)
+            if let context = context.withLock({ $0 }) {
+                try await model.engine.apply(applied, to: context)
+                return context
+            }
+            let made = try await model.engine.makeContext(adapters: applied)
+            context.withLock { $0 = made }
+            return made
+        }
+    }
+}
+
+extension TemplateTime {
+    /// A moment in the calendar and time zone of this machine.
+    static func local(_ date: Date) -> TemplateTime {
+        let parts = Calendar(identifier: .gregorian).dateComponents(
+            [.year, .month, .day, .hour, .minute, .second], from: date)
+        return TemplateTime(
+            year: parts.year ?? 1970, month: parts.month ?? 1, day: parts.day ?? 1, hour: parts.hour ?? 0,
+            minute: parts.minute ?? 0, second: parts.second ?? 0)
+    }
+}
