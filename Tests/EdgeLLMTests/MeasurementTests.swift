@@ -96,7 +96,7 @@ import Testing
         #expect(model.tokenizer.encode(Self.text) == original.encode(Self.text))
         var options = GenerationOptions(maximumResponseTokens: 4)
         options.local.ignoresEnd = true
-        #expect(try await model.completion(of: "Check", options: options).usage.generatedTokenCount == 4)
+        #expect(try await model.completion(of: "Check", options: options).usage.output.totalTokenCount == 4)
         #expect(throws: ModelLoadingError.self) {
             try synthetic.write(to: URL(fileURLWithPath: "/nowhere/at/all.gguf"))
         }
