@@ -40,7 +40,9 @@ import Testing
         var rooms: [String: Set<String>] = [:]
         for match in table.matches(of: /\(\s*"(\w+)",\s*\[([^\]]*)\]( \+ kernelRooms)?/) {
             let names = match.2.matches(of: /"(\w+)"/).map { String($0.1) }
-            let kernels = ["EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsAVX512", "EdgeKernelsNEON"]
+            let kernels = [
+                "EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512", "EdgeKernelsNEON",
+            ]
             rooms[String(match.1)] = Set(names + (match.3 == nil ? [] : kernels))
         }
         #expect(rooms.count > 15 && rooms["EdgeKernels"]?.contains("EdgeKernelsAVX2") == true)
