@@ -154,6 +154,7 @@ let package = Package(
         .executable(name: "edge-masks", targets: ["EdgeMasks"]),
         .executable(name: "edge-guided", targets: ["EdgeGuided"]),
         .executable(name: "edge-cancel", targets: ["EdgeCancelling"]),
+        .executable(name: "edge-drafts", targets: ["EdgeDrafts"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -195,6 +196,14 @@ let package = Package(
                 "EdgeEngine", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeModel", "EdgeSampling", "EdgeTokenizer",
             ],
             path: "Benchmarks/Guided",
+            swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeDrafts",
+            dependencies: [
+                "EdgeEngine", "EdgeGGUF", "EdgeKernels", "EdgeModel", "EdgeSampling", "EdgeTokenizer",
+                "EdgeTestSupport",
+            ],
+            path: "Benchmarks/Drafts",
             swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeCancelling", dependencies: ["EdgeLLM"], path: "Benchmarks/Cancelling", swiftSettings: language),
