@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release allocations bits neon avx512 consumer macros docs example bench fuzz lint soak format clean packages test-packages
+.PHONY: demo build test test-debug test-release tsan allocations bits neon avx512 consumer macros docs example bench fuzz lint soak format clean packages test-packages
 
 packages:
 	@.ci/packages
@@ -74,21 +74,28 @@ macros: packages
 	Tests/Macros/check "$$($(SWIFT) build --traits Macros --scratch-path .build-macros --show-bin-path)"
 
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Cancelling Benchmarks/Benchmarks
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Drafts Benchmarks/Cancelling Benchmarks/Benchmarks
 
 # Damaged files must give errors and nothing else; seeds are printed, so a failure can be repeated.
 fuzz: packages
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --seconds $(FUZZ_SECONDS)
 
-# Long runs: every test in release, with 20,000 outputs under random schemas, and a million damaged files through reader, loader and a token.
-soak: packages
+# The rooms with threads under the thread sanitizer: an hour or so, as kernels are checked load by load.
+tsan: packages
+	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-tsan
+	$(SWIFT) test --skip-build --sanitize=thread --scratch-path .build-tsan --filter \
+		'EdgePlatformTests|EdgeKernelsTests|EdgeModelTests|EdgeEngineTests|EdgeLLMTests'
+
+# Long runs: every test in release, with 20,000 outputs under random schemas, the thread sanitizer, and a million damaged files through
+# reader, loader and a token.
+soak: packages tsan
 	EDGE_GUIDED_OUTPUTS=20000 EDGE_SESSIONS=10000 $(MAKE) test-release
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 
 format:
-	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Cancelling Benchmarks/Benchmarks
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Drafts Benchmarks/Cancelling Benchmarks/Benchmarks
 
 clean:
 	rm -rf .build .build-macros Benchmarks/.build

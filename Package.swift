@@ -163,6 +163,7 @@ let package = Package(
         .executable(name: "edge-masks", targets: ["EdgeMasks"]),
         .executable(name: "edge-guided", targets: ["EdgeGuided"]),
         .executable(name: "edge-cancel", targets: ["EdgeCancelling"]),
+        .executable(name: "edge-drafts", targets: ["EdgeDrafts"]),
     ],
     traits: [
         .trait(name: macros, description: "The macros @Generable and @Guide; they need swift-syntax.")
@@ -217,6 +218,14 @@ let package = Package(
                 "EdgeEngine", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeModel", "EdgeSampling", "EdgeTokenizer",
             ],
             path: "Benchmarks/Guided",
+            swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeDrafts",
+            dependencies: [
+                "EdgeEngine", "EdgeGGUF", "EdgeKernels", "EdgeModel", "EdgeSampling", "EdgeTokenizer",
+                "EdgeTestSupport",
+            ],
+            path: "Benchmarks/Drafts",
             swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeCancelling", dependencies: ["EdgeLLM"], path: "Benchmarks/Cancelling", swiftSettings: language),

@@ -92,7 +92,9 @@ package actor Engine {
         statistics.cachedTokenCount = context.reusePrefix(of: request.prompt)
         try await prefill(request.prompt[statistics.cachedTokenCount...], context)
         statistics.prefillSeconds = Clock.seconds(from: start)
-        let limit = min(request.maximumTokens ?? .max, contextSize - request.prompt.count)
+        let limit = min(
+            request.maximumTokens ?? .max, contextSize - request.prompt.count,
+            request.script.isEmpty ? .max : request.script.count)
         sampler.reserve(request.prompt.count + limit)
         for id in request.prompt { sampler.accept(id) }
 
@@ -150,7 +152,8 @@ package actor Engine {
                 }
                 answer.statistics.constraintSeconds += Clock.seconds(from: start)
             }
-            let id = try choose(&sampler, row: drafts.row, allowed: follower?.bits)
+            let chosen = try choose(&sampler, row: drafts.row, allowed: follower?.bits)
+            let id = request.script.isEmpty ? chosen : request.script[answer.statistics.generatedTokenCount]
             sampler.accept(id)
             if tokenizer.isEndOfGeneration(id), !request.ignoresEnd || follower != nil {
                 answer.count()

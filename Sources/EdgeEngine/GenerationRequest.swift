@@ -20,6 +20,8 @@ package struct GenerationRequest: Sendable {
     package var markTokens: Set<Int32>
     /// Whether drafts from the context may speed the answer up. They change no token of it.
     package var speculates = true
+    /// What is chosen whatever the logits say, for measuring; the answer ends with it. Empty for choosing.
+    package var script: [Int32] = []
 
     package init(
         prompt: [Int32], sampling: SamplingParameters, maximumTokens: Int? = nil, stopSequences: [String] = [],

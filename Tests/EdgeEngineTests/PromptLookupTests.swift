@@ -27,12 +27,13 @@ import Testing
     private func answer(
         _ engine: Engine, _ prompt: String, _ sampling: SamplingParameters = .greedy, limit: Int = 120,
         speculates: Bool, constraint: GenerationConstraint? = nil, stops: [String] = [],
-        in context: GenerationContext? = nil
+        in context: GenerationContext? = nil, script: [Int32] = []
     ) async throws -> Answer {
         var request = GenerationRequest(
             prompt: engine.tokenizer.encode(prompt, addSpecial: true, parseSpecial: false), sampling: sampling,
             maximumTokens: limit, stopSequences: stops, ignoresEnd: true, constraint: constraint)
         request.speculates = speculates
+        request.script = script
         let record = Mutex(Answer())
         let used = if let context { context } else { try await engine.makeContext() }
         try await engine.generate(request, in: used) { event in
@@ -83,6 +84,18 @@ import Testing
         }
         #expect(drafted > 0 && accepted > 0)
         print("drafts: \(accepted) of \(drafted) tokens were right")
+    }
+
+    @Test("An answer that is given is written as it is, with drafts and without, and ends with it")
+    func script() async throws {
+        let engine = try engine()
+        let text = " low. The brake fluid is low. The brake fluid is low. Tyres"
+        let script = engine.tokenizer.encode(text, addSpecial: false, parseSpecial: false)
+        for speculates in [false, true] {
+            let answer = try await answer(engine, Self.prompts[2], speculates: speculates, script: script)
+            #expect(answer.text == text && answer.statistics.generatedTokenCount == script.count)
+            #expect(answer.reason == .maximumTokens && (answer.statistics.acceptedTokenCount > 0) == speculates)
+        }
     }
 
     @Test("A cache that drafts went through gives what a fresh one gives")
