@@ -116,6 +116,7 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeGrammarTests", ["EdgeGrammar", "EdgeTokenizer", "EdgeModel", "EdgeGGUF"]),
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
+    ("EdgeCacheTests", ["EdgeCache", "EdgeKernels", "EdgePlatform"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgeBLAS", "EdgePlatform", "EdgeQuant"]),
     (
         "EdgeModelTests",

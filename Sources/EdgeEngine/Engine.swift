@@ -16,18 +16,20 @@ package actor Engine {
     /// Positions that each context has room for.
     package nonisolated let contextSize: Int
     package nonisolated let threadCount: Int
-    private let precision: CachePrecision
     private let pass: ForwardPass
+    private nonisolated let pool: CachePool
     private var constraints = ConstraintMemory()
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
     /// Starts the threads and allocates the working buffers.
     ///
+    /// - Parameter cacheLimit: bytes that the keys and values of all contexts may take together, at least one's; nil for
+    ///   what some contexts need.
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
-        batchCapacity: Int = 512, floatKernels: Kernels = .chosen
+        batchCapacity: Int = 512, cacheLimit: Int? = nil, floatKernels: Kernels = .chosen
     ) throws(ModelError) {
         do throws(PlatformError) {
             executor = try ThreadExecutor()
@@ -37,11 +39,39 @@ package actor Engine {
         self.model = model
         self.tokenizer = tokenizer
         self.contextSize = contextSize
-        self.precision = precision
         pass = try ForwardPass(
-            model, threadCount: threadCount, batchCapacity: min(batchCapacity, max(1, contextSize)),
-            logitsCapacity: 1 + PromptLookup.limit, floatKernels: floatKernels)
+            model, threadCount: threadCount, batchCapacity: Self.batchCapacity(batchCapacity, contextSize: contextSize),
+            logitsCapacity: Self.logitsCapacity, floatKernels: floatKernels)
         self.threadCount = pass.threadCount
+        pool = try Self.makePool(
+            model.cacheGeometry(capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision),
+            limit: cacheLimit)
+    }
+
+    /// Contexts that can be computed at the same time, full, where memory allows; there may be more that rest.
+    private static let contextLimit = 16
+
+    /// Tokens run together at most.
+    static func batchCapacity(_ wanted: Int, contextSize: Int) -> Int { min(max(1, wanted), max(1, contextSize)) }
+
+    /// Rows of logits that one step may need: a draft and the token before it.
+    static let logitsCapacity = 1 + PromptLookup.limit
+
+    /// Reserves address space for some full contexts. The system provides memory as they fill; unused blocks are kept for one.
+    static func makePool(_ geometry: CacheGeometry, limit: Int?) throws(ModelError) -> CachePool {
+        var contexts = contextLimit
+        while contexts > 1, let limit, geometry.byteCount(contexts: contexts) ?? .max > limit { contexts -= 1 }
+        while true {
+            do throws(PlatformError) {
+                return try CachePool(geometry, contexts: contexts)
+            } catch {
+                guard contexts > 1 else {
+                    throw ModelError(
+                        .insufficientMemory, "no memory for a context of \(geometry.capacity) tokens: \(error)")
+                }
+                contexts /= 2
+            }
+        }
     }
 
     /// An empty context.
@@ -49,11 +79,20 @@ package actor Engine {
     /// - Parameter adapters: what is added to the weights for this context alone.
     /// - Throws: `ModelError.insufficientMemory`, `adapterMismatch`.
     package func makeContext(adapters: [AppliedAdapter] = []) throws(ModelError) -> GenerationContext {
-        let context = GenerationContext(
-            cache: try model.makeCache(
-                capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision))
-        if !adapters.isEmpty { context.adapters = try pass.makeStack(adapters) }
+        let stack = adapters.isEmpty ? nil : try pass.makeStack(adapters)
+        let context = GenerationContext(cache: pool.makeCache(lineage: GenerationContext.lineage(of: adapters)))
+        context.adapters = stack
         return context
+    }
+
+    /// Gives back the memory of keys and values that no context holds; contexts to come compute what they share anew.
+    package nonisolated func releaseUnusedCache() { pool.releaseUnused() }
+
+    /// What contradicts itself in the bookkeeping of the cache, nil where every block is accounted for; and the blocks that hold
+    /// something, with those of them that a context uses. For tests.
+    package nonisolated var cacheState: (contradiction: String?, held: Int, used: Int) {
+        let counts = pool.blockCounts
+        return (pool.contradiction(), counts.held, counts.used)
     }
 
     /// Changes what is added to the weights for a context from now on. Other adapters than before empty its cache: keys and values
@@ -65,6 +104,7 @@ package actor Engine {
         guard adapters != context.adapters?.adapters ?? [] else { return }
         context.adapters = adapters.isEmpty ? nil : try pass.makeStack(adapters)
         context.removeAll()
+        context.cache.setLineage(GenerationContext.lineage(of: adapters))
     }
 
     /// Generates, handing each event to `yield` as it comes.
@@ -90,7 +130,8 @@ package actor Engine {
         var statistics = GenerationStatistics()
         statistics.promptTokenCount = request.prompt.count
         statistics.cachedTokenCount = context.reusePrefix(of: request.prompt)
-        try await prefill(request.prompt[statistics.cachedTokenCount...], context)
+        statistics.cachedTokenCount = try await prefill(
+            request.prompt[statistics.cachedTokenCount...], of: request.prompt, context)
         statistics.prefillSeconds = Clock.seconds(from: start)
         let limit = min(request.maximumTokens ?? .max, contextSize - request.prompt.count)
         sampler.reserve(request.prompt.count + limit)
@@ -107,8 +148,7 @@ package actor Engine {
         // What was chosen and has not run: the logits are those before it.
         var waiting: [Int32] = []
         var drafts = DraftRun(
-            isOn: request.speculates && pass.batchCapacity > PromptLookup.limit
-                && context.cache.canTakeBack(PromptLookup.limit))
+            isOn: request.speculates && pass.batchCapacity > PromptLookup.limit)
         generation: while answer.statistics.generatedTokenCount < limit {
             try Task.checkCancellation()
             if follower?.mustEnd == true {
@@ -135,7 +175,7 @@ package actor Engine {
                     let room = limit - answer.statistics.generatedTokenCount - 1
                     let isDrafted = drafts.begin(after: &waiting, in: context, atMost: room)
                     let start = Clock.nanoseconds
-                    run(waiting, context, logits: isDrafted ? 0..<waiting.count : nil)
+                    try run(waiting[...], context, logits: isDrafted ? 0..<waiting.count : nil)
                     drafts.note(seconds: Clock.seconds(from: start))
                 }
                 waiting.removeAll(keepingCapacity: true)
@@ -205,37 +245,56 @@ package actor Engine {
         if let bad = prompt.first(where: { $0 < 0 || Int($0) >= model.vocabularySize }) {
             throw EngineError.invalidToken(bad)
         }
-        guard !prompt.isEmpty, !context.ledger.starts(with: prompt) else { return }
+        guard !prompt.isEmpty, context.cache.count < prompt.count || !context.ledger.starts(with: prompt) else {
+            return
+        }
         context.isBusy = true
         defer { context.isBusy = false }
         let kept = context.reusePrefix(of: prompt)
-        try await prefill(prompt[kept...], context)
+        _ = try await prefill(prompt[kept...], of: prompt, context)
     }
 
-    /// Runs the prompt in pieces of about 80 ms, so that a cancelled request ends soon; the cut changes no bit.
-    private func prefill(_ prompt: ArraySlice<Int32>, _ context: GenerationContext) async throws {
-        var rest = prompt
+    /// Runs the rest of a text in pieces of about 80 ms, so that a cancelled request ends soon; the cut changes no bit.
+    ///
+    /// - Parameter whole: the text from the context's beginning on: what another context computes of it meanwhile is taken over.
+    /// - Returns: tokens of the text that had not to be run.
+    @discardableResult
+    private func prefill(
+        _ part: ArraySlice<Int32>, of whole: [Int32]? = nil, _ context: GenerationContext
+    ) async throws -> Int {
+        var rest = part
+        var spared = (whole?.count ?? part.count) - part.count
         var piece = min(32, pass.batchCapacity)
         while !rest.isEmpty {
             try Task.checkCancellation()
+            if let whole {
+                let held = context.reusePrefix(of: whole)
+                spared += held - (whole.count - rest.count)
+                rest = whole[held...]
+            }
             let batch = rest.prefix(piece)
             rest = rest.dropFirst(piece)
             let start = Clock.nanoseconds
-            run(batch, context, logits: rest.isEmpty ? nil : 0..<0)
+            try run(batch, context, logits: rest.isEmpty ? nil : 0..<0)
             let seconds = max(1e-6, Clock.seconds(from: start))
             piece = min(pass.batchCapacity, max(1, Int(min(1e6, Double(batch.count) * 0.08 / seconds))))
             if !rest.isEmpty { await letOthersPass() }
         }
+        return spared
     }
 
     /// - Parameter logits: which tokens of the batch to compute logits for; nil for the last.
-    private func run(_ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil) {
-        // A slice of the ledger, so that a token needs no array of its own.
+    /// - Throws: `EngineError.cacheExhausted`.
+    private func run(_ batch: ArraySlice<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil) throws {
+        do throws(CacheError) {
+            try context.cache.reserve(batch.count)
+        } catch {
+            throw EngineError.cacheExhausted(
+                tokenCount: context.cache.count + batch.count, capacity: pool.capacity * KeyValueLayer.blockLength)
+        }
         context.ledger.append(contentsOf: batch)
-        let slice = context.ledger.suffix(batch.count)
         pass.run(
-            slice, cache: context.cache, logits: logits ?? slice.count - 1..<slice.count,
-            adapters: context.adapters)
+            batch, cache: context.cache, logits: logits ?? batch.count - 1..<batch.count, adapters: context.adapters)
     }
 
     /// - Parameters:

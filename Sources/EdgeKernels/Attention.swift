@@ -56,7 +56,7 @@ extension KeyValueLayer {
         let earliest = shape.window > 0 ? max(start, firstPosition + tokens.lowerBound - shape.window + 1) : start
         precondition(firstPosition >= 0 && start >= 0 && start % Self.blockLength == 0, "positions out of bounds")
         precondition(firstPosition + tokens.upperBound <= next, "positions out of bounds")
-        precondition(next - (isRing ? earliest : 0) <= capacity, "positions out of bounds")
+        precondition(next <= capacity, "positions out of bounds")
         precondition(worker < scratch.rowCount, "scratch too small")
         precondition(scratch.columnCount >= shape.scratchCount(tokenCount: tokens.count), "scratch too small")
 

@@ -83,20 +83,12 @@ package final class ForwardPass: TeamJob {
         slots = Array(repeating: 0, count: batch)
         texts.reserveCapacity(pooling == nil ? 1 : batch)
         tiles.reserveCapacity(batch)
-        let blocks = path != .exact ? model.weights.layers.map { LayerBlocks($0) } : []
-        self.blocks = blocks
-        let attention = shape.layers.map {
-            AttentionShape(
-                groupSize: shape.headCount / shape.keyValueHeadCount, headSize: shape.headSize,
-                scale: shape.attentionScale, window: $0.window, softcap: shape.attentionSoftCap,
-                isCausal: shape.isCausal)
-        }
-        self.attention = attention
-        let scratch = attention.map { $0.scratchCount(tokenCount: min(batch, Self.attentionTile)) }.max() ?? 0
+        blocks = Self.blocks(model, path)
+        attention = Self.attention(shape)
         do throws(PlatformError) {
-            space = try Workspace(
-                model, batch: batch, logitsCapacity: self.logitsCapacity, threads: team.threadCount, blocks: blocks,
-                hasTwoTerms: path == .int16, isEmbedding: pooling != nil, attentionScratchCount: scratch)
+            space = try Self.makeSpace(
+                model, threadCount: team.threadCount, batch: batch, logitsCapacity: self.logitsCapacity,
+                isEmbedding: pooling != nil, path: path)
             // Each text begins on the border of a block; as many texts as tokens is the worst.
             passing =
                 pooling == nil
@@ -106,6 +98,47 @@ package final class ForwardPass: TeamJob {
                     capacity: batch * KeyValueLayer.blockLength, precision: .f32)
         } catch {
             throw ModelError(.insufficientMemory, "no memory for a batch of \(batch) tokens: \(error)")
+        }
+    }
+
+    private static func blocks(_ model: Model, _ path: ComputePath) -> [LayerBlocks] {
+        path != .exact ? model.weights.layers.map { LayerBlocks($0) } : []
+    }
+
+    private static func attention(_ shape: Hyperparameters) -> [AttentionShape] {
+        shape.layers.map {
+            AttentionShape(
+                groupSize: shape.headCount / shape.keyValueHeadCount, headSize: shape.headSize,
+                scale: shape.attentionScale, window: $0.window, softcap: shape.attentionSoftCap,
+                isCausal: shape.isCausal)
+        }
+    }
+
+    private static func makeSpace(
+        _ model: Model, threadCount: Int, batch: Int, logitsCapacity: Int, isEmbedding: Bool, path: ComputePath
+    ) throws(PlatformError) -> Workspace {
+        let scratch = attention(model.hyperparameters).map {
+            $0.scratchCount(tokenCount: min(batch, Self.attentionTile))
+        }
+        return try Workspace(
+            model, batch: batch, logitsCapacity: logitsCapacity, threads: threadCount, blocks: blocks(model, path),
+            hasTwoTerms: path == .int16, isEmbedding: isEmbedding, attentionScratchCount: scratch.max() ?? 0)
+    }
+
+    /// Bytes that the buffers of a pass for logits take, without taking them: address space is reserved for a moment, and no page of
+    /// it touched.
+    ///
+    /// - Throws: `ModelError.insufficientMemory` when not even that can be had.
+    package static func byteCounts(
+        _ model: Model, threadCount: Int, batchCapacity: Int, logitsCapacity: Int, path: ComputePath = .int8
+    ) throws(ModelError) -> (activations: Int, scratch: Int) {
+        do throws(PlatformError) {
+            let space = try makeSpace(
+                model, threadCount: max(1, threadCount), batch: max(1, batchCapacity),
+                logitsCapacity: max(1, logitsCapacity), isEmbedding: false, path: path)
+            return (space.activationByteCount, space.scratchByteCount)
+        } catch {
+            throw ModelError(.insufficientMemory, "no memory for a batch of \(batchCapacity) tokens: \(error)")
         }
     }
 
@@ -149,6 +182,7 @@ package final class ForwardPass: TeamJob {
     ///
     /// - Parameters:
     ///   - batch: 1 to `batchCapacity` ids below the vocabulary size, and at most the cache's `batchCapacity`; they must fit it.
+    ///   - cache: where other sequences use its pool, with room that was reserved.
     ///   - logits: which of the batch's tokens to compute logits for, at most `logitsCapacity`; row i of `logits` is then
     ///     token `logits.lowerBound + i`.
     ///   - adapters: made by this pass; whoever changes them starts with an empty cache, as keys and values depend on them.
@@ -160,14 +194,20 @@ package final class ForwardPass: TeamJob {
         precondition(batch.count <= cache.capacity - cache.count, "the cache is full")
         precondition(wanted.count <= logitsCapacity, "more logits asked for than there is room")
         precondition(wanted.lowerBound >= 0 && wanted.upperBound <= batch.count, "logits of tokens not in the batch")
+        do throws(CacheError) {
+            try cache.reserve(batch.count)
+        } catch {
+            preconditionFailure("a pass was run without room in the cache: \(error)")
+        }
         begin()
-        add(batch, position: cache.count, slot: cache.count, first: 0)
+        let count = cache.count
+        add(batch, position: count, slot: count, first: 0)
         contextSize = cache.capacity
         logitTokens = wanted
         self.cache = cache
         start(adapters)
         self.cache = nil
-        cache.append(batch.count)
+        cache.append(batch)
     }
 
     /// Logits of the last run: row i for token `wanted.lowerBound + i`.

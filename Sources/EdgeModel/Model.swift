@@ -26,6 +26,9 @@ package final class Model: Sendable {
     /// Rows of logits: ids below this can be fed in and come out.
     package var vocabularySize: Int { weights.tokenEmbedding.rowCount }
 
+    /// Bytes of the model's files.
+    package var fileByteCount: Int { file.byteCount }
+
     /// Whether the model continues texts; otherwise it only embeds them.
     package var generates: Bool { weights.output != nil && hyperparameters.isCausal }
 
@@ -46,6 +49,15 @@ package final class Model: Sendable {
 }
 
 extension Model {
+    /// What a cache of this model's shape must have room for.
+    package func cacheGeometry(
+        capacity: Int, batchCapacity: Int? = nil, precision: CachePrecision
+    ) -> CacheGeometry {
+        CacheGeometry(
+            windows: hyperparameters.layers.map(\.window), kvHeadCount: hyperparameters.keyValueHeadCount,
+            headSize: hyperparameters.headSize, capacity: capacity, batchCapacity: batchCapacity, precision: precision)
+    }
+
     /// An empty cache of this model's shape with room for `capacity` positions.
     ///
     /// - Parameter batchCapacity: the most tokens that will be run at once, by default all; layers with a window keep only
@@ -56,9 +68,7 @@ extension Model {
     ) throws(ModelError) -> KeyValueCache {
         do throws(PlatformError) {
             return try KeyValueCache(
-                windows: hyperparameters.layers.map(\.window), kvHeadCount: hyperparameters.keyValueHeadCount,
-                headSize: hyperparameters.headSize, capacity: capacity, batchCapacity: batchCapacity,
-                precision: precision)
+                cacheGeometry(capacity: capacity, batchCapacity: batchCapacity, precision: precision))
         } catch {
             throw ModelError(.insufficientMemory, "no memory for a context of \(capacity) tokens: \(error)")
         }

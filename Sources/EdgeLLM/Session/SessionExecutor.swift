@@ -116,7 +116,10 @@ final class GGUFExecutor: SessionExecutor {
 
     func use(_ adapters: [LoRAAdapter]) { self.adapters.withLock { $0 = adapters } }
 
-    func releaseCache() { context.withLock { $0 = nil } }
+    func releaseCache() {
+        context.withLock { $0 = nil }
+        model.engine.releaseUnusedCache()
+    }
 
     /// The context, made when it is first needed, with the adapters of now.
     private func currentContext() async throws -> GenerationContext {

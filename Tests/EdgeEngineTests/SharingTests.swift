@@ -1,0 +1,109 @@
+import EdgeGGUF
+import EdgeKernels
+import EdgeModel
+import EdgeSampling
+import EdgeTestSupport
+import EdgeTokenizer
+import Foundation
+import Synchronization
+import Testing
+
+@testable import EdgeEngine
+
+@Suite("Contexts that begin alike") struct SharingTests {
+    private let engine: Engine
+    private let prompt: [Int32]
+
+    init() throws {
+        let model = try Model(GGUFFile(path: fixtures.appendingPathComponent("edge-car-1m.gguf").path))
+        engine = try Engine(
+            model: model, tokenizer: model.makeTokenizer(), contextSize: 256, threadCount: 2, precision: .f16)
+        let text = String(repeating: "The engine light is on and the car shakes. Stop and let it cool. ", count: 12)
+        prompt = Array(engine.tokenizer.encode(text, addSpecial: true, parseSpecial: false).prefix(150))
+    }
+
+    private struct Answer: Sendable, Equatable {
+        var text = ""
+        var statistics: (cached: Int, prompt: Int) = (0, 0)
+        static func == (left: Answer, right: Answer) -> Bool { left.text == right.text }
+    }
+
+    private func answer(
+        _ prompt: [Int32], in context: GenerationContext, _ count: Int = 20, engine: Engine? = nil
+    ) async throws -> Answer {
+        let record = Mutex(Answer())
+        try await (engine ?? self.engine).generate(
+            GenerationRequest(prompt: prompt, sampling: .greedy, maximumTokens: count, ignoresEnd: true), in: context
+        ) { event in
+            record.withLock { answer in
+                switch event {
+                case .text(let text): answer.text += text
+                case .mark: break
+                case .finished(_, let statistics):
+                    answer.statistics = (statistics.cachedTokenCount, statistics.promptTokenCount)
+                }
+            }
+        }
+        return record.withLock { $0 }
+    }
+
+    @Test("A second context computes only what differs, while the first lives and after it, with the same bits")
+    func second() async throws {
+        let cold = try await answer(prompt, in: engine.makeContext())
+        #expect(cold.statistics.cached == 0 && cold.statistics.prompt == 150)
+        #expect(engine.cacheState.used == 0 && engine.cacheState.held > 0)
+        let first = try await engine.makeContext()
+        let warm = try await answer(prompt, in: first)
+        #expect(warm == cold && warm.statistics.cached == 149)
+        // Another end: the beginning is shared, the block in which they part is copied.
+        let fork = Array(prompt.prefix(101)) + Array(prompt.prefix(30).dropFirst())
+        engine.releaseUnusedCache()
+        let shared = try await answer(fork, in: engine.makeContext())
+        #expect(shared.statistics.cached == 101)
+        #expect(try await answer(prompt, in: first) == cold)
+        engine.releaseUnusedCache()
+        // Nothing is left but what the first context holds; the fork computed alone is the same.
+        let alone = try Engine(
+            model: engine.model, tokenizer: engine.tokenizer, contextSize: 256, threadCount: 1, precision: .f16)
+        let fresh = try await answer(fork, in: alone.makeContext(), engine: alone)
+        #expect(fresh == shared && fresh.statistics.cached == 0)
+        #expect(engine.cacheState.contradiction == nil)
+    }
+
+    @Test("Two that begin at the same time share the work, and neither notices")
+    func together() async throws {
+        let cold = try await answer(prompt, in: engine.makeContext())
+        engine.releaseUnusedCache()
+        let contexts = [try await engine.makeContext(), try await engine.makeContext()]
+        async let one = answer(prompt, in: contexts[0])
+        async let two = answer(prompt, in: contexts[1])
+        let both = try await [one, two]
+        #expect(both == [cold, cold])
+        // Together they ran the prompt about once: all but the pieces that were under way.
+        #expect(both.map(\.statistics.cached).reduce(0, +) >= 80)
+        #expect(engine.cacheState.contradiction == nil)
+    }
+
+    @Test("Contexts beyond what there is room for rest, and compute again what they lost")
+    func resting() async throws {
+        let colds = try await withThrowingTaskGroup(of: Void.self) { _ in
+            var answers: [Answer] = []
+            for index in 0..<40 {
+                let context = try await engine.makeContext()
+                answers.append(
+                    try await answer([1] + prompt.dropFirst(index + 1), in: context, 4))
+            }
+            return answers
+        }
+        // 40 contexts alive at once, where there is room for 16 full ones.
+        var contexts: [GenerationContext] = []
+        for index in 0..<40 {
+            contexts.append(try await engine.makeContext())
+            #expect(try await answer([1] + prompt.dropFirst(index + 1), in: contexts[index], 4) == colds[index])
+        }
+        for index in stride(from: 39, through: 0, by: -3) {
+            #expect(try await answer([1] + prompt.dropFirst(index + 1), in: contexts[index], 4) == colds[index])
+        }
+        #expect(engine.cacheState.contradiction == nil)
+    }
+}
