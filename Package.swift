@@ -127,7 +127,10 @@ let tests: [(name: String, rooms: [String])] = [
     ),
     (
         "EdgeEngineTests",
-        ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]
+        [
+            "EdgeEngine", "EdgeCache", "EdgeModel", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeSampling",
+            "EdgeTokenizer",
+        ]
     ),
     (
         "EdgeLLMTests",

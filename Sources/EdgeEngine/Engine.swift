@@ -19,6 +19,8 @@ package actor Engine {
     private let pass: ForwardPass
     private nonisolated let pool: CachePool
     private var constraints = ConstraintMemory()
+    /// The contexts being worked on, in the order in which they began.
+    private var busy: [ObjectIdentifier] = []
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
@@ -124,8 +126,8 @@ package actor Engine {
             throw EngineError.invalidToken(bad)
         }
         var sampler = try Sampler(request.sampling, vocabularySize: model.vocabularySize)
-        context.isBusy = true
-        defer { context.isBusy = false }
+        begin(context)
+        defer { end(context) }
 
         var statistics = GenerationStatistics()
         statistics.promptTokenCount = request.prompt.count
@@ -168,6 +170,8 @@ package actor Engine {
             if !waiting.isEmpty {
                 // The logits belong to the engine: others may pass only between choosing a token and running it.
                 await letOthersPass()
+                // A draft of full length may follow.
+                try await makeRoom(for: min(waiting.count + PromptLookup.limit, roomLeft(context)), context)
                 if waiting.count > 1 {
                     try await prefill(waiting[...], context)
                 } else {
@@ -248,8 +252,8 @@ package actor Engine {
         guard !prompt.isEmpty, context.cache.count < prompt.count || !context.ledger.starts(with: prompt) else {
             return
         }
-        context.isBusy = true
-        defer { context.isBusy = false }
+        begin(context)
+        defer { end(context) }
         let kept = context.reusePrefix(of: prompt)
         _ = try await prefill(prompt[kept...], of: prompt, context)
     }
@@ -269,9 +273,10 @@ package actor Engine {
             try Task.checkCancellation()
             if let whole {
                 let held = context.reusePrefix(of: whole)
-                spared += held - (whole.count - rest.count)
+                spared = max(0, spared + held - (whole.count - rest.count))
                 rest = whole[held...]
             }
+            try await makeRoom(for: min(piece, rest.count), context)
             let batch = rest.prefix(piece)
             rest = rest.dropFirst(piece)
             let start = Clock.nanoseconds
@@ -286,12 +291,7 @@ package actor Engine {
     /// - Parameter logits: which tokens of the batch to compute logits for; nil for the last.
     /// - Throws: `EngineError.cacheExhausted`.
     private func run(_ batch: ArraySlice<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil) throws {
-        do throws(CacheError) {
-            try context.cache.reserve(batch.count)
-        } catch {
-            throw EngineError.cacheExhausted(
-                tokenCount: context.cache.count + batch.count, capacity: pool.capacity * KeyValueLayer.blockLength)
-        }
+        do throws(CacheError) { try context.cache.reserve(batch.count) } catch { throw exhausted(context, batch.count) }
         context.ledger.append(contentsOf: batch)
         pass.run(
             batch, cache: context.cache, logits: logits ?? batch.count - 1..<batch.count, adapters: context.adapters)
@@ -317,6 +317,73 @@ package actor Engine {
         guard let failure else { return chosen }
         if failure.code == .brokenLogit { throw EngineError.nonFiniteLogits }
         throw failure
+    }
+
+    private func begin(_ context: GenerationContext) {
+        context.isBusy = true
+        busy.append(ObjectIdentifier(context))
+    }
+
+    private func end(_ context: GenerationContext) {
+        busy.removeAll { $0 == ObjectIdentifier(context) }
+        context.isBusy = false
+    }
+
+    /// Positions that a context has left, at most a batch.
+    private func roomLeft(_ context: GenerationContext) -> Int {
+        min(contextSize - context.ledger.count, pass.batchCapacity)
+    }
+
+    /// Waits until the cache has room for the next tokens; after it returns they can be run without waiting.
+    ///
+    /// While all blocks are in use the context that began first goes on, and the others let it have theirs; what they lost by that they
+    /// compute again. The logits of the last run are lost.
+    /// - Throws: `EngineError.cacheExhausted` when not even one context alone has room; `CancellationError`.
+    private func makeRoom(for count: Int, _ context: GenerationContext) async throws {
+        while true {
+            let isWhole = try await recompute(context)
+            do throws(CacheError) {
+                if isWhole {
+                    try context.cache.reserve(count)
+                    return
+                }
+            } catch {
+                guard busy.count > 1 else { throw exhausted(context, count) }
+            }
+            let isFirst = busy.first == ObjectIdentifier(context)
+            if !isFirst { context.cache.setActive(false) }
+            await Task.yield()
+            if !isFirst { context.cache.setActive(true) }
+            try Task.checkCancellation()
+        }
+    }
+
+    private func exhausted(_ context: GenerationContext, _ count: Int) -> EngineError {
+        .cacheExhausted(
+            tokenCount: context.ledger.count + count, capacity: pool.capacity * KeyValueLayer.blockLength)
+    }
+
+    /// Computes again what a context lost while it let others have its blocks; false where there is no room for it now.
+    private func recompute(_ context: GenerationContext) async throws -> Bool {
+        while context.cache.count < context.ledger.count {
+            let held = context.cache.adopt(context.ledger[...])
+            let rest = context.ledger[held...].prefix(min(64, pass.batchCapacity))
+            guard !rest.isEmpty else { break }
+            // Not before all of it has room: else two would take turns at losing it.
+            let others = pool.blockCounts.used - held / KeyValueLayer.blockLength
+            let needed = (context.ledger.count + KeyValueLayer.blockLength) / KeyValueLayer.blockLength + 1
+            guard busy.count == 1 || others + needed <= pool.capacity else { return false }
+            do throws(CacheError) {
+                try context.cache.reserve(rest.count)
+            } catch {
+                guard busy.count > 1 else { throw exhausted(context, 0) }
+                return false
+            }
+            pass.run(rest, cache: context.cache, logits: 0..<0, adapters: context.adapters)
+            await letOthersPass()
+            try Task.checkCancellation()
+        }
+        return true
     }
 
     private func letOthersPass() async {

@@ -1,3 +1,4 @@
+import EdgeCache
 import EdgeGGUF
 import EdgeKernels
 import EdgeModel
@@ -82,6 +83,36 @@ import Testing
         // Together they ran the prompt about once: all but the pieces that were under way.
         #expect(both.map(\.statistics.cached).reduce(0, +) >= 80)
         #expect(engine.cacheState.contradiction == nil)
+    }
+
+    @Test("Where only one context has room, several at the same time take turns, and give what they give alone")
+    func turns() async throws {
+        let geometry = engine.model.cacheGeometry(capacity: 256, batchCapacity: 256, precision: .f16)
+        let small = try Engine(
+            model: engine.model, tokenizer: engine.tokenizer, contextSize: 256, threadCount: 1, precision: .f16,
+            cacheLimit: geometry.byteCount(contexts: 1))
+        // Nothing in common after the first token.
+        let prompts = (0..<3).map { [1] + Array(prompt.dropFirst($0 * 7 + 1).prefix(100)) }
+        var alone: [Answer] = []
+        for prompt in prompts { alone.append(try await answer(prompt, in: engine.makeContext(), 100)) }
+        let together = try await withThrowingTaskGroup(of: (Int, Answer).self) { group in
+            for (index, prompt) in prompts.enumerated() {
+                group.addTask {
+                    (index, try await self.answer(prompt, in: small.makeContext(), 100, engine: small))
+                }
+            }
+            var answers = [Answer](repeating: Answer(), count: prompts.count)
+            for try await (index, answer) in group { answers[index] = answer }
+            return answers
+        }
+        #expect(together == alone)
+        #expect(small.cacheState.contradiction == nil && small.cacheState.held <= 9)
+        // One that is cancelled while it waits lets go.
+        let first = Task { try await answer(prompts[0], in: small.makeContext(), 140, engine: small) }
+        let second = Task { try await answer(prompts[1], in: small.makeContext(), 140, engine: small) }
+        second.cancel()
+        await #expect(throws: CancellationError.self) { try await second.value }
+        #expect(try await first.value.text.hasPrefix(alone[0].text))
     }
 
     @Test("Contexts beyond what there is room for rest, and compute again what they lost")
