@@ -10,11 +10,13 @@ package final class KeyValueCache {
     package let pool: CachePool
     package let layers: [KeyValueLayer]
     private let id: Int
+    private let tables: [BlockTable]
 
     /// A sequence of a pool, empty.
     package init(_ pool: CachePool, lineage: CacheLineage = .init()) {
         let tables = pool.blocks.map { _ in BlockTable(reserving: min(pool.geometry.blockCount, 256)) }
         self.pool = pool
+        self.tables = tables
         layers = pool.places.map { KeyValueLayer(pool.blocks[$0.group], layer: $0.layer, table: tables[$0.group]) }
         id = pool.withState { $0.open(lineage, tables: tables, room: pool.geometry.capacity) }
     }
@@ -76,6 +78,46 @@ package final class KeyValueCache {
 
     /// The first position that every layer holds.
     package var firstHeld: Int { pool.withState { $0.firstHeld(id) } }
+
+    // MARK: Saving
+
+    /// By group (the layers that keep all positions, then those of each window): the runs of 32 positions that the next tokens
+    /// need.
+    package var storedRuns: [Range<Int>] { pool.withState { $0.storedRuns(id) } }
+
+    /// What a group's block holds of a run of 32 positions; the sequence must be active, and the run be stored.
+    package func withSpan<R, E: Error>(group: Int, run: Int, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
+        try pool.blocks[group].withSpan(block: tables[group][run], body)
+    }
+
+    /// Bytes that `withSpan` gives, by group.
+    package var runByteCounts: [Int] { pool.blocks.map { $0.shape.usedByteCount ?? 0 } }
+
+    /// Adds the next run of 32 positions, or the last one with fewer, from what was saved.
+    ///
+    /// - Parameters:
+    ///   - contents: by group what the block holds; nil where no later token looks so far back.
+    ///   - check: by group, says whether what is in memory now is what was saved.
+    /// - Returns: what `check` said; the run is not added where that is false.
+    /// - Throws: `CacheError.exhausted`.
+    package func restore(
+        _ tokens: ArraySlice<Int32>, contents: [ByteView?], check: (Int, RawSpan) -> Bool
+    ) throws(CacheError) -> Bool {
+        precondition(count % KeyValueLayer.blockLength == 0 && tokens.count <= KeyValueLayer.blockLength)
+        precondition(contents.count == pool.blocks.count && contents[0] != nil && tokens.count <= capacity - count)
+        try pool.withState { (state) throws(CacheError) in
+            try state.reserveRestored(id, tokens.count, isStored: contents.dropFirst().map { $0 != nil })
+        }
+        let run = count / KeyValueLayer.blockLength
+        for (group, bytes) in contents.enumerated() {
+            guard let bytes else { continue }
+            let block = tables[group][run]
+            pool.blocks[group].fill(block: block, from: bytes)
+            guard pool.blocks[group].withSpan(block: block, { check(group, $0) }) else { return false }
+        }
+        append(tokens)
+        return true
+    }
 
     /// The tokens of all positions.
     package var tokens: [Int32] { pool.withState { $0.tokens(id) } }

@@ -113,6 +113,30 @@ struct PoolState: Sendable {
         sequences[id].reserved = count + positions
     }
 
+    /// A node for a run of positions whose contents were saved, some without blocks in groups whose window has passed it.
+    mutating func reserveRestored(_ id: Int, _ positions: Int, isStored: [Bool]) throws(CacheError) {
+        let count = sequences[id].count
+        cutPath(id, to: Self.nodeCount(count))
+        let parent = sequences[id].path.last ?? Int32(-1 - sequences[id].root)
+        guard let node = make(id, under: parent) else {
+            throw .exhausted(needed: 1, capacity: tree.capacity)
+        }
+        sequences[id].path.append(node)
+        for group in tree.groups.indices where !isStored[group] {
+            tree.discardBlock(group, of: node)
+            sequences[id].heldFrom[group] = sequences[id].path.count
+        }
+        enter(id, sequences[id].path.count - 1)
+        sequences[id].reserved = count + positions
+    }
+
+    /// By group, the indices of the path whose blocks the next tokens need.
+    func storedRuns(_ id: Int) -> [Range<Int>] {
+        let (count, nodes) = (sequences[id].count, Self.nodeCount(sequences[id].count))
+        return [0..<nodes]
+            + tree.groups.map { PrefixTree.firstSeen(window: $0.window, from: count)..<nodes }
+    }
+
     private func exhausted(_ id: Int, needed: Int) -> CacheError {
         .exhausted(needed: needed - sequences[id].path.count, capacity: tree.capacity)
     }

@@ -287,6 +287,12 @@ struct PrefixTree {
         free.append(node)
     }
 
+    /// Takes a block from a new node, which only its maker uses.
+    mutating func discardBlock(_ group: Int, of node: Int32) {
+        precondition(nodes[Int(node)].useCount == 1, "a node that others use")
+        freeBlock(group, of: node, givingBack: false)
+    }
+
     private mutating func freeBlock(_ group: Int, of node: Int32, givingBack: Bool) {
         let block = groups[group].block[Int(node)]
         guard block >= 0 else { return }

@@ -16,11 +16,15 @@ package actor Engine {
     /// Positions that each context has room for.
     package nonisolated let contextSize: Int
     package nonisolated let threadCount: Int
+    /// Whether all products are computed by this library's kernels, whose bits are the same everywhere.
+    nonisolated let usesOwnArithmetic: Bool
     private let pass: ForwardPass
     private nonisolated let pool: CachePool
     private var constraints = ConstraintMemory()
     /// The contexts being worked on, in the order in which they began.
     private var busy: [ObjectIdentifier] = []
+
+    nonisolated var cacheGeometry: CacheGeometry { pool.geometry }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
@@ -45,6 +49,7 @@ package actor Engine {
             model, threadCount: threadCount, batchCapacity: Self.batchCapacity(batchCapacity, contextSize: contextSize),
             logitsCapacity: Self.logitsCapacity, floatKernels: floatKernels)
         self.threadCount = pass.threadCount
+        usesOwnArithmetic = floatKernels.name == Kernels.chosen.name
         pool = try Self.makePool(
             model.cacheGeometry(capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision),
             limit: cacheLimit)
@@ -319,12 +324,12 @@ package actor Engine {
         throw failure
     }
 
-    private func begin(_ context: GenerationContext) {
+    func begin(_ context: GenerationContext) {
         context.isBusy = true
         busy.append(ObjectIdentifier(context))
     }
 
-    private func end(_ context: GenerationContext) {
+    func end(_ context: GenerationContext) {
         busy.removeAll { $0 == ObjectIdentifier(context) }
         context.isBusy = false
     }

@@ -14,6 +14,8 @@ package final class LoRAAdapter: Sendable {
     package let model: Model
     /// A number that no other adapter of this process has.
     package let number = nextNumber.wrappingAdd(1, ordering: .relaxed).newValue
+    /// What tells its file from those of other adapters.
+    package let fingerprint: UInt64
     private static let nextNumber = Atomic<UInt64>(0)
     /// `general.name`.
     package let name: String?
@@ -50,6 +52,7 @@ package final class LoRAAdapter: Sendable {
         self.model = model
         name = try metadata.optionalString("general.name")
         byteCount = file.byteCount
+        fingerprint = file.fingerprint
 
         let targets = AdapterTargets(model)
         var factors: [String: LowRankFactors] = [:]

@@ -29,6 +29,14 @@ package final class Model: Sendable {
     /// Bytes of the model's files.
     package var fileByteCount: Int { file.byteCount }
 
+    /// What tells the model's files from those of others.
+    package var fingerprint: UInt64 { file.fingerprint }
+
+    /// Whether keys depend on the room that a context has, and not only on the tokens in it.
+    package var keysDependOnCapacity: Bool {
+        if case .byContext = weights.rotaryFactors { true } else { false }
+    }
+
     /// Whether the model continues texts; otherwise it only embeds them.
     package var generates: Bool { weights.output != nil && hyperparameters.isCausal }
 
