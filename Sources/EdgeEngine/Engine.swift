@@ -35,7 +35,8 @@ package actor Engine {
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
-        batchCapacity: Int = 512, cacheLimit: Int? = nil, floatKernels: Kernels = .chosen
+        batchCapacity: Int = 512, cacheLimit: Int? = nil, floatKernels: Kernels = .chosen,
+        usesOwnArithmetic: Bool = true
     ) throws(ModelError) {
         do throws(PlatformError) {
             executor = try ThreadExecutor()
@@ -49,7 +50,7 @@ package actor Engine {
             model, threadCount: threadCount, batchCapacity: Self.batchCapacity(batchCapacity, contextSize: contextSize),
             logitsCapacity: Self.logitsCapacity, floatKernels: floatKernels)
         self.threadCount = pass.threadCount
-        usesOwnArithmetic = floatKernels.name == Kernels.chosen.name
+        self.usesOwnArithmetic = usesOwnArithmetic
         pool = try Self.makePool(
             model.cacheGeometry(capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision),
             limit: cacheLimit)

@@ -5,7 +5,7 @@ internal import EdgePlatform
 
 /// The bytes that a model takes with some settings, from its header alone: nothing of it is loaded, and no memory taken.
 package struct MemoryUse: Sendable, Hashable {
-    /// All of the model's file.
+    /// What a full context brings in of the model's file.
     package var weights: Int
     /// Keys and values of one full context, with room for a copy of what it shares.
     package var cache: Int
@@ -41,7 +41,7 @@ package struct MemoryUse: Sendable, Hashable {
         }
         let counts = try ForwardPass.byteCounts(
             model, threadCount: threadCount, batchCapacity: batch, logitsCapacity: Engine.logitsCapacity)
-        weights = model.fileByteCount
+        weights = model.residentByteCount(tokens: contextSize)
         self.cache = cache
         activations = counts.activations
         scratch = counts.scratch

@@ -134,7 +134,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             engine = try Engine(
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: threadCount,
                 precision: options.cachePrecision.stored, batchCapacity: options.batchSize, cacheLimit: cacheLimit,
-                floatKernels: try options.floatKernels())
+                floatKernels: try options.floatKernels(), usesOwnArithmetic: !options.usesBLAS)
             chat = ChatFormatSource(
                 template: options.chatTemplate ?? file["tokenizer.chat_template"]?.text, tokenizer: tokenizer)
             // A template of the caller's own is refused at once, the file's when it is first needed: texts can be continued

@@ -24,8 +24,8 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
     /// How the cache stores keys and values.
     public let cachePrecision: GGUFLanguageModel.CachePrecision
 
-    /// Bytes of the model's files, mapped. The system can take back what is not being read, unless the weights are read into large
-    /// pages.
+    /// Bytes of the model's files, mapped; of an embedding that is only looked up in, the part that a full context can touch. The system
+    /// can take back what is not being read, unless the weights are read into large pages, which takes the whole file.
     public let weights: Int
     /// Bytes of keys and values of one full context. Conversations at the same time that have nothing in common take as much each.
     public let cache: Int

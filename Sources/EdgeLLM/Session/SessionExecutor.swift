@@ -34,20 +34,28 @@ package protocol SessionExecutor: Sendable {
 
 /// A session's part of a model from a GGUF file.
 final class GGUFExecutor: SessionExecutor {
-    private let model: GGUFLanguageModel
+    let model: GGUFLanguageModel
     /// The date that templates write, fixed so that a prompt's beginning stays the same while the session lasts.
-    private let now: TemplateTime
-    private let context = Mutex<GenerationContext?>(nil)
-    private let adapters = Mutex<[LoRAAdapter]>([])
+    let now: TemplateTime
+    private let context: Mutex<GenerationContext?>
+    private let adapters: Mutex<[LoRAAdapter]>
     private typealias Known = (
         tools: [ToolUse.Description], schema: GenerationSchema?, constraint: GenerationConstraint
     )
     /// The grammar used last: rounds of a turn mostly have the same.
     private let known = Mutex<Known?>(nil)
 
-    init(_ model: GGUFLanguageModel) {
+    /// - Parameters:
+    ///   - now: the date that templates write, by default today's.
+    ///   - context: what the model remembers already, made with the adapters.
+    init(
+        _ model: GGUFLanguageModel, now: TemplateTime? = nil, context: GenerationContext? = nil,
+        adapters: [LoRAAdapter] = []
+    ) {
         self.model = model
-        now = .local(Date())
+        self.now = now ?? .local(Date())
+        self.context = Mutex(context)
+        self.adapters = Mutex(adapters)
     }
 
     func form(of tools: ToolUse?) throws -> AnswerForm { try model.chat.format().form(of: tools) }
@@ -122,7 +130,7 @@ final class GGUFExecutor: SessionExecutor {
     }
 
     /// The context, made when it is first needed, with the adapters of now.
-    private func currentContext() async throws -> GenerationContext {
+    func currentContext() async throws -> GenerationContext {
         let applied = adapters.withLock { $0 }.map(\.applied)
         if let context = context.withLock({ $0 }) {
             try await model.engine.apply(applied, to: context)
