@@ -28,7 +28,11 @@ package struct AttentionShape: Sendable {
     /// Floats of scratch that one call needs for a tile of `tokenCount` tokens.
     package func scratchCount(tokenCount: Int) -> Int {
         let queries = tokenCount * groupSize
-        return 2 * KeyValueLayer.blockLength * headSize + queries * (2 * headSize + KeyValueLayer.blockLength + 3)
+        let groups = CodedBlocks.groupCount(headSize: headSize)
+        // Queries as codes, with a scale and two sums for each 32 of them; one of them padded, and a block's weights as codes.
+        let coded = queries * groups * (8 + 1 + 1) + 32 * groups + 48
+        return 2 * KeyValueLayer.blockLength * headSize
+            + queries * (2 * headSize + KeyValueLayer.blockLength + 3) + coded
     }
 }
 
@@ -84,14 +88,39 @@ extension KeyValueLayer {
             }
         }
         outputs.update(repeating: 0, count: queryCount * size)
+        let groups = CodedBlocks.groupCount(headSize: size)
+        let codedScratch = sums + queryCount * (1 + (isOne ? 0 : 2 * size))
+        let padded = codedScratch + 48
+        let queryScales = padded + 32 * groups
+        let querySums = UnsafeMutableRawPointer(queryScales + queryCount * groups).assumingMemoryBound(to: Int16.self)
+        let queryCodes = UnsafeMutableRawPointer(queryScales + 2 * queryCount * groups)
+        if precision.isCoded {
+            padded.update(repeating: 0, count: 32 * groups)
+            for query in 0..<queryCount {
+                padded.update(from: packed + query * size, count: size)
+                kernels.functions.quantize32(
+                    padded, 32 * groups, queryCodes + query * 32 * groups, queryScales + query * groups,
+                    querySums + query * 2 * groups)
+            }
+        }
 
         var block = earliest / length * length
         while block < next {
             let count = min(length, next - block)
-            let keyBlock = self.block(
-                .keys, head: head, position: block, valueCount: length * size, scratch: keyScratch, kernels: kernels)
-            let valueBlock = self.block(
-                .values, head: head, position: block, valueCount: count * size, scratch: valueScratch, kernels: kernels)
+            var coded: CodedBlock?
+            var (keyBlock, valueBlock) = (UnsafePointer(keyScratch), UnsafePointer(valueScratch))
+            if precision.isCoded {
+                coded = codedBlock(
+                    head: head, position: block, queryCodes: queryCodes, queryScales: queryScales,
+                    querySums: querySums, scratch: codedScratch)
+            } else {
+                keyBlock = self.block(
+                    .keys, head: head, position: block, valueCount: length * size, scratch: keyScratch,
+                    kernels: kernels)
+                valueBlock = self.block(
+                    .values, head: head, position: block, valueCount: count * size, scratch: valueScratch,
+                    kernels: kernels)
+            }
             /// The positions of the block that a token sees.
             func seen(_ token: Int) -> Range<Int> {
                 let position = firstPosition + token
@@ -112,7 +141,12 @@ extension KeyValueLayer {
                     queryCount: (token - first) * group, lower: range.lowerBound, upper: range.upperBound,
                     scale: shape.scale, softcap: shape.softcap, scores: scores + query * length,
                     factors: factors + query, maxima: maxima + query, sums: sums + query,
-                    outputs: outputs + query * size)
+                    outputs: outputs + query * size, coded: coded)
+                if coded != nil {
+                    job.coded?.queryCodes = UnsafeRawPointer(queryCodes + query * 32 * groups)
+                    job.coded?.queryScales = UnsafePointer(queryScales + query * groups)
+                    job.coded?.querySums = UnsafePointer(querySums + query * 2 * groups)
+                }
                 kernels.functions.foldBlock(&job)
             }
             block += length

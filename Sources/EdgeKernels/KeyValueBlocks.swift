@@ -5,11 +5,41 @@ package import EdgePlatform
 package enum CachePrecision: String, Sendable, CaseIterable {
     case f32
     case f16
+    /// Eight bits and a scale for each 32 values.
+    case q8_0
+    /// Four bits and a scale for each 32 values.
+    case q4_0
 
-    package var bytesPerValue: Int { self == .f32 ? 4 : 2 }
+    /// Bits of a value, its share of a scale included.
+    package var bits: Double {
+        switch self {
+        case .f32: 32
+        case .f16: 16
+        case .q8_0: 8.5
+        case .q4_0: 4.5
+        }
+    }
 
-    /// Bits of a value, what its block has besides included.
-    package var bits: Double { Double(8 * bytesPerValue) }
+    /// Whether values are codes.
+    var isCoded: Bool { self == .q8_0 || self == .q4_0 }
+
+    /// Bytes of 32 positions' keys, or values, of one head; nil where they overflow.
+    func partByteCount(headSize: Int) -> Int? {
+        let length = KeyValueLayer.blockLength
+        guard headSize > 0, headSize < Int.max - 32 else { return nil }
+        let (count, size) =
+            switch self {
+            case .f32: (headSize, 4 * length)
+            case .f16: (headSize, 2 * length)
+            case .q8_0, .q4_0:
+                (
+                    CodedBlocks.groupCount(headSize: headSize),
+                    CodedBlocks.codeByteCount(isNibbles: self == .q4_0) + 2 * length
+                )
+            }
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: size)
+        return overflow ? nil : bytes
+    }
 }
 
 /// What a block of keys and values holds: 32 positions of some layers.
@@ -28,9 +58,8 @@ package struct KeyValueShape: Sendable, Hashable {
 
     /// Bytes of one head's keys, or values, of one layer's block; nil where they overflow.
     var partByteCount: Int? {
-        guard layerCount >= 0, kvHeadCount > 0, headSize > 0 else { return nil }
-        let part = headSize.multipliedReportingOverflow(by: precision.bytesPerValue * KeyValueLayer.blockLength)
-        return part.overflow ? nil : part.partialValue
+        guard layerCount >= 0, kvHeadCount > 0 else { return nil }
+        return precision.partByteCount(headSize: headSize)
     }
 
     /// Bytes of what one block stores; nil where they overflow.
@@ -52,7 +81,7 @@ package struct KeyValueShape: Sendable, Hashable {
 /// written.
 ///
 /// A block is [layerCount, kvHeadCount, keys and values], its keys [headSize, 32] so that the scores of all positions are computed
-/// side by side, its values [32, headSize]. Which block holds which positions of whom is the business of `EdgeCache`.
+/// side by side, its values [32, headSize]; of codes see `CodedBlocks`. Which block holds which positions of whom is the business of `EdgeCache`.
 /// `@unchecked Sendable`: whoever hands out blocks has each written by one sequence, whose threads write disjoint positions and
 /// heads between barriers.
 package final class KeyValueBlocks: @unchecked Sendable {

@@ -63,14 +63,19 @@ package final class KeyValueLayer: @unchecked Sendable {
         precondition(valueColumn >= 0 && headSize <= value.columnCount - valueColumn, "value out of bounds")
         let place = position % Self.blockLength
         let block = table[position / Self.blockLength]
-        encode(
-            key.pointer(row: row, column: keyColumn),
-            to: blocks.pointer(block: block, layer: layer, head: head, part: .keys), from: place,
-            stride: Self.blockLength, kernels)
-        encode(
-            value.pointer(row: row, column: valueColumn),
-            to: blocks.pointer(block: block, layer: layer, head: head, part: .values), from: place * headSize,
-            stride: 1, kernels)
+        let keys = blocks.pointer(block: block, layer: layer, head: head, part: .keys)
+        let values = blocks.pointer(block: block, layer: layer, head: head, part: .values)
+        let (key, value) = (key.pointer(row: row, column: keyColumn), value.pointer(row: row, column: valueColumn))
+        guard !precision.isCoded else {
+            let isNibbles = precision == .q4_0
+            CodedBlocks.encode(
+                key, headSize: headSize, into: keys, position: place, isKey: true, isNibbles: isNibbles)
+            CodedBlocks.encode(
+                value, headSize: headSize, into: values, position: place, isKey: false, isNibbles: isNibbles)
+            return
+        }
+        encode(key, to: keys, from: place, stride: Self.blockLength, kernels)
+        encode(value, to: values, from: place * headSize, stride: 1, kernels)
     }
 
     private func encode(
@@ -84,7 +89,25 @@ package final class KeyValueLayer: @unchecked Sendable {
         case .f16:
             let target = block.assumingMemoryBound(to: UInt16.self) + first
             kernels.functions.encodeHalves(source, headSize, target, stride)
+        case .q8_0, .q4_0:
+            preconditionFailure("codes are written by CodedBlocks")
         }
+    }
+
+    /// The codes of the block that begins at a position.
+    func codedBlock(
+        head: Int, position: Int, queryCodes: UnsafeRawPointer, queryScales: UnsafePointer<Float>,
+        querySums: UnsafePointer<Int16>, scratch: UnsafeMutablePointer<Float>
+    ) -> CodedBlock {
+        let block = table[position / Self.blockLength]
+        let keys = blocks.pointer(block: block, layer: layer, head: head, part: .keys)
+        let values = blocks.pointer(block: block, layer: layer, head: head, part: .values)
+        let isNibbles = precision == .q4_0
+        return CodedBlock(
+            blockCount: CodedBlocks.groupCount(headSize: headSize), isNibbles: isNibbles, keyCodes: keys,
+            keyScales: CodedBlocks.scales(keys, headSize: headSize, isNibbles: isNibbles), valueCodes: values,
+            valueScales: CodedBlocks.scales(values, headSize: headSize, isNibbles: isNibbles),
+            queryCodes: queryCodes, queryScales: queryScales, querySums: querySums, scratch: scratch)
     }
 
     /// The block that begins at a position, as f32: in place, or as many of its values as asked for decoded into the scratch.
@@ -98,6 +121,16 @@ package final class KeyValueLayer: @unchecked Sendable {
             return UnsafePointer(source.assumingMemoryBound(to: Float.self))
         case .f16:
             kernels.functions.decodeHalves(source.assumingMemoryBound(to: UInt16.self), valueCount, scratch)
+            return UnsafePointer(scratch)
+        case .q8_0, .q4_0:
+            for index in 0..<valueCount {
+                let (row, column) = index.quotientAndRemainder(
+                    dividingBy: part == .keys ? Self.blockLength : headSize)
+                let (position, component) = part == .keys ? (column, row) : (row, column)
+                scratch[index] = CodedBlocks.decode(
+                    source, headSize: headSize, position: position, component: component, isKey: part == .keys,
+                    isNibbles: precision == .q4_0)
+            }
             return UnsafePointer(scratch)
         }
     }
