@@ -68,7 +68,8 @@ package struct CodedBlock {
     package var keyScales: UnsafePointer<UInt16>
     package var valueCodes: UnsafeRawPointer
     package var valueScales: UnsafePointer<UInt16>
-    /// Of the queries as int8: codes [queryCount, blockCount, 32], scales [queryCount, blockCount], sums of 16 [.., .., 2].
+    /// Of the queries as a sum of two int8 terms: codes [queryCount, 2, blockCount, 32], scales [queryCount, 2, blockCount], sums of
+    /// 16 [queryCount, 2, blockCount, 2].
     package var queryCodes: UnsafeRawPointer
     package var queryScales: UnsafePointer<Float>
     package var querySums: UnsafePointer<Int16>

@@ -29,8 +29,9 @@ package struct AttentionShape: Sendable {
     package func scratchCount(tokenCount: Int) -> Int {
         let queries = tokenCount * groupSize
         let groups = CodedBlocks.groupCount(headSize: headSize)
-        // Queries as codes, with a scale and two sums for each 32 of them; one of them padded, and a block's weights as codes.
-        let coded = queries * groups * (8 + 1 + 1) + 32 * groups + 48
+        // Queries as two terms of codes, with a scale and two sums for each 32 of them; one of them padded, and a block's weights
+        // as codes.
+        let coded = 2 * queries * groups * (8 + 1 + 1) + 32 * groups + 48
         return 2 * KeyValueLayer.blockLength * headSize
             + queries * (2 * headSize + KeyValueLayer.blockLength + 3) + coded
     }
@@ -92,15 +93,21 @@ extension KeyValueLayer {
         let codedScratch = sums + queryCount * (1 + (isOne ? 0 : 2 * size))
         let padded = codedScratch + 48
         let queryScales = padded + 32 * groups
-        let querySums = UnsafeMutableRawPointer(queryScales + queryCount * groups).assumingMemoryBound(to: Int16.self)
-        let queryCodes = UnsafeMutableRawPointer(queryScales + 2 * queryCount * groups)
+        let querySums = UnsafeMutableRawPointer(queryScales + 2 * queryCount * groups)
+            .assumingMemoryBound(to: Int16.self)
+        let queryCodes = UnsafeMutableRawPointer(queryScales + 4 * queryCount * groups)
         if precision.isCoded {
             padded.update(repeating: 0, count: 32 * groups)
             for query in 0..<queryCount {
                 padded.update(from: packed + query * size, count: size)
-                kernels.functions.quantize32(
-                    padded, 32 * groups, queryCodes + query * 32 * groups, queryScales + query * groups,
-                    querySums + query * 2 * groups)
+                for term in 2 * query..<2 * query + 2 {
+                    let codes = queryCodes + term * 32 * groups
+                    let scales = queryScales + term * groups
+                    kernels.functions.quantize32(padded, 32 * groups, codes, scales, querySums + term * 2 * groups)
+                    for i in 0..<size {
+                        padded[i] -= Float(codes.load(fromByteOffset: i, as: Int8.self)) * scales[i / 32]
+                    }
+                }
             }
         }
 
@@ -143,9 +150,9 @@ extension KeyValueLayer {
                     factors: factors + query, maxima: maxima + query, sums: sums + query,
                     outputs: outputs + query * size, coded: coded)
                 if coded != nil {
-                    job.coded?.queryCodes = UnsafeRawPointer(queryCodes + query * 32 * groups)
-                    job.coded?.queryScales = UnsafePointer(queryScales + query * groups)
-                    job.coded?.querySums = UnsafePointer(querySums + query * 2 * groups)
+                    job.coded?.queryCodes = UnsafeRawPointer(queryCodes + query * 64 * groups)
+                    job.coded?.queryScales = UnsafePointer(queryScales + query * 2 * groups)
+                    job.coded?.querySums = UnsafePointer(querySums + query * 4 * groups)
                 }
                 kernels.functions.foldBlock(&job)
             }

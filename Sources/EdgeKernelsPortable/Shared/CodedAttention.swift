@@ -1,7 +1,8 @@
 internal import EdgeKernelJobs
 
 // Attention to keys and values that are stored as codes, in integers. A key's score is, block of 32 components by block, the exact
-// integer product of its codes with the query's, times both scales. Values are added up over the 32 positions of a block likewise:
+// integer product of its codes with the query's, times both scales; a query is the sum of two such terms, the second of what the
+// first leaves, or its rounding would cost as much as the key's. Values are added up over the 32 positions of a block likewise:
 // each position's weight times its scale is rounded to 15 bits and a sign, to the largest of the block's, and the integer product
 // with the codes is exact. So all sums that could depend on their order are of integers.
 
@@ -12,25 +13,33 @@ func addCodedScores(_ job: AttentionJob, _ coded: CodedBlock) {
     let ones = Shorts(repeating: 1)
     for query in 0..<job.queryCount {
         let scores = UnsafeMutableRawPointer(job.scores + query &* AttentionJob.blockLength)
-        let first = query &* coded.blockCount
+        let first = 2 &* query &* coded.blockCount
         for eight in 0..<4 {
             var total = Floats()
             for block in 0..<coded.blockCount {
-                let q = (coded.queryCodes + 32 &* (first &+ block)).loadUnaligned(as: Bytes.self)
+                let second = first &+ coded.blockCount
                 let k = coded.keyCodes + (block &* AttentionJob.blockLength &+ 8 &* eight) &* keyByteCount
-                @inline(__always) func part(_ position: Int) -> Words {
+                @inline(__always) func part(_ position: Int, _ q: Bytes) -> Words {
                     if coded.isNibbles { return widen(pairs(nibbles(k + 16 &* position), q), ones) }
                     return widen(signedPairs((k + 32 &* position).loadUnaligned(as: Bytes.self), q), ones)
                 }
-                var dots = sums((part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)))
-                if coded.isNibbles {
-                    let sums = coded.querySums + 2 &* (first &+ block)
-                    dots &-= Words(repeating: 8 &* (Int32(sums[0]) &+ Int32(sums[1])))
+                @inline(__always) func dots(_ term: Int) -> Floats {
+                    let q = (coded.queryCodes + 32 &* term).loadUnaligned(as: Bytes.self)
+                    var dots = sums(
+                        (
+                            part(0, q), part(1, q), part(2, q), part(3, q), part(4, q), part(5, q), part(6, q),
+                            part(7, q)
+                        ))
+                    if coded.isNibbles {
+                        let sums = coded.querySums + 2 &* term
+                        dots &-= Words(repeating: 8 &* (Int32(sums[0]) &+ Int32(sums[1])))
+                    }
+                    return floats(dots) * coded.queryScales[term]
                 }
                 let scales = UnsafeRawPointer(
                     coded.keyScales + (block &* AttentionJob.blockLength &+ 8 &* eight)
                 ).loadUnaligned(as: SIMD8<UInt16>.self)
-                total += floats(dots) * (floats(halves: scales) * coded.queryScales[first &+ block])
+                total += (dots(first &+ block) + dots(second &+ block)) * floats(halves: scales)
             }
             scores.storeBytes(of: total, toByteOffset: 32 &* eight, as: Floats.self)
         }
