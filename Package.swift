@@ -156,6 +156,7 @@ let package = Package(
         .executable(name: "edge-kernels", targets: ["EdgeKernelsNEONCheck"]),
         .executable(name: "edge-masks", targets: ["EdgeMasks"]),
         .executable(name: "edge-guided", targets: ["EdgeGuided"]),
+        .executable(name: "edge-sessions", targets: ["EdgeSessions"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -197,6 +198,13 @@ let package = Package(
                 "EdgeEngine", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeModel", "EdgeSampling", "EdgeTokenizer",
             ],
             path: "Benchmarks/Guided",
+            swiftSettings: language + optimised),
+        .executableTarget(
+            name: "EdgeSessions",
+            dependencies: [
+                "EdgeEngine", "EdgeGGUF", "EdgeKernels", "EdgeModel", "EdgePlatform", "EdgeSampling", "EdgeTokenizer",
+            ],
+            path: "Benchmarks/Sessions",
             swiftSettings: language + optimised),
         .target(
             name: "EdgeTestSupport",

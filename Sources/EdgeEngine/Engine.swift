@@ -23,6 +23,7 @@ package actor Engine {
     private var constraints = ConstraintMemory()
     /// The contexts being worked on, in the order in which they began.
     private var busy: [ObjectIdentifier] = []
+    private var steps = StepQueue()
 
     nonisolated var cacheGeometry: CacheGeometry { pool.geometry }
 
@@ -62,8 +63,10 @@ package actor Engine {
     /// Tokens run together at most.
     static func batchCapacity(_ wanted: Int, contextSize: Int) -> Int { min(max(1, wanted), max(1, contextSize)) }
 
-    /// Rows of logits that one step may need: a draft and the token before it.
-    static let logitsCapacity = 1 + PromptLookup.limit
+    /// Rows of logits that a context alone may need: a draft and the token before it.
+    private static let draftRows = 1 + PromptLookup.limit
+    /// Those, and behind them a row for each context of a common pass, which stand until all of these have chosen.
+    static let logitsCapacity = draftRows + StepQueue.limit
 
     /// Reserves address space for some full contexts. The system provides memory as they fill; unused blocks are kept for one.
     static func makePool(_ geometry: CacheGeometry, limit: Int?) throws(ModelError) -> CachePool {
@@ -157,6 +160,10 @@ package actor Engine {
         var waiting: [Int32] = []
         var drafts = DraftRun(
             isOn: request.speculates && pass.batchCapacity > PromptLookup.limit)
+        // The row of the logits to choose from, where the last pass was a common one.
+        var commonRow: Int?
+        steps.begin()
+        defer { endChoosing() }
         generation: while answer.statistics.generatedTokenCount < limit {
             try Task.checkCancellation()
             if follower?.mustEnd == true {
@@ -177,9 +184,15 @@ package actor Engine {
                 // The logits belong to the engine: others may pass only between choosing a token and running it.
                 await letOthersPass()
                 // A draft of full length may follow.
-                try await makeRoom(for: min(waiting.count + PromptLookup.limit, roomLeft(context)), context)
+                try await makeRoom(
+                    for: min(waiting.count + PromptLookup.limit, roomLeft(context)), context, isChoosing: true)
+                commonRow = nil
                 if waiting.count > 1 {
+                    endChoosing()
+                    defer { steps.begin() }
                     try await prefill(waiting[...], context)
+                } else if !steps.isAlone {
+                    commonRow = await runTogether(waiting[0], context)
                 } else {
                     // The draft may not reach beyond the limit: its tokens would run for nothing.
                     let room = limit - answer.statistics.generatedTokenCount - 1
@@ -200,7 +213,7 @@ package actor Engine {
                 }
                 answer.statistics.constraintSeconds += Clock.seconds(from: start)
             }
-            let id = try choose(&sampler, row: drafts.row, allowed: follower?.bits)
+            let id = try choose(&sampler, row: commonRow ?? drafts.row, allowed: follower?.bits)
             sampler.accept(id)
             if tokenizer.isEndOfGeneration(id), !request.ignoresEnd || follower != nil {
                 answer.count()
@@ -294,6 +307,35 @@ package actor Engine {
         return spared
     }
 
+    /// Runs a context's next token with those of the others that generate, when all of them have chosen theirs; returns the row of
+    /// the logits that are its own. They stand until the context runs its next token.
+    private func runTogether(_ token: Int32, _ context: GenerationContext) async -> Int {
+        await withCheckedContinuation { continuation in
+            steps.wait(.init(token: token, context: context, continuation: continuation))
+            runWaiting()
+        }
+    }
+
+    /// The context no longer chooses: those that wait may not have to wait for it.
+    private func endChoosing() {
+        steps.end()
+        runWaiting()
+    }
+
+    /// Runs the steps that wait, when nobody is choosing who could join them or whose logits they would overwrite.
+    private func runWaiting() {
+        guard steps.isReady else { return }
+        let taken = steps.take()
+        guard let first = taken.first else { return }
+        pass.run(
+            taken.map(\.token), of: taken.map(\.context.cache), firstRow: Self.draftRows,
+            adapters: first.context.adapters)
+        for (index, step) in taken.enumerated() {
+            step.context.ledger.append(step.token)
+            step.continuation.resume(returning: Self.draftRows + index)
+        }
+    }
+
     /// - Parameter logits: which tokens of the batch to compute logits for; nil for the last.
     /// - Throws: `EngineError.cacheExhausted`.
     private func run(_ batch: ArraySlice<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil) throws {
@@ -345,7 +387,20 @@ package actor Engine {
     /// While all blocks are in use the context that began first goes on, and the others let it have theirs; what they lost by that they
     /// compute again. The logits of the last run are lost.
     /// - Throws: `EngineError.cacheExhausted` when not even one context alone has room; `CancellationError`.
-    private func makeRoom(for count: Int, _ context: GenerationContext) async throws {
+    private func makeRoom(for count: Int, _ context: GenerationContext, isChoosing: Bool = false) async throws {
+        var hasRoom = false
+        if context.cache.count == context.ledger.count {
+            do throws(CacheError) {
+                try context.cache.reserve(count)
+                hasRoom = true
+            } catch {
+                guard busy.count > 1 else { throw exhausted(context, count) }
+            }
+        }
+        guard !hasRoom else { return }
+        // Nobody waits meanwhile for what this context will choose.
+        if isChoosing { endChoosing() }
+        defer { if isChoosing { steps.begin() } }
         while true {
             let isWhole = try await recompute(context)
             do throws(CacheError) {

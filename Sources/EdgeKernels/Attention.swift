@@ -59,7 +59,9 @@ extension KeyValueLayer {
             (head + 1) * shape.groupSize * size <= min(queries.columnCount, output.columnCount), "heads out of bounds")
         let next = shape.isCausal ? firstPosition + tokens.upperBound : end ?? firstPosition + tokens.upperBound
         let earliest = shape.window > 0 ? max(start, firstPosition + tokens.lowerBound - shape.window + 1) : start
-        precondition(firstPosition >= 0 && start >= 0 && start % Self.blockLength == 0, "positions out of bounds")
+        precondition(
+            firstPosition + tokens.lowerBound >= 0 && start >= 0 && start % Self.blockLength == 0,
+            "positions out of bounds")
         precondition(firstPosition + tokens.upperBound <= next, "positions out of bounds")
         precondition(next <= capacity, "positions out of bounds")
         precondition(worker < scratch.rowCount, "scratch too small")

@@ -33,15 +33,19 @@ package final class ForwardPass: TeamJob {
 
     // The batch being run.
     private var tokenCount = 0
-    private var cache: KeyValueCache?
+    private var caches: [KeyValueCache] = []
     /// What is added to the weights; nil for nothing.
     private var adapters: AdapterStack?
     private var contextSize = 0
-    private var logitTokens = 0..<0
+    /// The rows whose logits are wanted, and the row of `logits` that the first of them goes to.
+    private var logitTokens: [Int] = []
+    private var firstLogitsRow = 0
     /// By row: the token, where it stands in its text, and where its key and value are stored.
     private var tokens: [Int32]
     private var positions: [Int]
     private var slots: [Int]
+    /// By row: which of the caches is its.
+    private var owners: [Int]
     /// The rows of each text, and the pieces that attention works on.
     private var texts: [Range<Int>] = []
     private var tiles: [Tile] = []
@@ -53,6 +57,8 @@ package final class ForwardPass: TeamJob {
         let slots: Range<Int>
         /// What must be added to a row for its slot.
         let offset: Int
+        /// Which of the caches they lie in.
+        let owner: Int
     }
 
     /// Allocates the buffers.
@@ -81,7 +87,10 @@ package final class ForwardPass: TeamJob {
         tokens = Array(repeating: 0, count: batch)
         positions = Array(repeating: 0, count: batch)
         slots = Array(repeating: 0, count: batch)
-        texts.reserveCapacity(pooling == nil ? 1 : batch)
+        owners = Array(repeating: 0, count: batch)
+        logitTokens.reserveCapacity(self.logitsCapacity)
+        caches.reserveCapacity(batch)
+        texts.reserveCapacity(batch)
         tiles.reserveCapacity(batch)
         blocks = Self.blocks(model, path)
         attention = Self.attention(shape)
@@ -190,24 +199,56 @@ package final class ForwardPass: TeamJob {
         _ batch: ArraySlice<Int32>, cache: KeyValueCache, logits wanted: Range<Int>, adapters: AdapterStack? = nil
     ) {
         precondition(pooling == nil, "this pass embeds")
-        precondition(!batch.isEmpty && batch.count <= min(batchCapacity, cache.batchCapacity), "\(batch.count) tokens")
-        precondition(batch.count <= cache.capacity - cache.count, "the cache is full")
-        precondition(wanted.count <= logitsCapacity, "more logits asked for than there is room")
         precondition(wanted.lowerBound >= 0 && wanted.upperBound <= batch.count, "logits of tokens not in the batch")
+        begin()
+        add(batch, following: cache)
+        for token in wanted { logitTokens.append(token) }
+        finish(adapters)
+        cache.append(batch)
+    }
+
+    /// Runs one token of each of several sequences, in one pass over the weights, and appends it to the sequence's cache.
+    ///
+    /// - Parameters:
+    ///   - tokens: the next token of each, at most `batchCapacity`.
+    ///   - caches: all different and of the same capacity; where other sequences use their pools, with room that was reserved.
+    ///   - firstRow: row i + `firstRow` of `logits` is then the i-th sequence's.
+    package func run(
+        _ tokens: [Int32], of caches: [KeyValueCache], firstRow: Int = 0, adapters: AdapterStack? = nil
+    ) {
+        precondition(pooling == nil, "this pass embeds")
+        precondition(!tokens.isEmpty && tokens.count == caches.count, "\(tokens.count) tokens of \(caches.count)")
+        begin()
+        for index in tokens.indices {
+            precondition(caches[index].capacity == caches[0].capacity, "contexts of different sizes")
+            add(tokens[index...index], following: caches[index])
+            logitTokens.append(index)
+        }
+        firstLogitsRow = firstRow
+        finish(adapters)
+        for index in tokens.indices { caches[index].append(tokens[index...index]) }
+    }
+
+    private func add(_ batch: ArraySlice<Int32>, following cache: KeyValueCache) {
+        precondition(!batch.isEmpty && batch.count <= cache.batchCapacity, "\(batch.count) tokens")
+        let count = cache.count
+        precondition(batch.count <= cache.capacity - count, "the cache is full")
         do throws(CacheError) {
             try cache.reserve(batch.count)
         } catch {
             preconditionFailure("a pass was run without room in the cache: \(error)")
         }
-        begin()
-        let count = cache.count
-        add(batch, position: count, slot: count, first: 0)
+        caches.append(cache)
         contextSize = cache.capacity
-        logitTokens = wanted
-        self.cache = cache
+        add(batch, position: count, slot: count, first: 0)
+    }
+
+    private func finish(_ adapters: AdapterStack?) {
+        precondition(
+            firstLogitsRow >= 0 && logitTokens.count <= logitsCapacity - firstLogitsRow,
+            "more logits asked for than there is room")
         start(adapters)
-        self.cache = nil
-        cache.append(batch)
+        caches.removeAll(keepingCapacity: true)
     }
 
     /// Logits of the last run: row i for token `wanted.lowerBound + i`.
@@ -226,7 +267,6 @@ package final class ForwardPass: TeamJob {
             slot += (text.count + KeyValueLayer.blockLength - 1) / KeyValueLayer.blockLength * KeyValueLayer.blockLength
         }
         contextSize = batchCapacity
-        logitTokens = 0..<0
         start(adapters)
     }
 
@@ -234,7 +274,7 @@ package final class ForwardPass: TeamJob {
     package var embeddings: Rows { space.final }
 
     private func start(_ adapters: AdapterStack?) {
-        let rows = max(rowCount(tokenCount), logitTokens.count)
+        let rows = max(rowCount(tokenCount), firstLogitsRow + logitTokens.count)
         precondition(adapters?.fits(model, rowCount: rows) ?? true, "adapters made for another pass")
         self.adapters = adapters.flatMap { $0.isEmpty ? nil : $0 }
         team.run(self)
@@ -243,6 +283,8 @@ package final class ForwardPass: TeamJob {
 
     private func begin() {
         tokenCount = 0
+        logitTokens.removeAll(keepingCapacity: true)
+        firstLogitsRow = 0
         texts.removeAll(keepingCapacity: true)
         tiles.removeAll(keepingCapacity: true)
     }
@@ -251,12 +293,15 @@ package final class ForwardPass: TeamJob {
     /// keys and values begin at slot `first`.
     private func add(_ ids: ArraySlice<Int32>, position: Int, slot: Int, first: Int) {
         precondition(position + ids.count <= model.maximumPositions, "more positions than the model knows")
+        precondition(ids.count <= batchCapacity - tokenCount, "more tokens than a batch holds")
+        let owner = max(0, caches.count - 1)
         let lower = tokenCount
         for (index, token) in ids.enumerated() {
             precondition(token >= 0 && Int(token) < model.vocabularySize, "token id out of range")
             tokens[lower + index] = token
             positions[lower + index] = position + index
             slots[lower + index] = slot + index
+            owners[lower + index] = owner
         }
         tokenCount += ids.count
         texts.append(lower..<tokenCount)
@@ -264,7 +309,7 @@ package final class ForwardPass: TeamJob {
             tiles.append(
                 Tile(
                     tokens: start..<min(tokenCount, start + Self.attentionTile),
-                    slots: first..<slot + ids.count, offset: slot - lower))
+                    slots: first..<slot + ids.count, offset: slot - lower, owner: owner))
         }
     }
 
@@ -278,16 +323,15 @@ package final class ForwardPass: TeamJob {
             let layer = weights.layers[index]
             let wanted = blocks.isEmpty ? nil : blocks[index]
             let adapted = adapters?.layers[index]
-            guard let store = passing ?? cache?.layers[index] else { return }
 
             normalize(layer.attentionNorm, for: wanted?.attention, worker)
             worker.barrier()
             shrink(adapted?.attention, space.normed, worker)
             project(layer, adapted?.attention, worker)
             worker.barrier()
-            rotateAndStore(layer, model.hyperparameters.layers[index], store, worker)
+            rotateAndStore(layer, index, worker)
             worker.barrier()
-            attend(store, attention[index], worker)
+            attend(index, worker)
             worker.barrier()
             shrink(adapted?.attentionOutput, space.attended, worker)
             quantize(space.attended, space.quantizedAttended, for: wanted?.attentionOutput, worker)
@@ -403,10 +447,13 @@ package final class ForwardPass: TeamJob {
         }
     }
 
-    private func rotateAndStore(
-        _ layer: LayerWeights, _ layerShape: Hyperparameters.LayerShape, _ store: KeyValueLayer, _ worker: TeamWorker
-    ) {
+    /// Where a layer's keys and values of some rows lie.
+    @inline(__always)
+    private func store(_ layer: Int, owner: Int) -> KeyValueLayer { passing ?? caches[owner].layers[layer] }
+
+    private func rotateAndStore(_ layer: LayerWeights, _ index: Int, _ worker: TeamWorker) {
         let shape = model.hyperparameters
+        let layerShape = shape.layers[index]
         let size = shape.headSize
         let table =
             switch layerShape.rotation {
@@ -432,7 +479,7 @@ package final class ForwardPass: TeamJob {
         // Head by head: its block of keys, whose components lie apart, stays near the core.
         for head in 0..<shape.keyValueHeadCount {
             for token in share(worker) {
-                store.store(
+                store(index, owner: owners[token]).store(
                     position: slots[token], head: head, key: space.key, value: space.value, row: token,
                     keyColumn: head * size, valueColumn: head * size)
             }
@@ -447,13 +494,14 @@ package final class ForwardPass: TeamJob {
     }
 
     /// Work pieces are pairs of a key-value head and a tile of tokens; late tiles see more, so they are handed out first.
-    private func attend(_ store: KeyValueLayer, _ shape: AttentionShape, _ worker: TeamWorker) {
+    private func attend(_ layer: Int, _ worker: TeamWorker) {
+        let shape = attention[layer]
         let heads = model.hyperparameters.keyValueHeadCount
         while true {
             let ticket = worker.nextTicket()
             guard ticket < tiles.count * heads else { return }
             let tile = tiles[tiles.count - 1 - ticket / heads]
-            store.attend(
+            store(layer, owner: tile.owner).attend(
                 head: ticket % heads, queries: space.query, output: space.attended, tokens: tile.tokens,
                 firstPosition: tile.offset, start: tile.slots.lowerBound, end: tile.slots.upperBound, shape: shape,
                 scratch: space.attentionScratch, worker: worker.index)
@@ -616,23 +664,25 @@ package final class ForwardPass: TeamJob {
         guard !logitTokens.isEmpty, let output = model.weights.output else { return }
         if worker.index == 0 {
             for (row, token) in logitTokens.enumerated() {
+                let row = firstLogitsRow + row
                 space.final.copy(from: space.residual, row: token, to: row)
                 model.weights.outputNorm?.apply(to: space.final, row: row, into: space.final)
                 space.quantizedFinal?.quantize(space.final, row: row, blocks: output.matrix.activationBlocks)
             }
         }
         worker.barrier()
-        shrink(adapters?.output, space.final, count: logitTokens.count, worker)
+        let wanted = firstLogitsRow..<firstLogitsRow + logitTokens.count
+        shrink(adapters?.output, space.final, count: wanted.upperBound, worker)
         let shape = model.hyperparameters
         let total = output.matrix.rowCount
         let grain = grain(of: total, worker)
         while let rows = nextRows(of: total, grain: grain, worker) {
             output.matrix.multiply(
-                space.final, quantized: space.quantizedFinal, tokens: 0..<logitTokens.count, rows: rows,
+                space.final, quantized: space.quantizedFinal, tokens: wanted, rows: rows,
                 into: space.logits, outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
                 floatKernels: floatKernels)
-            expand(adapters?.output.terms[0], tokens: 0..<logitTokens.count, rows, into: space.logits, worker)
-            for row in 0..<logitTokens.count {
+            expand(adapters?.output.terms[0], tokens: wanted, rows, into: space.logits, worker)
+            for row in wanted {
                 if let bias = output.bias {
                     space.logits.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound)
                 }

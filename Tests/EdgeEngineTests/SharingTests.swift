@@ -138,3 +138,94 @@ import Testing
         #expect(engine.cacheState.contradiction == nil)
     }
 }
+
+@Suite("Several contexts in one pass") struct TogetherTests {
+    private let model: Model
+    private let tokenizer: Tokenizer
+
+    init() throws {
+        model = try Model(GGUFFile(path: fixtures.appendingPathComponent("edge-car-1m.gguf").path))
+        tokenizer = try model.makeTokenizer()
+    }
+
+    private func engine(contextSize: Int = 256) throws -> Engine {
+        try Engine(model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: 2, precision: .q8_0)
+    }
+
+    private func answer(
+        _ prompt: String, _ count: Int, seed: UInt64, in context: GenerationContext, _ engine: Engine
+    ) async throws -> String {
+        var sampling = SamplingParameters()
+        sampling.seed = seed
+        let text = Mutex("")
+        try await engine.generate(
+            GenerationRequest(
+                prompt: tokenizer.encode(prompt, addSpecial: true, parseSpecial: false), sampling: sampling,
+                maximumTokens: count, ignoresEnd: true), in: context
+        ) { event in
+            if case .text(let piece) = event { text.withLock { $0 += piece } }
+        }
+        return text.withLock { $0 }
+    }
+
+    @Test("Twenty answers of different lengths at the same time are those given alone, cancelled ones among them")
+    func together() async throws {
+        let prompts = [
+            "The engine light is", "Check the brakes", "Oil", "A flat tyre means that the car", "The battery",
+        ]
+        let requests: [(String, Int, UInt64)] = (0..<20).map { index in
+            (prompts[index % 5], 5 + (index * 7) % 60, UInt64(index))
+        }
+        let alone = try engine()
+        var expected: [String] = []
+        for (prompt, count, seed) in requests {
+            expected.append(try await answer(prompt, count, seed: seed, in: alone.makeContext(), alone))
+        }
+        let engine = try engine()
+        try await withThrowingTaskGroup(of: (Int, String).self) { group in
+            for (index, (prompt, count, seed)) in requests.enumerated() {
+                group.addTask {
+                    (index, try await answer(prompt, count, seed: seed, in: engine.makeContext(), engine))
+                }
+            }
+            // Others come and are cancelled meanwhile.
+            let strangers = (0..<6).map { index in
+                Task { try await answer("Stop and", 200, seed: UInt64(index), in: engine.makeContext(), engine) }
+            }
+            for (index, stranger) in strangers.enumerated() {
+                try await Task.sleep(for: .milliseconds(3 * index))
+                stranger.cancel()
+            }
+            for try await (index, text) in group { #expect(text == expected[index], "request \(index)") }
+            for stranger in strangers { await #expect(throws: CancellationError.self) { try await stranger.value } }
+        }
+        #expect(engine.cacheState.contradiction == nil && engine.cacheState.used == 0)
+    }
+
+    @Test("A pass of several contexts gives each the bits of its own pass, for any threads and depths")
+    func bits() throws {
+        for precision in CachePrecision.allCases {
+            let single = try ForwardPass(model, threadCount: 1, batchCapacity: 64)
+            let common = try ForwardPass(model, threadCount: 2, batchCapacity: 64, logitsCapacity: 7)
+            let pool = try CachePool(
+                model.cacheGeometry(capacity: 128, batchCapacity: 64, precision: precision), contexts: 6)
+            var caches: [KeyValueCache] = []
+            var expected: [[Float]] = []
+            for index in 0..<5 {
+                let count = index * 13 + 1
+                let ids: [Int32] = (0..<count).map { step in Int32((step * 7 + index) % 500 + 3) }
+                let own = try model.makeCache(capacity: 128, batchCapacity: 64, precision: precision)
+                let shared = pool.makeCache()
+                single.run(ids[...], cache: own, logits: 0..<0)
+                common.run(ids[...], cache: shared, logits: 0..<0)
+                single.run([Int32(20 + index)], cache: own, logits: 0..<1)
+                expected.append(single.logits.copy(row: 0))
+                caches.append(shared)
+            }
+            common.run([20, 21, 22, 23, 24], of: caches, firstRow: 2)
+            for index in 0..<5 {
+                #expect(common.logits.copy(row: 2 + index) == expected[index], "\(precision) \(index)")
+            }
+        }
+    }
+}
