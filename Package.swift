@@ -119,6 +119,7 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeGrammarTests", ["EdgeGrammar", "EdgeTokenizer", "EdgeModel", "EdgeGGUF"]),
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
+    ("EdgeCacheTests", ["EdgeCache", "EdgeKernels", "EdgePlatform"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgeBLAS", "EdgePlatform", "EdgeQuant"]),
     (
         "EdgeModelTests",
@@ -129,7 +130,10 @@ let tests: [(name: String, rooms: [String])] = [
     ),
     (
         "EdgeEngineTests",
-        ["EdgeEngine", "EdgeModel", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeSampling", "EdgeTokenizer"]
+        [
+            "EdgeEngine", "EdgeCache", "EdgeModel", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeSampling",
+            "EdgeTokenizer",
+        ]
     ),
     (
         "EdgeLLMTests",
@@ -164,6 +168,7 @@ let package = Package(
         .executable(name: "edge-guided", targets: ["EdgeGuided"]),
         .executable(name: "edge-cancel", targets: ["EdgeCancelling"]),
         .executable(name: "edge-drafts", targets: ["EdgeDrafts"]),
+        .executable(name: "edge-sessions", targets: ["EdgeSessions"]),
     ],
     traits: [
         .trait(name: macros, description: "The macros @Generable and @Guide; they need swift-syntax.")
@@ -229,6 +234,13 @@ let package = Package(
             swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeCancelling", dependencies: ["EdgeLLM"], path: "Benchmarks/Cancelling", swiftSettings: language),
+        .executableTarget(
+            name: "EdgeSessions",
+            dependencies: [
+                "EdgeEngine", "EdgeGGUF", "EdgeKernels", "EdgeModel", "EdgePlatform", "EdgeSampling", "EdgeTokenizer",
+            ],
+            path: "Benchmarks/Sessions",
+            swiftSettings: language + optimised),
         .target(
             name: "EdgeTestSupport",
             dependencies: ["EdgePlatform", "EdgeQuant", "EdgeGGUF"],

@@ -44,7 +44,7 @@ struct BenchCommand: ParsableCommand {
     @Option(name: [.customShort("r"), .long], help: "Repetitions.")
     var repetitions = 5
 
-    @Option(name: .customLong("cache-type"), help: "How keys and values are stored: f16 or f32.")
+    @Option(name: .customLong("cache-type"), help: "How keys and values are stored.")
     var cacheType: GGUFLanguageModel.CachePrecision = .f16
 
     @Flag(help: "Multiply float weights by the system's BLAS; results then differ between machines.")

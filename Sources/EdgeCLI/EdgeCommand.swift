@@ -13,7 +13,7 @@ struct EdgeCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, ChatCommand.self, EmbedCommand.self, TokenizeCommand.self, PerplexityCommand.self,
-            InspectCommand.self, BenchCommand.self, SynthCommand.self,
+            InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self,
         ])
 
     static func main() async {

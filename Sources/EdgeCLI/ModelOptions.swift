@@ -9,7 +9,7 @@ struct ModelOptions: ParsableArguments {
     @Option(name: [.customShort("t"), .long], help: "Threads that compute. (default: the physical cores)")
     var threads: Int?
 
-    @Option(name: .customLong("cache-type"), help: "How keys and values are stored: f16 or f32.")
+    @Option(name: .customLong("cache-type"), help: "How keys and values are stored.")
     var cacheType: GGUFLanguageModel.CachePrecision = .f16
 
     @Flag(help: "Multiply float weights by the system's BLAS; results then differ between machines.")

@@ -1,16 +1,17 @@
-/// Why a cache cannot be cut back: a layer with a window has dropped positions that the next token would see.
-package struct CacheError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The positions that were to stay.
-    package let requested: Int
-    /// The first position that all layers still hold.
-    package let firstHeld: Int
-
-    package init(requested: Int, firstHeld: Int) {
-        self.requested = requested
-        self.firstHeld = firstHeld
-    }
+/// Why a cache cannot do what is asked; nothing has changed then.
+package enum CacheError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// A layer with a window has dropped positions that the next token would see: of the `requested` positions to stay, all layers
+    /// hold those from `firstHeld` on.
+    case dropped(requested: Int, firstHeld: Int)
+    /// All blocks are in use: `needed` more were wanted, of `capacity` that there are.
+    case exhausted(needed: Int, capacity: Int)
 
     package var description: String {
-        "cannot go back to \(requested) positions: layers with a window hold none before \(firstHeld)"
+        switch self {
+        case .dropped(let requested, let firstHeld):
+            "cannot go back to \(requested) positions: layers with a window hold none before \(firstHeld)"
+        case .exhausted(let needed, let capacity):
+            "no room for \(needed) more blocks of keys and values: all \(capacity) are in use"
+        }
     }
 }

@@ -4,94 +4,121 @@ package import EdgePlatform
 /// The keys and values of one sequence, for all layers, and how many positions are valid.
 ///
 /// Positions are only ever appended by a forward pass and cut off at the end by `truncate(to:)`; what lies beyond `count` is
-/// overwritten before it is read. A layer whose tokens look back over a window keeps a ring of that window and a batch.
+/// overwritten before it is read. The memory is a pool's, whose sequences share what begins alike; a layer whose tokens look back
+/// over a window holds that window and lets the rest go.
 package final class KeyValueCache {
+    package let pool: CachePool
     package let layers: [KeyValueLayer]
-    /// Positions there is room for.
-    package let capacity: Int
-    /// The most tokens that may be appended at once.
-    package let batchCapacity: Int
-    /// Valid positions.
-    package private(set) var count = 0
-    /// By layer: the positions a token sees, 0 for all.
-    private let windows: [Int]
-    /// The most positions there have been since the cache was empty: the rings hold what lies less than their length before.
-    private var reached = 0
+    private let id: Int
+    private let tables: [BlockTable]
 
-    /// Reserves memory for the whole capacity; the system provides it page by page as positions are filled.
+    /// A sequence of a pool, empty.
+    package init(_ pool: CachePool, lineage: CacheLineage = .init()) {
+        let tables = pool.blocks.map { _ in BlockTable(reserving: min(pool.geometry.blockCount, 256)) }
+        self.pool = pool
+        self.tables = tables
+        layers = pool.places.map { KeyValueLayer(pool.blocks[$0.group], layer: $0.layer, table: tables[$0.group]) }
+        id = pool.withState { $0.open(lineage, tables: tables, room: pool.geometry.capacity) }
+    }
+
+    /// A sequence with a pool of its own.
     ///
-    /// - Parameters:
-    ///   - windows: for each layer how many positions a token sees, itself included; 0 for all.
-    ///   - batchCapacity: the most tokens to be appended at once; the smaller, the less memory layers with a window take.
     /// - Throws: `PlatformError` when the sizes overflow or cannot be reserved.
-    package init(
-        windows: [Int], kvHeadCount: Int, headSize: Int, capacity: Int, batchCapacity: Int? = nil,
-        precision: CachePrecision
-    ) throws(PlatformError) {
-        let batch = max(1, min(batchCapacity ?? capacity, capacity))
-        var layers: [KeyValueLayer] = []
-        for window in windows {
-            let ring = Self.ringLength(window: window, batch: batch)
-            let isRing = window > 0 && ring < capacity
-            layers.append(
-                try KeyValueLayer(
-                    kvHeadCount: kvHeadCount, headSize: headSize, capacity: isRing ? ring : capacity,
-                    precision: precision, isRing: isRing))
-        }
-        self.layers = layers
-        self.windows = windows
-        self.capacity = capacity
-        self.batchCapacity = batch
+    package convenience init(_ geometry: CacheGeometry) throws(PlatformError) {
+        self.init(try CachePool(geometry))
     }
 
-    /// The last token of a batch sees `window - 1` positions before it, and so does the first: whole blocks for both.
-    private static func ringLength(window: Int, batch: Int) -> Int {
-        let block = KeyValueLayer.blockLength
-        return (window - 1 + batch + block - 1) / block * block
+    deinit { pool.withState { $0.close(id) } }
+
+    /// Positions there is room for.
+    package var capacity: Int { pool.geometry.capacity }
+    /// The most tokens that may be appended at once.
+    package var batchCapacity: Int { pool.geometry.batchCapacity }
+    /// Valid positions. A sequence that is not active may lose them to one that is.
+    package var count: Int { pool.withState { $0.sequences[id].count } }
+    /// Bytes reserved by the pool.
+    package var byteCount: Int { pool.byteCount }
+
+    /// Says whether the sequence is being worked on: others may take the blocks of one that is not.
+    package func setActive(_ isActive: Bool) { pool.withState { $0.setActive(id, isActive) } }
+
+    /// Changes what keys and values depend on besides tokens; the sequence is empty then.
+    package func setLineage(_ lineage: CacheLineage) { pool.withState { $0.setLineage(id, lineage) } }
+
+    /// Makes room for the next positions, so that a forward pass can run; 1 to `batchCapacity` that fit the capacity.
+    ///
+    /// - Throws: `CacheError.exhausted` when active sequences use all blocks.
+    package func reserve(_ positions: Int) throws(CacheError) {
+        precondition(positions > 0 && positions <= batchCapacity && positions <= capacity - count, "cache overrun")
+        try pool.withState { (state) throws(CacheError) in try state.reserve(id, positions) }
     }
 
-    /// Bytes reserved.
-    package var byteCount: Int { layers.reduce(0) { $0 + $1.byteCount } }
-
-    /// Records that a forward pass filled the next positions.
-    package func append(_ positions: Int) {
-        precondition(positions >= 0 && positions <= capacity - count, "cache overrun")
-        count += positions
-        reached = max(reached, count)
-    }
+    /// Records that a forward pass filled the next positions, which were reserved, with these tokens.
+    package func append(_ tokens: ArraySlice<Int32>) { pool.withState { $0.append(id, tokens) } }
 
     /// Forgets every position from `count` on.
     ///
-    /// - Throws: `CacheError`, changing nothing, when a position that the next token would see has left its ring.
+    /// - Throws: `CacheError.dropped`, changing nothing, when a position that the next token would see is gone.
     package func truncate(to count: Int) throws(CacheError) {
         precondition(count >= 0 && count <= self.count, "cannot truncate to more than there is")
-        guard canTruncate(to: count) else { throw CacheError(requested: count, firstHeld: firstHeld) }
-        self.count = count
-        if count == 0 { reached = 0 }
+        try pool.withState { (state) throws(CacheError) in try state.truncate(id, to: count) }
     }
+
+    /// Cuts back to what the sequence has in common with a text, or takes over what another sequence computed of it, whichever is
+    /// longer; returns how many positions there are now. All of them are the text's.
+    package func adopt(_ text: ArraySlice<Int32>) -> Int { pool.withState { $0.adopt(id, text.prefix(capacity)) } }
 
     /// Forgets everything.
     package func removeAll() {
-        count = 0
-        reached = 0
+        do throws(CacheError) { try truncate(to: 0) } catch { preconditionFailure("nothing could not be held") }
     }
 
     /// Whether `truncate(to:)` would succeed: always for 0, and where no position was dropped.
-    package func canTruncate(to count: Int) -> Bool {
-        if count == 0 { return true }
-        for (layer, window) in zip(layers, windows) where layer.isRing {
-            if max(0, count - window + 1) < reached - layer.capacity { return false }
+    package func canTruncate(to count: Int) -> Bool { pool.withState { $0.canTruncate(id, to: count) } }
+
+    /// The first position that every layer holds.
+    package var firstHeld: Int { pool.withState { $0.firstHeld(id) } }
+
+    // MARK: Saving
+
+    /// By group (the layers that keep all positions, then those of each window): the runs of 32 positions that the next tokens
+    /// need.
+    package var storedRuns: [Range<Int>] { pool.withState { $0.storedRuns(id) } }
+
+    /// What a group's block holds of a run of 32 positions; the sequence must be active, and the run be stored.
+    package func withSpan<R, E: Error>(group: Int, run: Int, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
+        try pool.blocks[group].withSpan(block: tables[group][run], body)
+    }
+
+    /// Bytes that `withSpan` gives, by group.
+    package var runByteCounts: [Int] { pool.blocks.map { $0.shape.usedByteCount ?? 0 } }
+
+    /// Adds the next run of 32 positions, or the last one with fewer, from what was saved.
+    ///
+    /// - Parameters:
+    ///   - contents: by group what the block holds; nil where no later token looks so far back.
+    ///   - check: by group, says whether what is in memory now is what was saved.
+    /// - Returns: what `check` said; the run is not added where that is false.
+    /// - Throws: `CacheError.exhausted`.
+    package func restore(
+        _ tokens: ArraySlice<Int32>, contents: [ByteView?], check: (Int, RawSpan) -> Bool
+    ) throws(CacheError) -> Bool {
+        precondition(count % KeyValueLayer.blockLength == 0 && tokens.count <= KeyValueLayer.blockLength)
+        precondition(contents.count == pool.blocks.count && contents[0] != nil && tokens.count <= capacity - count)
+        try pool.withState { (state) throws(CacheError) in
+            try state.reserveRestored(id, tokens.count, isStored: contents.dropFirst().map { $0 != nil })
         }
+        let run = count / KeyValueLayer.blockLength
+        for (group, bytes) in contents.enumerated() {
+            guard let bytes else { continue }
+            let block = tables[group][run]
+            pool.blocks[group].fill(block: block, from: bytes)
+            guard pool.blocks[group].withSpan(block: block, { check(group, $0) }) else { return false }
+        }
+        append(tokens)
         return true
     }
 
-    /// Whether the last positions can be taken back, up to so many, whatever has been stored.
-    package func canTakeBack(_ positions: Int) -> Bool {
-        zip(layers, windows).allSatisfy { layer, window in !layer.isRing || layer.capacity >= window + positions }
-    }
-
-    /// The first position that every layer holds.
-    package var firstHeld: Int {
-        layers.reduce(0) { $1.isRing ? max($0, reached - $1.capacity) : $0 }
-    }
+    /// The tokens of all positions.
+    package var tokens: [Int32] { pool.withState { $0.tokens(id) } }
 }

@@ -16,18 +16,28 @@ package actor Engine {
     /// Positions that each context has room for.
     package nonisolated let contextSize: Int
     package nonisolated let threadCount: Int
-    private let precision: CachePrecision
+    /// Whether all products are computed by this library's kernels, whose bits are the same everywhere.
+    nonisolated let usesOwnArithmetic: Bool
     private let pass: ForwardPass
+    private nonisolated let pool: CachePool
     private var constraints = ConstraintMemory()
+    /// The contexts being worked on, in the order in which they began.
+    private var busy: [ObjectIdentifier] = []
+    private var steps = StepQueue()
+
+    nonisolated var cacheGeometry: CacheGeometry { pool.geometry }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
     /// Starts the threads and allocates the working buffers.
     ///
+    /// - Parameter cacheLimit: bytes that the keys and values of all contexts may take together, at least one's; nil for
+    ///   what some contexts need.
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
-        batchCapacity: Int = 512, floatKernels: Kernels = .chosen
+        batchCapacity: Int = 512, cacheLimit: Int? = nil, floatKernels: Kernels = .chosen,
+        usesOwnArithmetic: Bool = true
     ) throws(ModelError) {
         do throws(PlatformError) {
             executor = try ThreadExecutor()
@@ -37,11 +47,42 @@ package actor Engine {
         self.model = model
         self.tokenizer = tokenizer
         self.contextSize = contextSize
-        self.precision = precision
         pass = try ForwardPass(
-            model, threadCount: threadCount, batchCapacity: min(batchCapacity, max(1, contextSize)),
-            logitsCapacity: 1 + PromptLookup.limit, floatKernels: floatKernels)
+            model, threadCount: threadCount, batchCapacity: Self.batchCapacity(batchCapacity, contextSize: contextSize),
+            logitsCapacity: Self.logitsCapacity, floatKernels: floatKernels)
         self.threadCount = pass.threadCount
+        self.usesOwnArithmetic = usesOwnArithmetic
+        pool = try Self.makePool(
+            model.cacheGeometry(capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision),
+            limit: cacheLimit)
+    }
+
+    /// Contexts that can be computed at the same time, full, where memory allows; there may be more that rest.
+    private static let contextLimit = 16
+
+    /// Tokens run together at most.
+    static func batchCapacity(_ wanted: Int, contextSize: Int) -> Int { min(max(1, wanted), max(1, contextSize)) }
+
+    /// Rows of logits that a context alone may need: a draft and the token before it.
+    private static let draftRows = 1 + PromptLookup.limit
+    /// Those, and behind them a row for each context of a common pass, which stand until all of these have chosen.
+    static let logitsCapacity = draftRows + StepQueue.limit
+
+    /// Reserves address space for some full contexts. The system provides memory as they fill; unused blocks are kept for one.
+    static func makePool(_ geometry: CacheGeometry, limit: Int?) throws(ModelError) -> CachePool {
+        var contexts = contextLimit
+        while contexts > 1, let limit, geometry.byteCount(contexts: contexts) ?? .max > limit { contexts -= 1 }
+        while true {
+            do throws(PlatformError) {
+                return try CachePool(geometry, contexts: contexts)
+            } catch {
+                guard contexts > 1 else {
+                    throw ModelError(
+                        .insufficientMemory, "no memory for a context of \(geometry.capacity) tokens: \(error)")
+                }
+                contexts /= 2
+            }
+        }
     }
 
     /// An empty context.
@@ -49,11 +90,20 @@ package actor Engine {
     /// - Parameter adapters: what is added to the weights for this context alone.
     /// - Throws: `ModelError.insufficientMemory`, `adapterMismatch`.
     package func makeContext(adapters: [AppliedAdapter] = []) throws(ModelError) -> GenerationContext {
-        let context = GenerationContext(
-            cache: try model.makeCache(
-                capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision))
-        if !adapters.isEmpty { context.adapters = try pass.makeStack(adapters) }
+        let stack = adapters.isEmpty ? nil : try pass.makeStack(adapters)
+        let context = GenerationContext(cache: pool.makeCache(lineage: GenerationContext.lineage(of: adapters)))
+        context.adapters = stack
         return context
+    }
+
+    /// Gives back the memory of keys and values that no context holds; contexts to come compute what they share anew.
+    package nonisolated func releaseUnusedCache() { pool.releaseUnused() }
+
+    /// What contradicts itself in the bookkeeping of the cache, nil where every block is accounted for; and the blocks that hold
+    /// something, with those of them that a context uses. For tests.
+    package nonisolated var cacheState: (contradiction: String?, held: Int, used: Int) {
+        let counts = pool.blockCounts
+        return (pool.contradiction(), counts.held, counts.used)
     }
 
     /// Changes what is added to the weights for a context from now on. Other adapters than before empty its cache: keys and values
@@ -65,6 +115,7 @@ package actor Engine {
         guard adapters != context.adapters?.adapters ?? [] else { return }
         context.adapters = adapters.isEmpty ? nil : try pass.makeStack(adapters)
         context.removeAll()
+        context.cache.setLineage(GenerationContext.lineage(of: adapters))
     }
 
     /// Generates, handing each event to `yield` as it comes.
@@ -84,13 +135,14 @@ package actor Engine {
             throw EngineError.invalidToken(bad)
         }
         var sampler = try Sampler(request.sampling, vocabularySize: model.vocabularySize)
-        context.isBusy = true
-        defer { context.isBusy = false }
+        begin(context)
+        defer { end(context) }
 
         var statistics = GenerationStatistics()
         statistics.promptTokenCount = request.prompt.count
         statistics.cachedTokenCount = context.reusePrefix(of: request.prompt)
-        try await prefill(request.prompt[statistics.cachedTokenCount...], context)
+        statistics.cachedTokenCount = try await prefill(
+            request.prompt[statistics.cachedTokenCount...], of: request.prompt, context)
         statistics.prefillSeconds = Clock.seconds(from: start)
         let limit = min(
             request.maximumTokens ?? .max, contextSize - request.prompt.count,
@@ -109,8 +161,11 @@ package actor Engine {
         // What was chosen and has not run: the logits are those before it.
         var waiting: [Int32] = []
         var drafts = DraftRun(
-            isOn: request.speculates && pass.batchCapacity > PromptLookup.limit
-                && context.cache.canTakeBack(PromptLookup.limit))
+            isOn: request.speculates && pass.batchCapacity > PromptLookup.limit)
+        // The row of the logits to choose from, where the last pass was a common one.
+        var commonRow: Int?
+        steps.begin()
+        defer { endChoosing() }
         generation: while answer.statistics.generatedTokenCount < limit {
             try Task.checkCancellation()
             if follower?.mustEnd == true {
@@ -130,14 +185,22 @@ package actor Engine {
             if !waiting.isEmpty {
                 // The logits belong to the engine: others may pass only between choosing a token and running it.
                 await letOthersPass()
+                // A draft of full length may follow.
+                try await makeRoom(
+                    for: min(waiting.count + PromptLookup.limit, roomLeft(context)), context, isChoosing: true)
+                commonRow = nil
                 if waiting.count > 1 {
+                    endChoosing()
+                    defer { steps.begin() }
                     try await prefill(waiting[...], context)
+                } else if !steps.isAlone {
+                    commonRow = await runTogether(waiting[0], context)
                 } else {
                     // The draft may not reach beyond the limit: its tokens would run for nothing.
                     let room = limit - answer.statistics.generatedTokenCount - 1
                     let isDrafted = drafts.begin(after: &waiting, in: context, atMost: room)
                     let start = Clock.nanoseconds
-                    run(waiting, context, logits: isDrafted ? 0..<waiting.count : nil)
+                    try run(waiting[...], context, logits: isDrafted ? 0..<waiting.count : nil)
                     drafts.note(seconds: Clock.seconds(from: start))
                 }
                 waiting.removeAll(keepingCapacity: true)
@@ -152,7 +215,7 @@ package actor Engine {
                 }
                 answer.statistics.constraintSeconds += Clock.seconds(from: start)
             }
-            let chosen = try choose(&sampler, row: drafts.row, allowed: follower?.bits)
+            let chosen = try choose(&sampler, row: commonRow ?? drafts.row, allowed: follower?.bits)
             let id = request.script.isEmpty ? chosen : request.script[answer.statistics.generatedTokenCount]
             sampler.accept(id)
             if tokenizer.isEndOfGeneration(id), !request.ignoresEnd || follower != nil {
@@ -208,32 +271,78 @@ package actor Engine {
         if let bad = prompt.first(where: { $0 < 0 || Int($0) >= model.vocabularySize }) {
             throw EngineError.invalidToken(bad)
         }
-        guard !prompt.isEmpty, !context.ledger.starts(with: prompt) else { return }
-        context.isBusy = true
-        defer { context.isBusy = false }
+        guard !prompt.isEmpty, context.cache.count < prompt.count || !context.ledger.starts(with: prompt) else {
+            return
+        }
+        begin(context)
+        defer { end(context) }
         let kept = context.reusePrefix(of: prompt)
-        try await prefill(prompt[kept...], context)
+        _ = try await prefill(prompt[kept...], of: prompt, context)
     }
 
-    /// Runs the prompt in pieces, between which requests of other contexts may pass; the cut changes no bit.
+    /// Runs the rest of a text in pieces, between which requests of other contexts may pass; the cut changes no bit.
     ///
     /// Few tokens cost each of them several times what many do, as all weights are read for a piece. So pieces are short only while
     /// others wait. Whoever comes then waits for one long piece, and a cancelled request for none.
-    private func prefill(_ prompt: ArraySlice<Int32>, _ context: GenerationContext) async throws {
-        var rest = prompt
+    ///
+    /// - Parameter whole: the text from the context's beginning on: what another context computes of it meanwhile is taken over.
+    /// - Returns: tokens of the text that had not to be run.
+    @discardableResult
+    private func prefill(
+        _ part: ArraySlice<Int32>, of whole: [Int32]? = nil, _ context: GenerationContext
+    ) async throws -> Int {
+        var rest = part
+        var spared = (whole?.count ?? part.count) - part.count
         var tokensPerSecond = 0.0
         while !rest.isEmpty {
             try Task.checkCancellation()
+            if let whole {
+                let held = context.reusePrefix(of: whole)
+                spared = max(0, spared + held - (whole.count - rest.count))
+                rest = whole[held...]
+            }
             let isAlone = !executor.hasWaitingJobs
             let wanted = tokensPerSecond * (isAlone ? 0.5 : 0.08)
             let least = isAlone ? 128 : tokensPerSecond == 0 ? 32 : 1
-            let batch = rest.prefix(min(pass.batchCapacity, max(least, Int(min(1e6, wanted)))))
-            rest = rest.dropFirst(batch.count)
+            let piece = min(pass.batchCapacity, max(least, Int(min(1e6, wanted))))
+            try await makeRoom(for: min(piece, rest.count), context)
+            let batch = rest.prefix(piece)
+            rest = rest.dropFirst(piece)
             let start = Clock.nanoseconds
-            let isWhole = run(batch, context, logits: rest.isEmpty ? nil : 0..<0, isStoppable: true)
+            let isWhole = try run(batch, context, logits: rest.isEmpty ? nil : 0..<0, isStoppable: true)
             guard isWhole else { throw CancellationError() }
             tokensPerSecond = Double(batch.count) / max(1e-6, Clock.seconds(from: start))
             if !rest.isEmpty { await letOthersPass() }
+        }
+        return spared
+    }
+
+    /// Runs a context's next token with those of the others that generate, when all of them have chosen theirs; returns the row of
+    /// the logits that are its own. They stand until the context runs its next token.
+    private func runTogether(_ token: Int32, _ context: GenerationContext) async -> Int {
+        await withCheckedContinuation { continuation in
+            steps.wait(.init(token: token, context: context, continuation: continuation))
+            runWaiting()
+        }
+    }
+
+    /// The context no longer chooses: those that wait may not have to wait for it.
+    private func endChoosing() {
+        steps.end()
+        runWaiting()
+    }
+
+    /// Runs the steps that wait, when nobody is choosing who could join them or whose logits they would overwrite.
+    private func runWaiting() {
+        guard steps.isReady else { return }
+        let taken = steps.take()
+        guard let first = taken.first else { return }
+        pass.run(
+            taken.map(\.token), of: taken.map(\.context.cache), firstRow: Self.draftRows,
+            adapters: first.context.adapters)
+        for (index, step) in taken.enumerated() {
+            step.context.ledger.append(step.token)
+            step.continuation.resume(returning: Self.draftRows + index)
         }
     }
 
@@ -241,11 +350,13 @@ package actor Engine {
     ///   - logits: which tokens of the batch to compute logits for; nil for the last.
     ///   - isStoppable: whether the cancellation of the task ends the batch, as if it had not been begun.
     /// - Returns: whether the batch has run to its end.
+    /// - Throws: `EngineError.cacheExhausted`.
     @discardableResult
     private func run(
         _ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil,
         isStoppable: Bool = false
-    ) -> Bool {
+    ) throws -> Bool {
+        do throws(CacheError) { try context.cache.reserve(batch.count) } catch { throw exhausted(context, batch.count) }
         // A slice of the ledger, so that a token needs no array of its own.
         context.ledger.append(contentsOf: batch)
         let slice = context.ledger.suffix(batch.count)
@@ -276,6 +387,86 @@ package actor Engine {
         guard let failure else { return chosen }
         if failure.code == .brokenLogit { throw EngineError.nonFiniteLogits }
         throw failure
+    }
+
+    func begin(_ context: GenerationContext) {
+        context.isBusy = true
+        busy.append(ObjectIdentifier(context))
+    }
+
+    func end(_ context: GenerationContext) {
+        busy.removeAll { $0 == ObjectIdentifier(context) }
+        context.isBusy = false
+    }
+
+    /// Positions that a context has left, at most a batch.
+    private func roomLeft(_ context: GenerationContext) -> Int {
+        min(contextSize - context.ledger.count, pass.batchCapacity)
+    }
+
+    /// Waits until the cache has room for the next tokens; after it returns they can be run without waiting.
+    ///
+    /// While all blocks are in use the context that began first goes on, and the others let it have theirs; what they lost by that they
+    /// compute again. The logits of the last run are lost.
+    /// - Throws: `EngineError.cacheExhausted` when not even one context alone has room; `CancellationError`.
+    private func makeRoom(for count: Int, _ context: GenerationContext, isChoosing: Bool = false) async throws {
+        var hasRoom = false
+        if context.cache.count == context.ledger.count {
+            do throws(CacheError) {
+                try context.cache.reserve(count)
+                hasRoom = true
+            } catch {
+                guard busy.count > 1 else { throw exhausted(context, count) }
+            }
+        }
+        guard !hasRoom else { return }
+        // Nobody waits meanwhile for what this context will choose.
+        if isChoosing { endChoosing() }
+        defer { if isChoosing { steps.begin() } }
+        while true {
+            let isWhole = try await recompute(context)
+            do throws(CacheError) {
+                if isWhole {
+                    try context.cache.reserve(count)
+                    return
+                }
+            } catch {
+                guard busy.count > 1 else { throw exhausted(context, count) }
+            }
+            let isFirst = busy.first == ObjectIdentifier(context)
+            if !isFirst { context.cache.setActive(false) }
+            await Task.yield()
+            if !isFirst { context.cache.setActive(true) }
+            try Task.checkCancellation()
+        }
+    }
+
+    private func exhausted(_ context: GenerationContext, _ count: Int) -> EngineError {
+        .cacheExhausted(
+            tokenCount: context.ledger.count + count, capacity: pool.capacity * KeyValueLayer.blockLength)
+    }
+
+    /// Computes again what a context lost while it let others have its blocks; false where there is no room for it now.
+    private func recompute(_ context: GenerationContext) async throws -> Bool {
+        while context.cache.count < context.ledger.count {
+            let held = context.cache.adopt(context.ledger[...])
+            let rest = context.ledger[held...].prefix(min(64, pass.batchCapacity))
+            guard !rest.isEmpty else { break }
+            // Not before all of it has room: else two would take turns at losing it.
+            let others = pool.blockCounts.used - held / KeyValueLayer.blockLength
+            let needed = (context.ledger.count + KeyValueLayer.blockLength) / KeyValueLayer.blockLength + 1
+            guard busy.count == 1 || others + needed <= pool.capacity else { return false }
+            do throws(CacheError) {
+                try context.cache.reserve(rest.count)
+            } catch {
+                guard busy.count > 1 else { throw exhausted(context, 0) }
+                return false
+            }
+            pass.run(rest, cache: context.cache, logits: 0..<0, adapters: context.adapters)
+            await letOthersPass()
+            try Task.checkCancellation()
+        }
+        return true
     }
 
     private func letOthersPass() async {

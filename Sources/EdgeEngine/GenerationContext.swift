@@ -8,12 +8,16 @@ package final class GenerationContext: @unchecked Sendable {
     let cache: KeyValueCache
     /// The tokens whose keys and values the cache holds, position by position.
     var ledger: [Int32] = []
-    var isBusy = false
+    /// While it is not, others may take what its cache holds; the ledger stays.
+    var isBusy = false {
+        didSet { if isBusy != oldValue { cache.setActive(isBusy) } }
+    }
     /// What is added to the weights; the cache holds what was computed with it.
     var adapters: AdapterStack?
 
     init(cache: KeyValueCache) {
         self.cache = cache
+        cache.setActive(false)
         ledger.reserveCapacity(cache.capacity < 1 << 20 ? cache.capacity : 1 << 20)
     }
 
@@ -23,7 +27,7 @@ package final class GenerationContext: @unchecked Sendable {
         ledger.removeAll(keepingCapacity: true)
     }
 
-    /// Takes back the last tokens, which a cache that `canTakeBack` them still allows.
+    /// Takes back the last tokens, all of them of the latest batch, whose first one still sees all that it saw.
     func takeBack(_ count: Int) {
         guard count > 0 else { return }
         do throws(CacheError) {
@@ -34,19 +38,18 @@ package final class GenerationContext: @unchecked Sendable {
         }
     }
 
-    /// Cuts the cache back to what it shares with the prompt, leaving at least one token to run; returns how many stay.
+    /// Makes the cache hold as much of the prompt as there is, of its own or of another context, leaving at least one token to run;
+    /// returns how many tokens that is.
     func reusePrefix(of prompt: [Int32]) -> Int {
-        let limit = min(ledger.count, prompt.count - 1)
-        var common = 0
-        while common < limit, ledger[common] == prompt[common] { common += 1 }
-        // Where layers with a window have dropped what the next token would see, all is computed again.
-        do throws(CacheError) {
-            try cache.truncate(to: common)
-        } catch {
-            common = 0
-            cache.removeAll()
-        }
+        let count = cache.adopt(prompt.dropLast())
+        let common = zip(ledger, prompt.prefix(count)).prefix { $0 == $1 }.count
         ledger.removeSubrange(common...)
-        return common
+        ledger.append(contentsOf: prompt[common..<count])
+        return count
+    }
+
+    /// The numbers of what is added to the weights, for telling caches apart.
+    static func lineage(of adapters: [AppliedAdapter]) -> CacheLineage {
+        CacheLineage(adapters.flatMap { [$0.adapter.number, UInt64($0.scale.bitPattern)] })
     }
 }

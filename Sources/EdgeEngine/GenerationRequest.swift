@@ -89,6 +89,9 @@ package enum EngineError: Error, Sendable {
     case emptyPrompt
     /// The context is in use by another request.
     case contextBusy
+    /// The contexts that are being computed use all of the memory that there is for keys and values: `capacity` tokens, with which this
+    /// one cannot come to have `tokenCount`.
+    case cacheExhausted(tokenCount: Int, capacity: Int)
     /// An id of the prompt is not in the vocabulary.
     case invalidToken(Int32)
     /// The model's arithmetic gave no usable number: a damaged or hostile file.

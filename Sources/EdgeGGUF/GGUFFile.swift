@@ -30,6 +30,8 @@ package struct GGUFFile: Sendable {
     /// The size of all parts in bytes.
     package let byteCount: Int
     private let index: [KeyBytes: Int]
+    /// All of the first part before its tensor data.
+    let header: ByteView?
 
     /// 1, 2 or 3.
     package var version: Int { layout.version }
@@ -108,6 +110,7 @@ package struct GGUFFile: Sendable {
         self.tensors = tensors
         self.byteCount = byteCount
         self.index = index
+        header = firstBytes.slice(at: 0, byteCount: first.dataOffset)
     }
 
     private static func map(_ path: String, inLargePages: Bool) throws(GGUFError) -> ByteView {

@@ -29,12 +29,14 @@ package struct AttentionJob {
     package var sums: UnsafeMutablePointer<Float>
     /// [queryCount, headSize]: the sum of values so weighted.
     package var outputs: UnsafeMutablePointer<Float>
+    /// Keys and values where they are codes; `keys` and `values` are not read then.
+    package var coded: CodedBlock?
 
     package init(
         keys: UnsafePointer<Float>, values: UnsafePointer<Float>, headSize: Int, queries: UnsafePointer<Float>,
         queryCount: Int, lower: Int, upper: Int, scale: Float, softcap: Float, scores: UnsafeMutablePointer<Float>,
         factors: UnsafeMutablePointer<Float>, maxima: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>,
-        outputs: UnsafeMutablePointer<Float>
+        outputs: UnsafeMutablePointer<Float>, coded: CodedBlock? = nil
     ) {
         self.keys = keys
         self.values = values
@@ -50,5 +52,44 @@ package struct AttentionJob {
         self.maxima = maxima
         self.sums = sums
         self.outputs = outputs
+        self.coded = coded
+    }
+}
+
+/// A block of positions whose keys and values are codes with a scale for each 32 components; in what order, `CodedBlocks` of
+/// EdgeKernels says.
+package struct CodedBlock {
+    /// Groups of 32 components.
+    package var blockCount: Int
+    /// Whether codes have 4 bits.
+    package var isNibbles: Bool
+    package var keyCodes: UnsafeRawPointer
+    /// Halves, [blockCount, 32].
+    package var keyScales: UnsafePointer<UInt16>
+    package var valueCodes: UnsafeRawPointer
+    package var valueScales: UnsafePointer<UInt16>
+    /// Of the queries as a sum of two int8 terms: codes [queryCount, 2, blockCount, 32], scales [queryCount, 2, blockCount], sums of
+    /// 16 [queryCount, 2, blockCount, 2].
+    package var queryCodes: UnsafeRawPointer
+    package var queryScales: UnsafePointer<Float>
+    package var querySums: UnsafePointer<Int16>
+    /// Room for 48 floats.
+    package var scratch: UnsafeMutablePointer<Float>
+
+    package init(
+        blockCount: Int, isNibbles: Bool, keyCodes: UnsafeRawPointer, keyScales: UnsafePointer<UInt16>,
+        valueCodes: UnsafeRawPointer, valueScales: UnsafePointer<UInt16>, queryCodes: UnsafeRawPointer,
+        queryScales: UnsafePointer<Float>, querySums: UnsafePointer<Int16>, scratch: UnsafeMutablePointer<Float>
+    ) {
+        self.blockCount = blockCount
+        self.isNibbles = isNibbles
+        self.keyCodes = keyCodes
+        self.keyScales = keyScales
+        self.valueCodes = valueCodes
+        self.valueScales = valueScales
+        self.queryCodes = queryCodes
+        self.queryScales = queryScales
+        self.querySums = querySums
+        self.scratch = scratch
     }
 }

@@ -28,7 +28,12 @@ package struct AttentionShape: Sendable {
     /// Floats of scratch that one call needs for a tile of `tokenCount` tokens.
     package func scratchCount(tokenCount: Int) -> Int {
         let queries = tokenCount * groupSize
-        return 2 * KeyValueLayer.blockLength * headSize + queries * (2 * headSize + KeyValueLayer.blockLength + 3)
+        let groups = CodedBlocks.groupCount(headSize: headSize)
+        // Queries as two terms of codes, with a scale and two sums for each 32 of them; one of them padded, and a block's weights
+        // as codes.
+        let coded = 2 * queries * groups * (8 + 1 + 1) + 32 * groups + 48
+        return 2 * KeyValueLayer.blockLength * headSize
+            + queries * (2 * headSize + KeyValueLayer.blockLength + 3) + coded
     }
 }
 
@@ -54,9 +59,11 @@ extension KeyValueLayer {
             (head + 1) * shape.groupSize * size <= min(queries.columnCount, output.columnCount), "heads out of bounds")
         let next = shape.isCausal ? firstPosition + tokens.upperBound : end ?? firstPosition + tokens.upperBound
         let earliest = shape.window > 0 ? max(start, firstPosition + tokens.lowerBound - shape.window + 1) : start
-        precondition(firstPosition >= 0 && start >= 0 && start % Self.blockLength == 0, "positions out of bounds")
+        precondition(
+            firstPosition + tokens.lowerBound >= 0 && start >= 0 && start % Self.blockLength == 0,
+            "positions out of bounds")
         precondition(firstPosition + tokens.upperBound <= next, "positions out of bounds")
-        precondition(next - (isRing ? earliest : 0) <= capacity, "positions out of bounds")
+        precondition(next <= capacity, "positions out of bounds")
         precondition(worker < scratch.rowCount, "scratch too small")
         precondition(scratch.columnCount >= shape.scratchCount(tokenCount: tokens.count), "scratch too small")
 
@@ -84,14 +91,45 @@ extension KeyValueLayer {
             }
         }
         outputs.update(repeating: 0, count: queryCount * size)
+        let groups = CodedBlocks.groupCount(headSize: size)
+        let codedScratch = sums + queryCount * (1 + (isOne ? 0 : 2 * size))
+        let padded = codedScratch + 48
+        let queryScales = padded + 32 * groups
+        let querySums = UnsafeMutableRawPointer(queryScales + 2 * queryCount * groups)
+            .assumingMemoryBound(to: Int16.self)
+        let queryCodes = UnsafeMutableRawPointer(queryScales + 4 * queryCount * groups)
+        if precision.isCoded {
+            padded.update(repeating: 0, count: 32 * groups)
+            for query in 0..<queryCount {
+                padded.update(from: packed + query * size, count: size)
+                for term in 2 * query..<2 * query + 2 {
+                    let codes = queryCodes + term * 32 * groups
+                    let scales = queryScales + term * groups
+                    kernels.functions.quantize32(padded, 32 * groups, codes, scales, querySums + term * 2 * groups)
+                    for i in 0..<size {
+                        padded[i] -= Float(codes.load(fromByteOffset: i, as: Int8.self)) * scales[i / 32]
+                    }
+                }
+            }
+        }
 
         var block = earliest / length * length
         while block < next {
             let count = min(length, next - block)
-            let keyBlock = self.block(
-                .keys, head: head, position: block, valueCount: length * size, scratch: keyScratch, kernels: kernels)
-            let valueBlock = self.block(
-                .values, head: head, position: block, valueCount: count * size, scratch: valueScratch, kernels: kernels)
+            var coded: CodedBlock?
+            var (keyBlock, valueBlock) = (UnsafePointer(keyScratch), UnsafePointer(valueScratch))
+            if precision.isCoded {
+                coded = codedBlock(
+                    head: head, position: block, queryCodes: queryCodes, queryScales: queryScales,
+                    querySums: querySums, scratch: codedScratch)
+            } else {
+                keyBlock = self.block(
+                    .keys, head: head, position: block, valueCount: length * size, scratch: keyScratch,
+                    kernels: kernels)
+                valueBlock = self.block(
+                    .values, head: head, position: block, valueCount: count * size, scratch: valueScratch,
+                    kernels: kernels)
+            }
             /// The positions of the block that a token sees.
             func seen(_ token: Int) -> Range<Int> {
                 let position = firstPosition + token
@@ -112,7 +150,12 @@ extension KeyValueLayer {
                     queryCount: (token - first) * group, lower: range.lowerBound, upper: range.upperBound,
                     scale: shape.scale, softcap: shape.softcap, scores: scores + query * length,
                     factors: factors + query, maxima: maxima + query, sums: sums + query,
-                    outputs: outputs + query * size)
+                    outputs: outputs + query * size, coded: coded)
+                if coded != nil {
+                    job.coded?.queryCodes = UnsafeRawPointer(queryCodes + query * 64 * groups)
+                    job.coded?.queryScales = UnsafePointer(queryScales + query * 2 * groups)
+                    job.coded?.querySums = UnsafePointer(querySums + query * 4 * groups)
+                }
                 kernels.functions.foldBlock(&job)
             }
             block += length

@@ -1,88 +1,81 @@
 internal import EdgeKernelJobs
 package import EdgePlatform
 
-/// How keys and values are stored.
-package enum CachePrecision: String, Sendable, CaseIterable {
-    case f32
-    case f16
-
-    package var bytesPerValue: Int { self == .f32 ? 4 : 2 }
-}
-
-/// The keys and values of one layer for one sequence, in blocks of 32 positions: values as [kvHeadCount, blocks, 32, headSize],
-/// keys as [kvHeadCount, blocks, headSize, 32], so that the scores of all positions of a block are computed side by side.
+/// The keys and values of one layer for one sequence: a layer of some blocks, and the table that says which of them hold the
+/// sequence's positions.
 ///
-/// A ring keeps the last `capacity` positions: position p lies in slot p mod capacity. Its capacity is a whole number of blocks,
-/// so a block of positions is a block of memory there too.
-///
-/// Memory is reserved for the whole capacity and taken page by page as positions are written. `@unchecked Sendable`: threads
-/// write disjoint positions and heads between barriers.
+/// `@unchecked Sendable`: threads write disjoint positions and heads between barriers.
 package final class KeyValueLayer: @unchecked Sendable {
     package let kvHeadCount: Int
     package let headSize: Int
-    package let capacity: Int
     package let precision: CachePrecision
-    /// Whether positions beyond the capacity take the place of the oldest.
-    package let isRing: Bool
-    private let keys: AlignedBuffer<UInt8>
-    private let values: AlignedBuffer<UInt8>
-    /// Bytes of one head's keys, or values, of one block.
-    private let blockByteCount: Int
-    private let blockCount: Int
+    private let blocks: KeyValueBlocks
+    private let layer: Int
+    private let table: BlockTable
 
     /// Positions whose scores are computed, and whose softmax is folded in, together. Blocks are counted from position 0, so
     /// the order of operations depends on positions alone and not on how a prompt was cut.
     package static let blockLength = AttentionJob.blockLength
 
-    /// Reserves memory.
-    ///
-    /// - Throws: `PlatformError` when sizes overflow or the system has no address space.
-    package init(
-        kvHeadCount: Int, headSize: Int, capacity: Int, precision: CachePrecision, isRing: Bool = false
-    ) throws(PlatformError) {
-        precondition(!isRing || capacity > 0 && capacity % Self.blockLength == 0, "a ring of no whole blocks")
-        let blockCount = capacity / Self.blockLength + (capacity % Self.blockLength == 0 ? 0 : 1)
-        let block = headSize.multipliedReportingOverflow(by: precision.bytesPerValue * Self.blockLength)
-        let head = block.partialValue.multipliedReportingOverflow(by: blockCount)
-        let total = head.partialValue.multipliedReportingOverflow(by: kvHeadCount)
-        guard kvHeadCount > 0, headSize > 0, capacity >= 0, !block.overflow, !head.overflow, !total.overflow else {
-            throw .outOfMemory("a key-value cache of \(capacity) positions")
-        }
-        self.kvHeadCount = kvHeadCount
-        self.headSize = headSize
-        self.capacity = capacity
-        self.precision = precision
-        self.isRing = isRing
-        self.blockCount = blockCount
-        blockByteCount = block.partialValue
-        keys = try AlignedBuffer(count: total.partialValue)
-        values = try AlignedBuffer(count: total.partialValue)
+    /// A layer of a sequence.
+    package init(_ blocks: KeyValueBlocks, layer: Int, table: BlockTable) {
+        precondition(layer >= 0 && layer < blocks.shape.layerCount, "layer out of bounds")
+        self.blocks = blocks
+        self.layer = layer
+        self.table = table
+        kvHeadCount = blocks.shape.kvHeadCount
+        headSize = blocks.shape.headSize
+        precision = blocks.shape.precision
     }
 
-    package var byteCount: Int { keys.byteCount + values.byteCount }
+    /// A layer with memory of its own for some positions, all in their place.
+    ///
+    /// - Throws: `PlatformError` when sizes overflow or the system has no address space.
+    package convenience init(
+        kvHeadCount: Int, headSize: Int, capacity: Int, precision: CachePrecision
+    ) throws(PlatformError) {
+        guard capacity >= 0 else { throw .outOfMemory("a key-value cache of \(capacity) positions") }
+        let count = capacity / Self.blockLength + (capacity % Self.blockLength == 0 ? 0 : 1)
+        let shape = KeyValueShape(layerCount: 1, kvHeadCount: kvHeadCount, headSize: headSize, precision: precision)
+        let table = BlockTable(reserving: count)
+        for block in 0..<count { table.set(block, to: block) }
+        self.init(try KeyValueBlocks(shape, blockCount: count), layer: 0, table: table)
+    }
+
+    /// Bytes of the blocks that it is a layer of, those of all sequences and layers together.
+    package var byteCount: Int { blocks.byteCount }
+
+    /// Blocks of all sequences together.
+    package var blockCount: Int { blocks.blockCount }
+
+    /// Positions there are blocks for.
+    package var capacity: Int { table.count * Self.blockLength }
 
     /// Stores one head's key and value at a position, from rows of activations.
     package func store(
         position: Int, head: Int, key: Rows, value: Rows, row: Int, keyColumn: Int, valueColumn: Int,
         kernels: Kernels = .chosen
     ) {
-        precondition(position >= 0 && (isRing || position < capacity), "position out of bounds")
+        precondition(position >= 0, "position out of bounds")
         precondition(head >= 0 && head < kvHeadCount, "head out of bounds")
         precondition(row >= 0 && row < key.rowCount && row < value.rowCount, "row out of bounds")
         precondition(keyColumn >= 0 && headSize <= key.columnCount - keyColumn, "key out of bounds")
         precondition(valueColumn >= 0 && headSize <= value.columnCount - valueColumn, "value out of bounds")
-        let slot = isRing ? position % capacity : position
-        let place = slot % Self.blockLength
-        let keyTarget = block(keys, head: head, slot: slot)
-        let valueTarget = block(values, head: head, slot: slot)
-        encode(key.pointer(row: row, column: keyColumn), to: keyTarget, from: place, stride: Self.blockLength, kernels)
-        encode(
-            value.pointer(row: row, column: valueColumn), to: valueTarget, from: place * headSize, stride: 1, kernels)
-    }
-
-    /// The block that a slot lies in.
-    private func block(_ buffer: AlignedBuffer<UInt8>, head: Int, slot: Int) -> UnsafeMutableRawPointer {
-        UnsafeMutableRawPointer(buffer.base) + (head &* blockCount &+ slot / Self.blockLength) &* blockByteCount
+        let place = position % Self.blockLength
+        let block = table[position / Self.blockLength]
+        let keys = blocks.pointer(block: block, layer: layer, head: head, part: .keys)
+        let values = blocks.pointer(block: block, layer: layer, head: head, part: .values)
+        let (key, value) = (key.pointer(row: row, column: keyColumn), value.pointer(row: row, column: valueColumn))
+        guard !precision.isCoded else {
+            let isNibbles = precision == .q4_0
+            CodedBlocks.encode(
+                key, headSize: headSize, into: keys, position: place, isKey: true, isNibbles: isNibbles)
+            CodedBlocks.encode(
+                value, headSize: headSize, into: values, position: place, isKey: false, isNibbles: isNibbles)
+            return
+        }
+        encode(key, to: keys, from: place, stride: Self.blockLength, kernels)
+        encode(value, to: values, from: place * headSize, stride: 1, kernels)
     }
 
     private func encode(
@@ -96,20 +89,48 @@ package final class KeyValueLayer: @unchecked Sendable {
         case .f16:
             let target = block.assumingMemoryBound(to: UInt16.self) + first
             kernels.functions.encodeHalves(source, headSize, target, stride)
+        case .q8_0, .q4_0:
+            preconditionFailure("codes are written by CodedBlocks")
         }
+    }
+
+    /// The codes of the block that begins at a position.
+    func codedBlock(
+        head: Int, position: Int, queryCodes: UnsafeRawPointer, queryScales: UnsafePointer<Float>,
+        querySums: UnsafePointer<Int16>, scratch: UnsafeMutablePointer<Float>
+    ) -> CodedBlock {
+        let block = table[position / Self.blockLength]
+        let keys = blocks.pointer(block: block, layer: layer, head: head, part: .keys)
+        let values = blocks.pointer(block: block, layer: layer, head: head, part: .values)
+        let isNibbles = precision == .q4_0
+        return CodedBlock(
+            blockCount: CodedBlocks.groupCount(headSize: headSize), isNibbles: isNibbles, keyCodes: keys,
+            keyScales: CodedBlocks.scales(keys, headSize: headSize, isNibbles: isNibbles), valueCodes: values,
+            valueScales: CodedBlocks.scales(values, headSize: headSize, isNibbles: isNibbles),
+            queryCodes: queryCodes, queryScales: queryScales, querySums: querySums, scratch: scratch)
     }
 
     /// The block that begins at a position, as f32: in place, or as many of its values as asked for decoded into the scratch.
     func block(
         _ part: Part, head: Int, position: Int, valueCount: Int, scratch: UnsafeMutablePointer<Float>, kernels: Kernels
     ) -> UnsafePointer<Float> {
-        let slot = isRing ? position % capacity : position
-        let source = block(part == .keys ? keys : values, head: head, slot: slot)
+        let source = blocks.pointer(
+            block: table[position / Self.blockLength], layer: layer, head: head, part: part)
         switch precision {
         case .f32:
             return UnsafePointer(source.assumingMemoryBound(to: Float.self))
         case .f16:
             kernels.functions.decodeHalves(source.assumingMemoryBound(to: UInt16.self), valueCount, scratch)
+            return UnsafePointer(scratch)
+        case .q8_0, .q4_0:
+            for index in 0..<valueCount {
+                let (row, column) = index.quotientAndRemainder(
+                    dividingBy: part == .keys ? Self.blockLength : headSize)
+                let (position, component) = part == .keys ? (column, row) : (row, column)
+                scratch[index] = CodedBlocks.decode(
+                    source, headSize: headSize, position: position, component: component, isKey: part == .keys,
+                    isNibbles: precision == .q4_0)
+            }
             return UnsafePointer(scratch)
         }
     }
@@ -118,18 +139,19 @@ package final class KeyValueLayer: @unchecked Sendable {
 
     /// All that is stored, as the bits of f32, block by block: for tests.
     package func copy(_ part: Part) -> [UInt32] {
-        var result: [UInt32] = []
+        (0..<kvHeadCount).flatMap { head in (0..<table.count).flatMap { copy(part, head: head, block: $0) ?? [] } }
+    }
+
+    /// One head's part of a run of 32 positions, as the bits of f32, nil where it is gone: for tests.
+    package func copy(_ part: Part, head: Int, block: Int) -> [UInt32]? {
+        guard table[block] >= 0 else { return nil }
         let count = Self.blockLength * headSize
-        for head in 0..<kvHeadCount {
-            for block in 0..<blockCount {
-                let scratch = UnsafeMutablePointer<Float>.allocate(capacity: count)
-                defer { scratch.deallocate() }
-                let values = self.block(
-                    part, head: head, position: block * Self.blockLength, valueCount: count, scratch: scratch,
-                    kernels: .chosen)
-                result.append(contentsOf: (0..<count).map { values[$0].bitPattern })
-            }
+        return withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scratch in
+            guard let base = scratch.baseAddress else { return nil }
+            let values = self.block(
+                part, head: head, position: block * Self.blockLength, valueCount: count, scratch: base, kernels: .chosen
+            )
+            return (0..<count).map { values[$0].bitPattern }
         }
-        return result
     }
 }

@@ -57,6 +57,8 @@ public struct ModelLoadingError: Error, Sendable, CustomStringConvertible {
     public var byteOffset: UInt64?
     /// The metadata key or tensor it is about.
     public var key: String?
+    /// With code `insufficientMemory`, when `LoadOptions.memoryLimit` is too low: the numbers, and what would fit.
+    public var shortage: MemoryShortage?
 
     /// The message.
     public var description: String { message }
@@ -92,6 +94,8 @@ public struct ModelLoadingError: Error, Sendable, CustomStringConvertible {
 public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
     /// The prompt leaves no room for an answer. Thrown before any time is spent.
     case contextSizeExceeded(ContextSizeExceeded)
+    /// Other answers of the model, at the same time, use all of the memory for keys and values. Asked again later, it can be answered.
+    case cacheExhausted(CacheExhausted)
     /// The prompt is empty, and the model's vocabulary has no token to begin with.
     case emptyPrompt
     /// An option has a value that makes no sense.
@@ -165,9 +169,20 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
         public var tokenCount: Int
     }
 
+    /// Both numbers of a cache that is full.
+    public struct CacheExhausted: Sendable, Equatable {
+        /// Tokens that the conversation would have had.
+        public var tokenCount: Int
+        /// Tokens that all conversations of the model have room for together.
+        public var capacity: Int
+    }
+
     /// What is wrong and what to do, in one line.
     public var description: String {
         switch self {
+        case .cacheExhausted(let sizes):
+            "no room for token \(sizes.tokenCount) of the conversation: the answers being written use the \(sizes.capacity) "
+                + "tokens that the model's cache holds; ask again when one has ended, or load with more memory"
         case .contextSizeExceeded(let sizes):
             "the prompt has \(sizes.tokenCount) tokens, but the context holds \(sizes.contextSize) with the answer; "
                 + "shorten the prompt or load the model with a larger context"
@@ -197,6 +212,8 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
         case let error as ModelError: return ModelLoadingError(error, path: "model")
         case EngineError.contextSizeExceeded(let contextSize, let tokenCount):
             return contextSizeExceeded(ContextSizeExceeded(contextSize: contextSize, tokenCount: tokenCount))
+        case EngineError.cacheExhausted(let tokenCount, let capacity):
+            return cacheExhausted(CacheExhausted(tokenCount: tokenCount, capacity: capacity))
         case EngineError.emptyPrompt: return emptyPrompt
         case EngineError.contextBusy: return LanguageModelSession.Error.concurrentRequests
         case EngineError.nonFiniteLogits: return damagedModel

@@ -1,7 +1,7 @@
 package import EdgeEngine
 internal import EdgeGGUF
 package import EdgeKernels
-internal import EdgeModel
+package import EdgeModel
 internal import EdgePlatform
 internal import EdgeQuant
 internal import EdgeTokenizer
@@ -32,19 +32,29 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         /// faster where the system has such pages (Linux with transparent huge pages); loading takes longer, and the memory is
         /// shared with no other process.
         public var usesLargePages: Bool
+        /// Tokens of a prompt that are computed together at most. A smaller batch takes less memory for activations and computes
+        /// prompts more slowly. Does not change a bit of any answer.
+        public var batchSize: Int
+        /// Bytes that the model may take with the keys and values of all its conversations, as ``MemoryPlan`` counts them; nil for no
+        /// limit. A model that does not fit with one full context is not loaded. Conversations share what there is: those that rest
+        /// make way, and compute their beginning again when they go on.
+        public var memoryLimit: Int?
         /// The chat template, in Jinja, that takes the place of the file's; nil for the file's own.
         public var chatTemplate: String?
 
         /// Options; the defaults need no thought.
         public init(
             contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16,
-            chatTemplate: String? = nil, usesBLAS: Bool = false, usesLargePages: Bool = false
+            chatTemplate: String? = nil, usesBLAS: Bool = false, usesLargePages: Bool = false, batchSize: Int = 512,
+            memoryLimit: Int? = nil
         ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
             self.cachePrecision = cachePrecision
             self.usesBLAS = usesBLAS
             self.usesLargePages = usesLargePages
+            self.batchSize = batchSize
+            self.memoryLimit = memoryLimit
             self.chatTemplate = chatTemplate
         }
     }
@@ -55,12 +65,18 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         case f32
         /// Two bytes a value.
         case f16
+        /// Eight bits a value and a scale for each 32: about half the memory of `f16`.
+        case q8_0
+        /// Four bits a value and a scale for each 32: about a quarter of the memory of `f16`, at a loss that shows.
+        case q4_0
 
         /// The engine's name of it.
         package var stored: EdgeKernels.CachePrecision {
             switch self {
             case .f32: .f32
             case .f16: .f16
+            case .q8_0: .q8_0
+            case .q4_0: .q4_0
             }
         }
     }
@@ -119,21 +135,15 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             let model = try Model(file)
             let tokenizer = try model.makeTokenizer()
             let trained = model.hyperparameters.contextLength
-            let contextSize = options.contextSize ?? min(max(trained, 1), 8192)
-            guard contextSize > 0, contextSize <= 1 << 30 else {
-                throw ModelLoadingError(
-                    code: .invalidOptions, message: "a context of \(contextSize) tokens is not possible; give 1 or more"
-                )
-            }
-            if let threads = options.threadCount, !(1...256).contains(threads) {
-                throw ModelLoadingError(
-                    code: .invalidOptions, message: "\(threads) threads are not possible; give 1 to 256")
-            }
+            let contextSize = try options.checkedContextSize(for: model)
+            let threadCount = try options.checkedThreadCount()
+            let cacheLimit = try options.cacheLimit(for: model, path: path)
             self.options = options
             grammars = GrammarCache()
             engine = try Engine(
-                model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: options.threadCount,
-                precision: options.cachePrecision.stored, floatKernels: try options.floatKernels())
+                model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: threadCount,
+                precision: options.cachePrecision.stored, batchCapacity: options.batchSize, cacheLimit: cacheLimit,
+                floatKernels: try options.floatKernels(), usesOwnArithmetic: !options.usesBLAS)
             chat = ChatFormatSource(
                 template: options.chatTemplate ?? file["tokenizer.chat_template"]?.text, tokenizer: tokenizer)
             // A template of the caller's own is refused at once, the file's when it is first needed: texts can be continued
@@ -161,6 +171,43 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
 }
 
 extension GGUFLanguageModel.LoadOptions {
+    /// Tokens of context, by default the trained ones, at most 8192 of them.
+    ///
+    /// - Throws: `ModelLoadingError` with code `invalidOptions`; so do the next two.
+    package func checkedContextSize(for model: Model) throws(ModelLoadingError) -> Int {
+        let size = contextSize ?? min(max(model.hyperparameters.contextLength, 1), 8192)
+        guard size > 0, size <= 1 << 30 else {
+            throw ModelLoadingError(
+                code: .invalidOptions, message: "a context of \(size) tokens is not possible; give 1 or more")
+        }
+        guard (1...1 << 20).contains(batchSize) else {
+            throw ModelLoadingError(
+                code: .invalidOptions, message: "batches of \(batchSize) tokens are not possible; give 1 to \(1 << 20)")
+        }
+        return size
+    }
+
+    package func checkedThreadCount() throws(ModelLoadingError) -> Int? {
+        if let threads = threadCount, !(1...256).contains(threads) {
+            throw ModelLoadingError(
+                code: .invalidOptions, message: "\(threads) threads are not possible; give 1 to 256")
+        }
+        return threadCount
+    }
+
+    /// Bytes that the limit leaves for keys and values; nil without a limit.
+    ///
+    /// - Throws: besides, with code `insufficientMemory` when one full context does not fit.
+    func cacheLimit(for model: Model, path: String) throws -> Int? {
+        guard let memoryLimit else { return nil }
+        let plan = try MemoryPlan(model, self)
+        guard plan.total > memoryLimit else { return memoryLimit - (plan.total - plan.cache) }
+        let shortage = MemoryShortage(model, self, plan: plan, limit: memoryLimit)
+        var error = ModelLoadingError(code: .insufficientMemory, message: "\(path): the model \(shortage.message)")
+        error.shortage = shortage
+        throw error
+    }
+
     /// What multiplies float weights.
     ///
     /// - Throws: `ModelLoadingError` with code `blasUnavailable`.

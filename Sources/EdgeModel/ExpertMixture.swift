@@ -34,7 +34,10 @@ final class ExpertMixture {
         pairs = Array(repeating: 0, count: batch * usedCount)
     }
 
-    var byteCount: Int { scores.byteCount + inputs.byteCount + outputs.byteCount }
+    var byteCount: Int {
+        let numbers = tokens.count + starts.count + chosen.count + weights.count + pairs.count
+        return scores.byteCount + inputs.byteCount + outputs.byteCount + numbers * MemoryLayout<Int>.stride
+    }
 
     func token(ofPair pair: Int) -> Int { tokens[pair] }
     func pairs(ofExpert expert: Int) -> Range<Int> { starts[expert]..<starts[expert + 1] }

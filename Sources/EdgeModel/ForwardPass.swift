@@ -34,15 +34,19 @@ package final class ForwardPass: TeamJob {
 
     // The batch being run.
     private var tokenCount = 0
-    private var cache: KeyValueCache?
+    private var caches: [KeyValueCache] = []
     /// What is added to the weights; nil for nothing.
     private var adapters: AdapterStack?
     private var contextSize = 0
-    private var logitTokens = 0..<0
+    /// The rows whose logits are wanted, and the row of `logits` that the first of them goes to.
+    private var logitTokens: [Int] = []
+    private var firstLogitsRow = 0
     /// By row: the token, where it stands in its text, and where its key and value are stored.
     private var tokens: [Int32]
     private var positions: [Int]
     private var slots: [Int]
+    /// By row: which of the caches is its.
+    private var owners: [Int]
     /// The rows of each text, and the pieces that attention works on.
     private var texts: [Range<Int>] = []
     private var tiles: [Tile] = []
@@ -57,6 +61,8 @@ package final class ForwardPass: TeamJob {
         let slots: Range<Int>
         /// What must be added to a row for its slot.
         let offset: Int
+        /// Which of the caches they lie in.
+        let owner: Int
     }
 
     /// Allocates the buffers.
@@ -85,22 +91,17 @@ package final class ForwardPass: TeamJob {
         tokens = Array(repeating: 0, count: batch)
         positions = Array(repeating: 0, count: batch)
         slots = Array(repeating: 0, count: batch)
-        texts.reserveCapacity(pooling == nil ? 1 : batch)
+        owners = Array(repeating: 0, count: batch)
+        logitTokens.reserveCapacity(self.logitsCapacity)
+        caches.reserveCapacity(batch)
+        texts.reserveCapacity(batch)
         tiles.reserveCapacity(batch)
-        let blocks = path != .exact ? model.weights.layers.map { LayerBlocks($0) } : []
-        self.blocks = blocks
-        let attention = shape.layers.map {
-            AttentionShape(
-                groupSize: shape.headCount / shape.keyValueHeadCount, headSize: shape.headSize,
-                scale: shape.attentionScale, window: $0.window, softcap: shape.attentionSoftCap,
-                isCausal: shape.isCausal)
-        }
-        self.attention = attention
-        let scratch = attention.map { $0.scratchCount(tokenCount: min(batch, Self.attentionTile)) }.max() ?? 0
+        blocks = Self.blocks(model, path)
+        attention = Self.attention(shape)
         do throws(PlatformError) {
-            space = try Workspace(
-                model, batch: batch, logitsCapacity: self.logitsCapacity, threads: team.threadCount, blocks: blocks,
-                hasTwoTerms: path == .int16, isEmbedding: pooling != nil, attentionScratchCount: scratch)
+            space = try Self.makeSpace(
+                model, threadCount: team.threadCount, batch: batch, logitsCapacity: self.logitsCapacity,
+                isEmbedding: pooling != nil, path: path)
             // Each text begins on the border of a block; as many texts as tokens is the worst.
             passing =
                 pooling == nil
@@ -110,6 +111,47 @@ package final class ForwardPass: TeamJob {
                     capacity: batch * KeyValueLayer.blockLength, precision: .f32)
         } catch {
             throw ModelError(.insufficientMemory, "no memory for a batch of \(batch) tokens: \(error)")
+        }
+    }
+
+    private static func blocks(_ model: Model, _ path: ComputePath) -> [LayerBlocks] {
+        path != .exact ? model.weights.layers.map { LayerBlocks($0) } : []
+    }
+
+    private static func attention(_ shape: Hyperparameters) -> [AttentionShape] {
+        shape.layers.map {
+            AttentionShape(
+                groupSize: shape.headCount / shape.keyValueHeadCount, headSize: shape.headSize,
+                scale: shape.attentionScale, window: $0.window, softcap: shape.attentionSoftCap,
+                isCausal: shape.isCausal)
+        }
+    }
+
+    private static func makeSpace(
+        _ model: Model, threadCount: Int, batch: Int, logitsCapacity: Int, isEmbedding: Bool, path: ComputePath
+    ) throws(PlatformError) -> Workspace {
+        let scratch = attention(model.hyperparameters).map {
+            $0.scratchCount(tokenCount: min(batch, Self.attentionTile))
+        }
+        return try Workspace(
+            model, batch: batch, logitsCapacity: logitsCapacity, threads: threadCount, blocks: blocks(model, path),
+            hasTwoTerms: path == .int16, isEmbedding: isEmbedding, attentionScratchCount: scratch.max() ?? 0)
+    }
+
+    /// Bytes that the buffers of a pass for logits take, without taking them: address space is reserved for a moment, and no page of
+    /// it touched.
+    ///
+    /// - Throws: `ModelError.insufficientMemory` when not even that can be had.
+    package static func byteCounts(
+        _ model: Model, threadCount: Int, batchCapacity: Int, logitsCapacity: Int, path: ComputePath = .int8
+    ) throws(ModelError) -> (activations: Int, scratch: Int) {
+        do throws(PlatformError) {
+            let space = try makeSpace(
+                model, threadCount: max(1, threadCount), batch: max(1, batchCapacity),
+                logitsCapacity: max(1, logitsCapacity), isEmbedding: false, path: path)
+            return (space.activationByteCount, space.scratchByteCount)
+        } catch {
+            throw ModelError(.insufficientMemory, "no memory for a batch of \(batchCapacity) tokens: \(error)")
         }
     }
 
@@ -153,6 +195,7 @@ package final class ForwardPass: TeamJob {
     ///
     /// - Parameters:
     ///   - batch: 1 to `batchCapacity` ids below the vocabulary size, and at most the cache's `batchCapacity`; they must fit it.
+    ///   - cache: where other sequences use its pool, with room that was reserved.
     ///   - logits: which of the batch's tokens to compute logits for, at most `logitsCapacity`; row i of `logits` is then
     ///     token `logits.lowerBound + i`.
     ///   - adapters: made by this pass; whoever changes them starts with an empty cache, as keys and values depend on them.
@@ -164,28 +207,62 @@ package final class ForwardPass: TeamJob {
         isStoppable: Bool = false
     ) -> Bool {
         precondition(pooling == nil, "this pass embeds")
-        precondition(!batch.isEmpty && batch.count <= min(batchCapacity, cache.batchCapacity), "\(batch.count) tokens")
-        precondition(batch.count <= cache.capacity - cache.count, "the cache is full")
-        precondition(wanted.count <= logitsCapacity, "more logits asked for than there is room")
         precondition(wanted.lowerBound >= 0 && wanted.upperBound <= batch.count, "logits of tokens not in the batch")
         begin()
-        add(batch, position: cache.count, slot: cache.count, first: 0)
-        contextSize = cache.capacity
-        logitTokens = wanted
-        self.cache = cache
+        add(batch, following: cache)
+        for token in wanted { logitTokens.append(token) }
         self.isStoppable = isStoppable
-        start(adapters)
+        finish(adapters)
         self.isStoppable = false
-        self.cache = nil
-        cache.append(batch.count)
-        guard isStopped.exchange(false, ordering: .relaxed) else { return true }
-        // What was stored behind the valid positions is nothing; a ring has room for it beside what the next token sees.
-        do throws(CacheError) {
-            try cache.truncate(to: cache.count - batch.count)
-        } catch {
-            preconditionFailure("a batch cannot be taken back: \(error)")
+        // What a batch that was stopped has stored behind the valid positions is nothing; a ring has room for it beside what the
+        // next token sees.
+        guard !isStopped.exchange(false, ordering: .relaxed) else { return false }
+        cache.append(batch)
+        return true
+    }
+
+    /// Runs one token of each of several sequences, in one pass over the weights, and appends it to the sequence's cache.
+    ///
+    /// - Parameters:
+    ///   - tokens: the next token of each, at most `batchCapacity`.
+    ///   - caches: all different and of the same capacity; where other sequences use their pools, with room that was reserved.
+    ///   - firstRow: row i + `firstRow` of `logits` is then the i-th sequence's.
+    package func run(
+        _ tokens: [Int32], of caches: [KeyValueCache], firstRow: Int = 0, adapters: AdapterStack? = nil
+    ) {
+        precondition(pooling == nil, "this pass embeds")
+        precondition(!tokens.isEmpty && tokens.count == caches.count, "\(tokens.count) tokens of \(caches.count)")
+        begin()
+        for index in tokens.indices {
+            precondition(caches[index].capacity == caches[0].capacity, "contexts of different sizes")
+            add(tokens[index...index], following: caches[index])
+            logitTokens.append(index)
         }
-        return false
+        firstLogitsRow = firstRow
+        finish(adapters)
+        for index in tokens.indices { caches[index].append(tokens[index...index]) }
+    }
+
+    private func add(_ batch: ArraySlice<Int32>, following cache: KeyValueCache) {
+        precondition(!batch.isEmpty && batch.count <= cache.batchCapacity, "\(batch.count) tokens")
+        let count = cache.count
+        precondition(batch.count <= cache.capacity - count, "the cache is full")
+        do throws(CacheError) {
+            try cache.reserve(batch.count)
+        } catch {
+            preconditionFailure("a pass was run without room in the cache: \(error)")
+        }
+        caches.append(cache)
+        contextSize = cache.capacity
+        add(batch, position: count, slot: count, first: 0)
+    }
+
+    private func finish(_ adapters: AdapterStack?) {
+        precondition(
+            firstLogitsRow >= 0 && logitTokens.count <= logitsCapacity - firstLogitsRow,
+            "more logits asked for than there is room")
+        start(adapters)
+        caches.removeAll(keepingCapacity: true)
     }
 
     /// Logits of the last run: row i for token `wanted.lowerBound + i`.
@@ -204,7 +281,6 @@ package final class ForwardPass: TeamJob {
             slot += (text.count + KeyValueLayer.blockLength - 1) / KeyValueLayer.blockLength * KeyValueLayer.blockLength
         }
         contextSize = batchCapacity
-        logitTokens = 0..<0
         start(adapters)
     }
 
@@ -212,7 +288,7 @@ package final class ForwardPass: TeamJob {
     package var embeddings: Rows { space.final }
 
     private func start(_ adapters: AdapterStack?) {
-        let rows = max(rowCount(tokenCount), logitTokens.count)
+        let rows = max(rowCount(tokenCount), firstLogitsRow + logitTokens.count)
         precondition(adapters?.fits(model, rowCount: rows) ?? true, "adapters made for another pass")
         self.adapters = adapters.flatMap { $0.isEmpty ? nil : $0 }
         team.run(self)
@@ -221,6 +297,8 @@ package final class ForwardPass: TeamJob {
 
     private func begin() {
         tokenCount = 0
+        logitTokens.removeAll(keepingCapacity: true)
+        firstLogitsRow = 0
         texts.removeAll(keepingCapacity: true)
         tiles.removeAll(keepingCapacity: true)
     }
@@ -229,12 +307,15 @@ package final class ForwardPass: TeamJob {
     /// keys and values begin at slot `first`.
     private func add(_ ids: ArraySlice<Int32>, position: Int, slot: Int, first: Int) {
         precondition(position + ids.count <= model.maximumPositions, "more positions than the model knows")
+        precondition(ids.count <= batchCapacity - tokenCount, "more tokens than a batch holds")
+        let owner = max(0, caches.count - 1)
         let lower = tokenCount
         for (index, token) in ids.enumerated() {
             precondition(token >= 0 && Int(token) < model.vocabularySize, "token id out of range")
             tokens[lower + index] = token
             positions[lower + index] = position + index
             slots[lower + index] = slot + index
+            owners[lower + index] = owner
         }
         tokenCount += ids.count
         texts.append(lower..<tokenCount)
@@ -242,7 +323,7 @@ package final class ForwardPass: TeamJob {
             tiles.append(
                 Tile(
                     tokens: start..<min(tokenCount, start + Self.attentionTile),
-                    slots: first..<slot + ids.count, offset: slot - lower))
+                    slots: first..<slot + ids.count, offset: slot - lower, owner: owner))
         }
     }
 
@@ -256,16 +337,15 @@ package final class ForwardPass: TeamJob {
             let layer = weights.layers[index]
             let wanted = blocks.isEmpty ? nil : blocks[index]
             let adapted = adapters?.layers[index]
-            guard let store = passing ?? cache?.layers[index] else { return }
 
             normalize(layer.attentionNorm, for: wanted?.attention, worker)
             worker.barrier()
             shrink(adapted?.attention, space.normed, worker)
             project(layer, adapted?.attention, worker)
             worker.barrier()
-            rotateAndStore(layer, model.hyperparameters.layers[index], store, worker)
+            rotateAndStore(layer, index, worker)
             worker.barrier()
-            attend(store, attention[index], worker)
+            attend(index, worker)
             worker.barrier()
             shrink(adapted?.attentionOutput, space.attended, worker)
             quantize(space.attended, space.quantizedAttended, for: wanted?.attentionOutput, worker)
@@ -393,10 +473,13 @@ package final class ForwardPass: TeamJob {
         }
     }
 
-    private func rotateAndStore(
-        _ layer: LayerWeights, _ layerShape: Hyperparameters.LayerShape, _ store: KeyValueLayer, _ worker: TeamWorker
-    ) {
+    /// Where a layer's keys and values of some rows lie.
+    @inline(__always)
+    private func store(_ layer: Int, owner: Int) -> KeyValueLayer { passing ?? caches[owner].layers[layer] }
+
+    private func rotateAndStore(_ layer: LayerWeights, _ index: Int, _ worker: TeamWorker) {
         let shape = model.hyperparameters
+        let layerShape = shape.layers[index]
         let size = shape.headSize
         let table =
             switch layerShape.rotation {
@@ -422,7 +505,7 @@ package final class ForwardPass: TeamJob {
         // Head by head: its block of keys, whose components lie apart, stays near the core.
         for head in 0..<shape.keyValueHeadCount {
             for token in share(worker) {
-                store.store(
+                store(index, owner: owners[token]).store(
                     position: slots[token], head: head, key: space.key, value: space.value, row: token,
                     keyColumn: head * size, valueColumn: head * size)
             }
@@ -437,13 +520,14 @@ package final class ForwardPass: TeamJob {
     }
 
     /// Work pieces are pairs of a key-value head and a tile of tokens; late tiles see more, so they are handed out first.
-    private func attend(_ store: KeyValueLayer, _ shape: AttentionShape, _ worker: TeamWorker) {
+    private func attend(_ layer: Int, _ worker: TeamWorker) {
+        let shape = attention[layer]
         let heads = model.hyperparameters.keyValueHeadCount
         while true {
             let ticket = worker.nextTicket()
             guard ticket < tiles.count * heads, !isEnding(worker) else { return }
             let tile = tiles[tiles.count - 1 - ticket / heads]
-            store.attend(
+            store(layer, owner: tile.owner).attend(
                 head: ticket % heads, queries: space.query, output: space.attended, tokens: tile.tokens,
                 firstPosition: tile.offset, start: tile.slots.lowerBound, end: tile.slots.upperBound, shape: shape,
                 scratch: space.attentionScratch, worker: worker.index)
@@ -606,23 +690,25 @@ package final class ForwardPass: TeamJob {
         guard !logitTokens.isEmpty, let output = model.weights.output else { return }
         if worker.index == 0 {
             for (row, token) in logitTokens.enumerated() {
+                let row = firstLogitsRow + row
                 space.final.copy(from: space.residual, row: token, to: row)
                 model.weights.outputNorm?.apply(to: space.final, row: row, into: space.final)
                 space.quantizedFinal?.quantize(space.final, row: row, blocks: output.matrix.activationBlocks)
             }
         }
         worker.barrier()
-        shrink(adapters?.output, space.final, count: logitTokens.count, worker)
+        let wanted = firstLogitsRow..<firstLogitsRow + logitTokens.count
+        shrink(adapters?.output, space.final, count: wanted.upperBound, worker)
         let shape = model.hyperparameters
         let total = output.matrix.rowCount
         let grain = grain(of: total, worker)
         while let rows = nextRows(of: total, grain: grain, worker) {
             output.matrix.multiply(
-                space.final, quantized: space.quantizedFinal, tokens: 0..<logitTokens.count, rows: rows,
+                space.final, quantized: space.quantizedFinal, tokens: wanted, rows: rows,
                 into: space.logits, outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
                 floatKernels: floatKernels)
-            expand(adapters?.output.terms[0], tokens: 0..<logitTokens.count, rows, into: space.logits, worker)
-            for row in 0..<logitTokens.count {
+            expand(adapters?.output.terms[0], tokens: wanted, rows, into: space.logits, worker)
+            for row in wanted {
                 if let bias = output.bias {
                     space.logits.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound)
                 }

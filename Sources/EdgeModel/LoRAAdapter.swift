@@ -2,6 +2,7 @@ package import EdgeGGUF
 internal import EdgeKernels
 internal import EdgePlatform
 internal import EdgeQuant
+internal import Synchronization
 
 /// A change of a model's matrices by products of two thin ones (Hu et al. 2021, "LoRA"): W becomes W + s B A.
 ///
@@ -11,6 +12,11 @@ internal import EdgeQuant
 package final class LoRAAdapter: Sendable {
     /// The model whose matrices it changes.
     package let model: Model
+    /// A number that no other adapter of this process has.
+    package let number = nextNumber.wrappingAdd(1, ordering: .relaxed).newValue
+    /// What tells its file from those of other adapters.
+    package let fingerprint: UInt64
+    private static let nextNumber = Atomic<UInt64>(0)
     /// `general.name`.
     package let name: String?
     /// `adapter.lora.alpha`; 0 for none.
@@ -46,6 +52,7 @@ package final class LoRAAdapter: Sendable {
         self.model = model
         name = try metadata.optionalString("general.name")
         byteCount = file.byteCount
+        fingerprint = file.fingerprint
 
         let targets = AdapterTargets(model)
         var factors: [String: LowRankFactors] = [:]

@@ -26,6 +26,23 @@ package final class Model: Sendable {
     /// Rows of logits: ids below this can be fed in and come out.
     package var vocabularySize: Int { weights.tokenEmbedding.rowCount }
 
+    /// Bytes of the model's files that are brought into memory for texts of so many tokens. All of them, but for an embedding that is
+    /// not the output's matrix too: of that, what the tokens' rows lie in, which the system maps 64 KiB at a time.
+    package func residentByteCount(tokens: Int) -> Int {
+        let embedding = weights.tokenEmbedding.bytes.count
+        guard file.tensor(named: "output.weight") != nil, file.byteCount > embedding else { return file.byteCount }
+        let (rows, overflow) = tokens.multipliedReportingOverflow(by: 64 << 10)
+        return file.byteCount - embedding + (overflow ? embedding : min(embedding, rows))
+    }
+
+    /// What tells the model's files from those of others.
+    package var fingerprint: UInt64 { file.fingerprint }
+
+    /// Whether keys depend on the room that a context has, and not only on the tokens in it.
+    package var keysDependOnCapacity: Bool {
+        if case .byContext = weights.rotaryFactors { true } else { false }
+    }
+
     /// Whether the model continues texts; otherwise it only embeds them.
     package var generates: Bool { weights.output != nil && hyperparameters.isCausal }
 
@@ -46,6 +63,15 @@ package final class Model: Sendable {
 }
 
 extension Model {
+    /// What a cache of this model's shape must have room for.
+    package func cacheGeometry(
+        capacity: Int, batchCapacity: Int? = nil, precision: CachePrecision
+    ) -> CacheGeometry {
+        CacheGeometry(
+            windows: hyperparameters.layers.map(\.window), kvHeadCount: hyperparameters.keyValueHeadCount,
+            headSize: hyperparameters.headSize, capacity: capacity, batchCapacity: batchCapacity, precision: precision)
+    }
+
     /// An empty cache of this model's shape with room for `capacity` positions.
     ///
     /// - Parameter batchCapacity: the most tokens that will be run at once, by default all; layers with a window keep only
@@ -56,9 +82,7 @@ extension Model {
     ) throws(ModelError) -> KeyValueCache {
         do throws(PlatformError) {
             return try KeyValueCache(
-                windows: hyperparameters.layers.map(\.window), kvHeadCount: hyperparameters.keyValueHeadCount,
-                headSize: hyperparameters.headSize, capacity: capacity, batchCapacity: batchCapacity,
-                precision: precision)
+                cacheGeometry(capacity: capacity, batchCapacity: batchCapacity, precision: precision))
         } catch {
             throw ModelError(.insufficientMemory, "no memory for a context of \(capacity) tokens: \(error)")
         }

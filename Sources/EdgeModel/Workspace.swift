@@ -28,7 +28,10 @@ struct Workspace {
     // One row a thread.
     let weightScratch: Rows
     let attentionScratch: Rows
-    let byteCount: Int
+    /// Bytes of the activations, and of the scratch that threads have.
+    let activationByteCount: Int
+    let scratchByteCount: Int
+    var byteCount: Int { activationByteCount + scratchByteCount }
 
     /// - Parameters:
     ///   - blocks: by layer, in what blocks matrices read their inputs; empty for the exact path.
@@ -93,10 +96,11 @@ struct Workspace {
         quantizedFinal = try quantized(
             logitsCapacity, width,
             isEmbedding || blocks.isEmpty ? [] : model.weights.output?.matrix.activationBlocks ?? [])
+        activationByteCount = bytes
         weightScratch = try rows(
             threads, Matrix.scratchColumnCount(columnCount: max(width, queryWidth, inner)))
         attentionScratch = try rows(threads, attentionScratchCount)
-        byteCount = bytes
+        scratchByteCount = bytes - activationByteCount
     }
 }
 

@@ -47,6 +47,22 @@ package final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable
         if let base = elements.baseAddress { munmap(UnsafeMutableRawPointer(base), mappedByteCount) }
     }
 
+    /// Gives the whole pages within a range of bytes back to the system; what they held is lost.
+    package func giveBack(_ bytes: Range<Int>) {
+        precondition(bytes.lowerBound >= 0 && bytes.upperBound <= mappedByteCount, "AlignedBuffer range out of bounds")
+        guard let base = elements.baseAddress else { return }
+        let page = max(4096, Int(sysconf(Int32(_SC_PAGESIZE))))
+        let first = (bytes.lowerBound + page - 1) / page * page
+        let last = bytes.upperBound / page * page
+        guard first < last else { return }
+        // Advice: where it is not taken, the memory stays taken.
+        #if os(Linux)
+            madvise(UnsafeMutableRawPointer(base) + first, last - first, MADV_DONTNEED)
+        #else
+            madvise(UnsafeMutableRawPointer(base) + first, last - first, MADV_FREE)
+        #endif
+    }
+
     package var count: Int { elements.count }
 
     /// The bytes of memory taken.

@@ -51,6 +51,18 @@ package final class AtomicFile {
         }
     }
 
+    /// Appends the bytes of a span without copying them first when they are many.
+    package func write(_ span: RawSpan) throws(PlatformError) {
+        try span.withUnsafeBytes { (bytes) throws(PlatformError) in
+            if buffer.count + bytes.count <= AtomicFile.bufferByteCount {
+                buffer.append(contentsOf: bytes)
+            } else {
+                try flush()
+                try writeAll(bytes)
+            }
+        }
+    }
+
     /// Brings the bytes to the disk and gives the file its name.
     package func commit() throws(PlatformError) {
         try flush()

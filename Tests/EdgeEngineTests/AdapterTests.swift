@@ -64,7 +64,8 @@ import Testing
         #expect(try await answer(changed).cached > 2)
         try await engine.apply([], to: changed)
         let without = try await answer(changed)
-        #expect(without.text == base.text && without.cached == 0)
+        // What contexts without adapters have computed is there, and nothing else.
+        #expect(without.text == base.text && without.cached > 2)
         try await engine.apply(adapters, to: changed)
         let both = try await answer(changed)
         #expect(both.cached == 0 && both.text != base.text && both.text != other.text)

@@ -23,8 +23,12 @@ import Testing
     func noFurtherTokens() async throws {
         let model = try Model(GGUFFile(path: fixtures.appendingPathComponent("edge-car-1m.gguf").path))
         let tokenizer = try model.makeTokenizer()
-        let engine = try Engine(
-            model: model, tokenizer: tokenizer, contextSize: 2_048, threadCount: 2, precision: .f16, batchCapacity: 32)
+        func makeEngine() throws -> Engine {
+            try Engine(
+                model: model, tokenizer: tokenizer, contextSize: 2_048, threadCount: 2, precision: .f16,
+                batchCapacity: 32)
+        }
+        let engine = try makeEngine()
         let prompt = tokenizer.encode(
             String(repeating: "The engine light is on. ", count: 400), addSpecial: true, parseSpecial: false
         ).prefix(1_800)
@@ -61,7 +65,9 @@ import Testing
         // The answer to the prompt, from what is left and from nothing.
         var answers: [String] = []
         var cached: [Int] = []
-        for context in [context, try await engine.makeContext()] {
+        // Another engine shares nothing.
+        let fresh = try makeEngine()
+        for (engine, context) in [(engine, context), (fresh, try await fresh.makeContext())] {
             let record = Mutex((text: "", cached: 0))
             try await engine.generate(request(prompt, limit: 40), in: context) { event in
                 switch event {

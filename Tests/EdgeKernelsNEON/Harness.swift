@@ -405,6 +405,76 @@ func checkQuantizers(_ sets: [KernelSet]) -> Bool {
     return good
 }
 
+/// Attention to keys and values that are codes.
+func checkCodedAttention(_ sets: [KernelSet]) -> Bool {
+    let length = AttentionJob.blockLength
+    let attention = Comparison("coded attention")
+    for headSize in [1, 16, 24, 32, 40, 64, 80, 128] {
+        for isNibbles in [false, true] {
+            let groups = (headSize + 31) / 32
+            var random = Random(UInt64(headSize * 2 + (isNibbles ? 1 : 0)))
+            /// Bytes, as signed ones never -128.
+            func codes(_ count: Int, isSigned: Bool) -> UnsafeRawPointer {
+                let result = memory(count)
+                for i in 0..<count {
+                    let byte = UInt8(truncatingIfNeeded: random.next() >> 32)
+                    result.storeBytes(of: isSigned && byte == 128 ? 7 : byte, toByteOffset: i, as: UInt8.self)
+                }
+                return UnsafeRawPointer(result)
+            }
+            /// Halves from 2^-9 to 2^-5.
+            func scales(_ count: Int) -> UnsafePointer<UInt16> {
+                let result = memory(2 * count).assumingMemoryBound(to: UInt16.self)
+                for i in 0..<count { result[i] = UInt16(truncatingIfNeeded: 0x1800 + random.next() >> 32 % 0x1000) }
+                return UnsafePointer(result)
+            }
+            let byteCount = groups * (isNibbles ? 512 : 1024)
+            let (keys, values) = (codes(byteCount, isSigned: !isNibbles), codes(byteCount, isSigned: !isNibbles))
+            let (keyScales, valueScales) = (scales(groups * length), scales(groups * length))
+            let queries = codes(10 * groups * 32, isSigned: true)
+            let queryScales = memory(4 * 10 * groups).assumingMemoryBound(to: Float.self)
+            let querySums = memory(4 * 10 * groups).assumingMemoryBound(to: Int16.self)
+            for i in 0..<10 * groups {
+                queryScales[i] = random.float(0.01)
+                querySums[2 * i] = Int16(truncatingIfNeeded: random.next() >> 52)
+                querySums[2 * i + 1] = Int16(truncatingIfNeeded: random.next() >> 52) &- 2000
+            }
+            for (lower, upper) in [(0, 32), (0, 1), (3, 17), (31, 32), (8, 24)] {
+                for count in 1...5 {
+                    var results: [[UnsafeMutablePointer<Float>]] = []
+                    for set in sets {
+                        let state = [length, 1, 1, 1, headSize].map {
+                            memory(4 * (count * $0 + 16)).assumingMemoryBound(to: Float.self)
+                        }
+                        for (part, width) in zip(state, [length, 1, 1, 1, headSize]) {
+                            for i in 0..<count * width + 16 { part[i] = Workplace.before(i) }
+                        }
+                        let scratch = memory(4 * 48).assumingMemoryBound(to: Float.self)
+                        var job = AttentionJob(
+                            keys: UnsafePointer(scratch), values: UnsafePointer(scratch), headSize: headSize,
+                            queries: UnsafePointer(scratch), queryCount: count, lower: lower, upper: upper, scale: 0.25,
+                            softcap: count == 2 ? 3 : 0, scores: state[0], factors: state[1], maxima: state[2],
+                            sums: state[3], outputs: state[4],
+                            coded: CodedBlock(
+                                blockCount: groups, isNibbles: isNibbles, keyCodes: keys, keyScales: keyScales,
+                                valueCodes: values, valueScales: valueScales, queryCodes: queries,
+                                queryScales: UnsafePointer(queryScales), querySums: UnsafePointer(querySums),
+                                scratch: scratch))
+                        set.foldBlock(&job)
+                        results.append(state)
+                    }
+                    for (part, width) in [length, 1, 1, 1, headSize].enumerated() {
+                        for i in 0..<count * width + 16 {
+                            attention.compare(results[0][part][i], results[1][part][i])
+                        }
+                    }
+                }
+            }
+        }
+    }
+    return attention.report()
+}
+
 func checkAttention(_ sets: [KernelSet]) -> Bool {
     let length = AttentionJob.blockLength
     let attention = Comparison("attention")
@@ -517,7 +587,7 @@ struct Harness {
         #endif
         let place = Workplace()
         let good = [
-            checkQuantizers(sets), checkAttention(sets), checkFloatProducts(sets, place),
+            checkQuantizers(sets), checkAttention(sets), checkCodedAttention(sets), checkFloatProducts(sets, place),
             checkQuantizedProducts(sets, place),
         ]
         print(good[0] && good[1] && good[2] && good[3] ? "all the same" : "FAILED")

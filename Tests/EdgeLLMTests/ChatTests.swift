@@ -66,11 +66,13 @@ import Testing
         let without = try await plain.respond(to: "The engine light is on.", options: options(20)).content
         let with = try await adapted.respond(to: "The engine light is on.", options: options(20)).content
         #expect(without != with)
-        // The same session again: nothing of the adapted cache is used, and nothing of the adapter stays.
+        // The same session again: nothing of the adapter stays. What the plain session computed is used, all but the last token.
         adapted.transcript.entries.removeLast(2)
         adapted.adapters = []
         let again = try await adapted.respond(to: "The engine light is on.", options: options(20))
-        #expect(again.content == without && again.usage.input.cachedTokenCount == 0)
+        #expect(
+            again.content == without
+                && again.usage.input.cachedTokenCount == again.usage.input.totalTokenCount - 1)
         // One of another model fails the answer, and the session goes on.
         adapted.adapters = [
             try await self.model().loadAdapter(

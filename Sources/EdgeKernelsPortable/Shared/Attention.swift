@@ -8,6 +8,12 @@ internal import EdgeKernelJobs
 func foldBlock(_ job: UnsafePointer<AttentionJob>) {
     let job = job.pointee
     let length = AttentionJob.blockLength
+    if let coded = job.coded {
+        addCodedScores(job, coded)
+        for query in 0..<job.queryCount { foldScores(job, query) }
+        addCodedValues(job, coded)
+        return
+    }
     addProducts(
         SmallProduct(
             rows: job.queries, rowStride: job.headSize, rowCount: job.queryCount, matrix: job.keys,

@@ -36,8 +36,8 @@ extension GGUFLanguageModel: LanguageModel {
 
         private let configuration: Configuration
         /// The date that templates write, fixed so that a prompt's beginning stays the same while the session lasts.
-        private let now: TemplateTime
-        private let context = Mutex<GenerationContext?>(nil)
+        let now: TemplateTime
+        private let context: Mutex<GenerationContext?>
         private typealias Known = (
             tools: [ToolUse.Description], schema: GenerationSchema?, constraint: GenerationConstraint
         )
@@ -48,9 +48,15 @@ extension GGUFLanguageModel: LanguageModel {
         private let pending = Mutex<Task<Void, Never>?>(nil)
 
         /// An executor with nothing in its cache.
-        public init(configuration: Configuration) {
+        public convenience init(configuration: Configuration) {
+            self.init(configuration: configuration, now: .local(Date()), context: nil)
+        }
+
+        /// - Parameter context: what the model remembers already.
+        init(configuration: Configuration, now: TemplateTime, context: GenerationContext?) {
             self.configuration = configuration
-            now = .local(Date())
+            self.now = now
+            self.context = Mutex(context)
         }
 
         /// The tokens of a request as the model gets it.
@@ -159,10 +165,13 @@ extension GGUFLanguageModel: LanguageModel {
         }
 
         /// Frees the cache; the next answer computes all of its prompt.
-        func releaseCache() { context.withLock { $0 = nil } }
+        func releaseCache(of model: GGUFLanguageModel) {
+            context.withLock { $0 = nil }
+            model.engine.releaseUnusedCache()
+        }
 
         /// The context, made when it is first needed, with these adapters.
-        private func context(of model: GGUFLanguageModel, _ adapters: [LoRAAdapter]) async throws -> GenerationContext {
+        func context(of model: GGUFLanguageModel, _ adapters: [LoRAAdapter]) async throws -> GenerationContext {
             let applied = adapters.map(\.applied)
             if let context = context.withLock({ $0 }) {
                 try await model.engine.apply(applied, to: context)

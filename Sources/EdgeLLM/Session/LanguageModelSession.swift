@@ -81,10 +81,14 @@ public final class LanguageModelSession: Observable, Sendable {
     }
 
     /// Goes on with a conversation.
-    public init(model: some LanguageModel, tools: [any Tool] = [], transcript: Transcript) {
-        self.model = SessionModel(model)
+    public convenience init(model: some LanguageModel, tools: [any Tool] = [], transcript: Transcript) {
+        self.init(SessionModel(model), tools: tools, state: State(transcript: transcript))
+    }
+
+    init(_ model: SessionModel, tools: [any Tool], state: State) {
+        self.model = model
         self.tools = tools
-        state = Mutex(State(transcript: transcript))
+        self.state = Mutex(state)
     }
 
     /// What was said so far. The prompt is in it while its answer is being written, the answer when it is whole.

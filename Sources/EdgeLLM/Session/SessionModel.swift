@@ -8,12 +8,17 @@ struct SessionModel: Sendable {
     let prewarm: @Sendable (LanguageModelExecutorGenerationRequest) async -> Void
     let tokenCount: @Sendable (LanguageModelExecutorGenerationRequest) throws -> Int
     let releaseCache: @Sendable () -> Void
+    /// Saves a conversation and what was computed of it; nil where the model keeps nothing that could be.
+    let save: (@Sendable (LanguageModelSession.Conversation, _ path: String) async throws -> Void)?
     /// Whether a schema needs no second look at the answer.
     let isEnforcing: Bool
 
     init<Model: LanguageModel>(_ model: Model) {
         // A session has no way to fail when it begins: the first request says what is wrong.
-        let executor = Result { try Model.Executor(configuration: model.executorConfiguration) }
+        self.init(model, Result { try Model.Executor(configuration: model.executorConfiguration) })
+    }
+
+    init<Model: LanguageModel>(_ model: Model, _ executor: Result<Model.Executor, any Error>) {
         capabilities = { model.capabilities }
         respond = { request, channel in
             try await executor.get().respond(to: request, model: model, streamingInto: channel)
@@ -21,7 +26,8 @@ struct SessionModel: Sendable {
         if let model = model as? GGUFLanguageModel, let executor = try? executor.get() as? GGUFLanguageModel.Executor {
             prewarm = { await executor.prewarm($0, model: model) }
             tokenCount = { try executor.tokenCount(of: $0, model: model) }
-            releaseCache = { executor.releaseCache() }
+            releaseCache = { executor.releaseCache(of: model) }
+            save = { try await executor.save($0, of: model, to: $1) }
             isEnforcing = true
         } else {
             prewarm = { try? executor.get().prewarm(model: model, transcript: $0.transcript) }
@@ -30,6 +36,7 @@ struct SessionModel: Sendable {
                     .init(capability: nil, message: "this model cannot count the tokens of a conversation"))
             }
             releaseCache = {}
+            save = nil
             isEnforcing = false
         }
     }

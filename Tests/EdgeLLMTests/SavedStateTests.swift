@@ -1,0 +1,183 @@
+import EdgeEngine
+import EdgeTestSupport
+import Foundation
+import Testing
+
+@testable import EdgeLLM
+
+@Suite("Saved sessions") struct SavedStateTests {
+    private static let template =
+        "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+        + "{% if add_generation_prompt %}assistant: {% endif %}"
+
+    private func model(
+        _ url: URL = bundled, contextSize: Int = 512, precision: GGUFLanguageModel.CachePrecision = .f16,
+        threads: Int = 1
+    ) async throws -> GGUFLanguageModel {
+        try await GGUFLanguageModel(
+            contentsOf: url,
+            options: .init(
+                contextSize: contextSize, threadCount: threads, cachePrecision: precision, chatTemplate: Self.template))
+    }
+
+    private func options(_ count: Int) -> GenerationOptions {
+        var options = GenerationOptions(samplingMode: .random(top: 20, seed: 7), maximumResponseTokens: count)
+        options.local.ignoresEnd = true
+        return options
+    }
+
+    private func temporary() -> URL {
+        FileManager.default.temporaryDirectory.appendingPathComponent("edge-state-\(UUID().uuidString)")
+    }
+
+    /// A file with a conversation of one turn in it.
+    private func saved(_ model: GGUFLanguageModel, adapters: [LoRAAdapter] = []) async throws -> (
+        URL, LanguageModelSession
+    ) {
+        let session = LanguageModelSession(model: model, instructions: "You know cars, and answer at length.")
+        session.adapters = adapters
+        try await session.respond(
+            to: "The engine light is on and the car shakes. What should I do?", options: options(40))
+        let url = temporary()
+        try await session.saveState(to: url)
+        return (url, session)
+    }
+
+    @Test("A restored session goes on as the saved one does, without computing what it knows")
+    func restoring() async throws {
+        let (url, session) = try await saved(model())
+        defer { try? FileManager.default.removeItem(at: url) }
+        let next = try await session.respond(to: "And the brakes?", options: options(30))
+        for threads in [1, 2] {
+            // Another process has nothing but the file.
+            let restored = try await LanguageModelSession(restoring: url, model: model(threads: threads))
+            #expect(Array(restored.transcript) == Array(session.transcript.prefix(3)))
+            #expect(restored.usage.output.totalTokenCount == 40)
+            let answer = try await restored.respond(to: "And the brakes?", options: options(30))
+            #expect(answer.content == next.content)
+            #expect(
+                answer.usage.input.cachedTokenCount == next.usage.input.cachedTokenCount
+                    && answer.usage.input.cachedTokenCount > 60)
+        }
+        // Saved over, and saved with nothing said.
+        try await session.saveState(to: url)
+        let later = try await LanguageModelSession(restoring: url, model: model())
+        #expect(Array(later.transcript) == Array(session.transcript))
+        try await LanguageModelSession(model: model()).saveState(to: url)
+        #expect(try await LanguageModelSession(restoring: url, model: model()).transcript.isEmpty)
+    }
+
+    @Test("A file cut anywhere is refused")
+    func truncation() async throws {
+        let model = try await model()
+        let (url, _) = try await saved(model)
+        defer { try? FileManager.default.removeItem(at: url) }
+        let whole = try Data(contentsOf: url)
+        // Each byte of the beginning, and the borders of all that follows.
+        let lengths =
+            Array(0..<80) + stride(from: 80, to: whole.count, by: max(1, whole.count / 150))
+            + (1...20).map { whole.count - $0 }
+        for length in lengths {
+            try whole.prefix(length).write(to: url)
+            let error = await #expect(throws: SavedStateError.self) {
+                try await LanguageModelSession(restoring: url, model: model)
+            }
+            #expect(error?.code == (length == 0 ? .notSavedState : .truncated), "\(length) bytes")
+        }
+        try (whole + [0]).write(to: url)
+        let longer = await #expect(throws: SavedStateError.self) {
+            try await LanguageModelSession(restoring: url, model: model)
+        }
+        #expect(longer?.code == .damaged)
+        #expect(model.engine.cacheState.contradiction == nil)
+    }
+
+    @Test("A flipped bit anywhere is found, and nothing of the state is used")
+    func flips() async throws {
+        let model = try await model()
+        let (url, session) = try await saved(model)
+        defer { try? FileManager.default.removeItem(at: url) }
+        let whole = try Data(contentsOf: url)
+        var random = SplitMix(seed: 5)
+        let places =
+            Array(0..<8 * 64) + (0..<300).map { _ in Int.random(in: 0..<8 * whole.count, using: &random) }
+            + (0..<40).map { 8 * whole.count - 1 - $0 * 7 }
+        for place in places {
+            var changed = whole
+            changed[place / 8] ^= 1 << UInt8(place % 8)
+            try changed.write(to: url)
+            let error = await #expect(throws: SavedStateError.self, "bit \(place)") {
+                try await LanguageModelSession(restoring: url, model: model)
+            }
+            let codes: [SavedStateError.Code] = [.damaged, .notSavedState, .unsupportedVersion]
+            #expect(error.map { codes.contains($0.code) } == true, "bit \(place): \(error.map { "\($0)" } ?? "")")
+        }
+        // Where the transcript is whole it can be computed again; where it is not, it cannot.
+        var changed = whole
+        changed[whole.count - 1000] ^= 4
+        try changed.write(to: url)
+        let again = try await LanguageModelSession(restoring: url, model: model, recomputing: true)
+        #expect(Array(again.transcript) == Array(session.transcript))
+        let next = try await session.respond(to: "And the brakes?", options: options(10))
+        #expect(try await again.respond(to: "And the brakes?", options: options(10)).content == next.content)
+        changed[200] ^= 1
+        try changed.write(to: url)
+        await #expect(throws: SavedStateError.self) {
+            try await LanguageModelSession(restoring: url, model: model, recomputing: true)
+        }
+        #expect(model.engine.cacheState.contradiction == nil)
+    }
+
+    @Test("States of other models, settings and adapters are refused by name")
+    func foreign() async throws {
+        let model = try await model()
+        let adapter = try await model.loadAdapter(contentsOf: fixtures.appendingPathComponent("golden/lora-a.gguf"))
+        let (plain, _) = try await saved(model)
+        let (adapted, _) = try await saved(model, adapters: [adapter.scaled(by: 2)])
+        let text = temporary()
+        let other = temporary()
+        defer { for url in [plain, adapted, text, other] { try? FileManager.default.removeItem(at: url) } }
+        try Data("no state at all".utf8).write(to: text)
+        // The same shape, one weight changed.
+        var weights = try Data(contentsOf: bundled)
+        weights[weights.count - 8] ^= 0x10
+        try weights.write(to: other)
+
+        func code(_ url: URL, _ model: GGUFLanguageModel, _ adapters: [LoRAAdapter] = []) async -> SavedStateError.Code?
+        {
+            do {
+                _ = try await LanguageModelSession(restoring: url, model: model, adapters: adapters)
+                return nil
+            } catch {
+                return (error as? SavedStateError)?.code
+            }
+        }
+        #expect(await code(text, model) == .notSavedState)
+        #expect(await code(temporary(), model) == .unreadable)
+        #expect(try await code(plain, self.model(other)) == .otherModel)
+        #expect(try await code(plain, self.model(precision: .f32)) == .otherSettings)
+        #expect(try await code(plain, self.model(contextSize: 32)) == .contextTooSmall)
+        #expect(try await code(plain, self.model(contextSize: 1024)) == nil)
+        #expect(await code(plain, model, [adapter]) == .otherSettings)
+        #expect(await code(adapted, model) == .otherSettings)
+        #expect(await code(adapted, model, [adapter]) == .otherSettings)
+        #expect(await code(adapted, model, [adapter.scaled(by: 2)]) == nil)
+    }
+
+    @Test("What cannot be written leaves the old state, and a session that answers is not saved")
+    func writing() async throws {
+        let model = try await model()
+        let (url, session) = try await saved(model)
+        defer { try? FileManager.default.removeItem(at: url) }
+        let folder = url.appendingPathComponent("below-a-file")
+        let error = await #expect(throws: SavedStateError.self) { try await session.saveState(to: folder) }
+        #expect(error?.code == .unwritable)
+        let stream = session.streamResponse(to: "x", options: options(100))
+        await #expect(throws: LanguageModelSession.Error.concurrentRequests) { try await session.saveState(to: url) }
+        _ = try await stream.collect()
+        let scripted = LanguageModelSession(model: ScriptedModel(["a"]))
+        let other = await #expect(throws: SavedStateError.self) { try await scripted.saveState(to: url) }
+        #expect(other?.code == .unsupportedSession)
+        #expect(try await LanguageModelSession(restoring: url, model: model).transcript.count == 3)
+    }
+}
