@@ -1,5 +1,6 @@
 internal import EdgeEngine
 internal import EdgeModel
+internal import EdgePlatform
 internal import EdgeTemplate
 public import Foundation
 internal import Synchronization
@@ -150,6 +151,7 @@ extension LanguageModelSession {
 extension GGUFExecutor {
     /// Saves the conversation and what was computed of it.
     fileprivate func save(_ transcript: Transcript, _ usage: Usage, to path: String) async throws {
+        Self.removeLeftovers(of: path)
         let saved = SavedSession(transcript: transcript, moment: .init(now), usage: usage.numbers)
         do {
             try await model.engine.save(
@@ -158,6 +160,21 @@ extension GGUFExecutor {
             throw SavedStateError(error)
         } catch {
             throw LanguageModelError.translate(error)
+        }
+    }
+}
+
+extension GGUFExecutor {
+    /// Removes what processes that were killed while saving to the same file left beside it: after ten minutes, as a process number may
+    /// mean another process where folders are shared. Where that fails nothing is lost but room.
+    private static func removeLeftovers(of path: String) {
+        let url = URL(fileURLWithPath: path)
+        let folder = url.deletingLastPathComponent()
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        for name in names where AtomicFile.isLeft(name, ofFileNamed: url.lastPathComponent) {
+            let file = folder.appendingPathComponent(name)
+            let written = try? FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
+            if let written, written.timeIntervalSinceNow < -600 { try? FileManager.default.removeItem(at: file) }
         }
     }
 }
