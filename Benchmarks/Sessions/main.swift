@@ -41,6 +41,21 @@ func makeEngine() throws -> Engine {
         model: model, tokenizer: tokenizer, contextSize: length + 256, threadCount: nil, precision: precision)
 }
 let prompt = (0..<length).map { Int32(truncatingIfNeeded: $0 &* 7919 % min(model.vocabularySize, tokenizer.count)) }
+
+// For `kills.py`: saves again and again until it is killed, or restores and says what was found.
+if let mode = arguments.firstIndex(where: { $0 == "--saving" || $0 == "--restoring" }), arguments.count > mode + 1 {
+    let (engine, path) = (try makeEngine(), arguments[mode + 1])
+    if arguments[mode] == "--restoring" {
+        let (context, info) = try await engine.restore(from: path)
+        let seconds = try await first(engine, prompt, context)
+        print("restored \(info.count) bytes, first token after \(seconds) s")
+        exit(0)
+    }
+    let context = try await engine.makeContext()
+    try await engine.prefill(prompt, in: context)
+    for round in 0... { try await engine.save(context, info: Array(repeating: 7, count: round % 5000), to: path) }
+}
+
 let engine = try makeEngine()
 let context = try await engine.makeContext()
 let cold = try await first(engine, prompt, context)

@@ -84,9 +84,10 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
         batchSize = options.batchSize
         threadCount = try options.checkedThreadCount() ?? min(256, Processors.usableCoreCount)
         cachePrecision = options.cachePrecision
-        let use = try MemoryUse(
+        var use = try MemoryUse(
             model, contextSize: contextSize, batchCapacity: batchSize, threadCount: threadCount,
             precision: cachePrecision.stored)
+        if options.usesLargePages { use.weights = model.file.byteCount }
         (weights, cache, activations, scratch) = (use.weights, use.cache, use.activations, use.scratch)
     }
 

@@ -29,6 +29,16 @@ package final class AtomicFile {
 
     deinit { abandon() }
 
+    /// Whether a file's name is that of a temporary file for a destination whose process is gone: killed before `commit`.
+    package static func isLeft(_ name: String, ofFileNamed destination: String) -> Bool {
+        guard name.hasPrefix(destination + "."), name.hasSuffix(".tmp") else { return false }
+        let middle = name.dropFirst(destination.count + 1).dropLast(4).split(separator: "-")
+        guard middle.count == 2, let process = pid_t(middle[0]), process > 0, UInt32(middle[1], radix: 36) != nil else {
+            return false
+        }
+        return kill(process, 0) != 0 && errno == ESRCH
+    }
+
     /// Appends bytes.
     package func write(_ bytes: [UInt8]) throws(PlatformError) {
         if buffer.count + bytes.count <= AtomicFile.bufferByteCount {

@@ -180,4 +180,28 @@ import Testing
         #expect(other?.code == .unsupportedSession)
         #expect(try await LanguageModelSession(restoring: url, model: model).transcript.count == 3)
     }
+
+    @Test("What killed processes left beside a state is removed when it is old, and nothing else is")
+    func leftovers() async throws {
+        let model = try await model()
+        let folder = temporary()
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        // No process has the highest number that there can be; this one is running.
+        let own = ProcessInfo.processInfo.processIdentifier
+        let names = [
+            "state.2147483646-abc.tmp", "state.2147483646-1z.tmp", "state.\(own)-abc.tmp", "state.tmp", "state.x-y.tmp",
+            "other.2147483646-abc.tmp",
+        ]
+        for name in names {
+            let file = folder.appendingPathComponent(name)
+            try Data([1]).write(to: file)
+            let age = name == names[1] ? 60.0 : 3600
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: file.path)
+        }
+        try await LanguageModelSession(model: model).saveState(to: folder.appendingPathComponent("state"))
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        #expect(Set(left) == Set(names.dropFirst() + ["state"]))
+    }
 }
