@@ -98,6 +98,7 @@ struct InspectCommand: AsyncParsableCommand {
             let tensorCount: Int
             let parameterCount: Int
             let byteCount: Int
+            let bitsPerWeight: Double
         }
 
         let path: String
@@ -131,7 +132,7 @@ struct InspectCommand: AsyncParsableCommand {
             types = contents.types.map {
                 PerType(
                     type: $0.type, tensorCount: $0.tensorCount, parameterCount: $0.parameterCount,
-                    byteCount: $0.byteCount)
+                    byteCount: $0.byteCount, bitsPerWeight: $0.bitsPerWeight)
             }
             parameterCount = contents.parameterCount
             tensorByteCount = contents.tensorByteCount

@@ -125,27 +125,53 @@ package struct Sampler {
 
     private mutating func load(_ source: Span<Float>) throws(SamplingError) {
         try checkLength(source.count)
-        for id in 0..<vocabularySize {
-            let logit = source[id]
-            guard logit < .infinity else { throw Self.broken(id, logit) }
-            logits[id] = logit
-        }
+        if copy(0..<vocabularySize, of: source) { return }
+        for id in 0..<vocabularySize where !(source[id] < .infinity) { throw Self.broken(id, source[id]) }
     }
 
+    /// Takes the allowed logits, and minus infinity for the others: by words of the mask, as most are all of a kind or nearly so.
     private mutating func load(_ source: Span<Float>, _ allowed: Span<UInt64>) throws(SamplingError) {
         try checkLength(source.count)
         guard allowed.count >= (vocabularySize + 63) / 64 else {
             throw SamplingError(.length, "a mask of \(allowed.count) words is too short for \(vocabularySize) tokens")
         }
-        for id in 0..<vocabularySize {
-            guard allowed[id / 64] &>> UInt64(id % 64) & 1 == 1 else {
-                logits[id] = -.infinity
+        for word in 0..<(vocabularySize + 63) / 64 {
+            let first = 64 * word
+            let ids = first..<min(first + 64, vocabularySize)
+            // Bits beyond the vocabulary name no token.
+            let present = UInt64.max &>> UInt64(64 - ids.count)
+            let bits = allowed[word] & present
+            // Copying what is not allowed too is worth it where little has to be taken back.
+            if bits.nonzeroBitCount > ids.count / 2, copy(ids, of: source) {
+                var others = ~bits & present
+                while others != 0 {
+                    logits[first + others.trailingZeroBitCount] = -.infinity
+                    others &= others &- 1
+                }
                 continue
             }
+            for id in ids { logits[id] = -.infinity }
+            var rest = bits
+            while rest != 0 {
+                let id = first + rest.trailingZeroBitCount
+                let logit = source[id]
+                guard logit < .infinity else { throw Self.broken(id, logit) }
+                logits[id] = logit
+                rest &= rest &- 1
+            }
+        }
+    }
+
+    /// Copies some logits; says whether none of them is NaN or plus infinity.
+    @inline(__always)
+    private mutating func copy(_ ids: Range<Int>, of source: Span<Float>) -> Bool {
+        var brokenCount = 0
+        for id in ids {
             let logit = source[id]
-            guard logit < .infinity else { throw Self.broken(id, logit) }
+            brokenCount &+= logit < .infinity ? 0 : 1
             logits[id] = logit
         }
+        return brokenCount == 0
     }
 
     private func checkLength(_ count: Int) throws(SamplingError) {

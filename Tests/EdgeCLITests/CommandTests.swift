@@ -215,6 +215,13 @@ struct CommandTests {
         let json = try EdgeLLMCommand.run("inspect", model, "--json")
         let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
         #expect((object["tensors"] as? [Any])?.isEmpty == false)
+        let types = try #require(object["types"] as? [[String: Any]])
+        #expect(!types.isEmpty)
+        for entry in types {
+            let bytes = try #require(entry["byteCount"] as? Int)
+            let parameters = try #require(entry["parameterCount"] as? Int)
+            #expect(parameters > 0 && entry["bitsPerWeight"] as? Double == Double(8 * bytes) / Double(parameters))
+        }
     }
 
     @Test("bench gives a row for each test, with its share of the machine")

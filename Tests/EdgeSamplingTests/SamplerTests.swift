@@ -87,6 +87,72 @@ struct SamplerTests {
         }
     }
 
+    /// What a sampler says of a mask, bit by bit: the rest is as if it had a logit of minus infinity.
+    private static func plain(_ logits: [Float], _ allowed: [UInt64]) -> [Float] {
+        logits.indices.map { allowed[$0 / 64] &>> UInt64($0 % 64) & 1 == 1 ? logits[$0] : -.infinity }
+    }
+
+    @Test(
+        "a mask taken word by word gives the tokens and errors of one taken bit by bit",
+        arguments: [1, 2, 63, 64, 65, 127, 128, 129, 191, 1_000, 4_097])
+    func masksByWords(size: Int) throws {
+        func outcomes(_ sampler: inout Sampler, _ logits: [Float], _ allowed: [UInt64]?) -> [String] {
+            (0..<4).map { _ in
+                do throws(SamplingError) {
+                    guard let allowed else { return String(try sampler.sample(logits)) }
+                    return String(try sampler.sample(logits, allowed: allowed))
+                } catch {
+                    return "\(error)"
+                }
+            }
+        }
+        var random = SplitMix(seed: UInt64(size))
+        var p = off()
+        p.temperature = 2
+        var topped = SamplingParameters()
+        topped.logitBias[0] = 3
+        topped.logitBias[Int32(size - 1)] = -1
+        let words = (size + 63) / 64
+        var failed = 0
+        for round in 0..<60 {
+            var logits = (0..<size).map { _ in Float(random.next() % 4_000) / 400 - 5 }
+            // Broken ones, and those that cannot be chosen anyway.
+            if round % 3 == 1 {
+                for broken in [.nan, .infinity, -.infinity, .signalingNaN] as [Float] {
+                    logits[Int(random.next() % UInt64(size))] = broken
+                }
+            }
+            // Words of each kind, what follows the last token as well, and more words than needed.
+            let allowed = (0..<words + round % 3).map { _ -> UInt64 in
+                let (a, b, c) = (random.next(), random.next(), random.next())
+                return switch random.next() % 7 {
+                case 0: 0
+                case 1: .max
+                case 2: a & b & c
+                case 3: a | b | c
+                case 4: 1 &<< (a % 64)
+                case 5: ~(1 &<< (a % 64))
+                default: a
+                }
+            }
+            for parameters in [.greedy, p, topped] as [SamplingParameters] {
+                var byWords = try Sampler(parameters, vocabularySize: size)
+                var byBits = byWords
+                let found = outcomes(&byWords, logits, allowed)
+                #expect(found == outcomes(&byBits, Self.plain(logits, allowed), nil), "round \(round)")
+                #expect(byWords.state == byBits.state)
+                if Int32(found[0]) == nil { failed += 1 }
+            }
+        }
+        #expect(failed > 0 && failed < 180)
+        var sampler = try Sampler(p, vocabularySize: size)
+        let logits = [Float](repeating: 0, count: size)
+        do throws(SamplingError) {
+            _ = try sampler.sample(logits, allowed: [UInt64](repeating: .max, count: words - 1))
+            Issue.record("a mask that is too short passed")
+        } catch { #expect(error.code == .length) }
+    }
+
     @Test("draws follow the distribution: chi-square with a fixed seed")
     func chiSquare() throws {
         var p = off()
