@@ -9,6 +9,7 @@ import EdgeKernelJobs
     import EdgeKernelsPortable
 
     #if arch(arm64)
+        import EdgeKernelsI8MM
         import EdgeKernelsNEON
     #elseif arch(x86_64)
         import EdgeKernelsAVX2
@@ -571,10 +572,17 @@ struct Harness {
         #if hasFeature(Embedded)
             #if arch(x86_64)
                 guard canRunWidest() else { return }
+            #elseif arch(arm64)
+                let best: StaticString =
+                    ProcessorFeatures.hasMatrixProducts
+                    ? "i8mm" : ProcessorFeatures.hasDotProducts ? "neon" : "portable"
+                print("best: \(best)")
             #endif
             let sets = [portableKernels(), widestKernels()]
         #elseif arch(arm64)
-            let sets = [KernelSet.portable(), KernelSet.neon()]
+            let sets = [
+                KernelSet.portable(), CommandLine.arguments.contains("--i8mm") ? KernelSet.i8mm() : KernelSet.neon(),
+            ]
         #elseif arch(x86_64)
             // An older processor can still say what the portable room computes; what a newer one can do is asked for.
             let arguments = CommandLine.arguments
