@@ -17,6 +17,17 @@ import EdgeKernelJobs
     #endif
 #endif
 
+#if hasFeature(Embedded) && arch(arm64)
+    /// Says which room this processor would be given, and whether it can run the one to be tried.
+    private func canRunWidest() -> Bool {
+        let best: StaticString =
+            ProcessorFeatures.hasMatrixProducts ? "i8mm" : ProcessorFeatures.hasDotProducts ? "neon" : "portable"
+        print("best: \(best)")
+        return widestKernels().name.utf8.elementsEqual("i8mm".utf8)
+            ? ProcessorFeatures.hasMatrixProducts : ProcessorFeatures.hasDotProducts
+    }
+#endif
+
 // Runs every kernel of two rooms on the same data, compares them bit for bit, and prints a checksum a kernel. `check` compiles
 // it for another processor as Embedded Swift and for this machine, and compares what the two programs print.
 
@@ -570,14 +581,7 @@ func checkAttention(_ sets: [KernelSet]) -> Bool {
 struct Harness {
     static func main() {
         #if hasFeature(Embedded)
-            #if arch(x86_64)
-                guard canRunWidest() else { return }
-            #elseif arch(arm64)
-                let best: StaticString =
-                    ProcessorFeatures.hasMatrixProducts
-                    ? "i8mm" : ProcessorFeatures.hasDotProducts ? "neon" : "portable"
-                print("best: \(best)")
-            #endif
+            guard canRunWidest() else { return }
             let sets = [portableKernels(), widestKernels()]
         #elseif arch(arm64)
             let sets = [
