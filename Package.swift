@@ -21,7 +21,7 @@ let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wm
 /// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
 let unsafeRooms: Set<String> = [
     "EdgePlatform", "EdgeTerminal", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable",
-    "EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512", "EdgeKernelsNEON",
+    "EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512", "EdgeKernelsNEON", "EdgeKernelsI8MM",
 ]
 
 /// Kernels work on pointers that `EdgeKernels` has checked, so they run without overflow checks of their own.
@@ -37,15 +37,16 @@ let instructionSets: [String: [String]] = [
         "-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq",
         "-mavx512vnni",
     ],
-    // Dot products and nothing else beyond the first Arm of 64 bits, so that there is one feature to ask the processor for.
+    // Nothing beyond the first Arm of 64 bits but the features that the processor is asked for.
     "EdgeKernelsNEON": ["-march=armv8-a+dotprod"],
+    "EdgeKernelsI8MM": ["-march=armv8-a+dotprod+i8mm"],
 ]
 
 /// The rooms for this processor's family, which `EdgeKernels` chooses from when the program starts.
 #if arch(x86_64)
     let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512"]
 #elseif arch(arm64)
-    let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsNEON"]
+    let kernelRooms = ["EdgeKernelsPortable", "EdgeKernelsNEON", "EdgeKernelsI8MM"]
 #else
     let kernelRooms = ["EdgeKernelsPortable"]
 #endif

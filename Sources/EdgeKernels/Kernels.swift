@@ -8,6 +8,7 @@ internal import EdgeQuant
     internal import EdgeKernelsAVX512
     internal import EdgeKernelsAVXVNNI
 #elseif arch(arm64)
+    internal import EdgeKernelsI8MM
     internal import EdgeKernelsNEON
 #endif
 
@@ -15,7 +16,7 @@ internal import EdgeQuant
 package struct Kernels: Sendable {
     let functions: KernelSet
 
-    /// `portable`, `avx2`, `avxvnni`, `avx512` or `neon`.
+    /// `portable`, `avx2`, `avxvnni`, `avx512`, `neon` or `i8mm`.
     package var name: String { functions.name }
 
     /// Every set that this processor can run, the fastest last.
@@ -27,6 +28,7 @@ package struct Kernels: Sendable {
             if ProcessorFeatures.hasAVX512 { sets.append(Kernels(functions: .avx512())) }
         #elseif arch(arm64)
             if ProcessorFeatures.hasDotProducts { sets.append(Kernels(functions: .neon())) }
+            if ProcessorFeatures.hasMatrixProducts { sets.append(Kernels(functions: .i8mm())) }
         #endif
         return sets
     }()

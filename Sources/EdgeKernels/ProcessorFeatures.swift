@@ -88,27 +88,47 @@
     enum ProcessorFeatures {
         /// `sdot` and its kin: Apple's since A13 and M1, Arm's own since Cortex-A76 and, among the small ones, A55.
         static let hasDotProducts: Bool = {
-            #if os(Linux)
-                // What `getauxval` reads, from its source: Swift does not see that function's header.
-                let file = open("/proc/self/auxv", O_RDONLY)
-                guard file >= 0 else { return false }
-                defer { close(file) }
-                let hardwareCapabilities: UInt = 16
-                let dotProducts: UInt = 1 << 20
-                var entry: (key: UInt, value: UInt) = (0, 0)
-                while read(file, &entry, 16) == 16, entry.key != 0 {
-                    if entry.key == hardwareCapabilities { return entry.value & dotProducts != 0 }
-                }
-                return false
-            #elseif os(macOS)
+            #if os(macOS)
                 return true
             #elseif canImport(Darwin)
-                var value: Int32 = 0
-                var byteCount = MemoryLayout<Int32>.size
-                return sysctlbyname("hw.optional.arm.FEAT_DotProd", &value, &byteCount, nil, 0) == 0 && value != 0
+                return has("hw.optional.arm.FEAT_DotProd")
             #else
-                return false
+                let dotProducts: UInt = 1 << 20
+                return systemVector(16) & dotProducts != 0
             #endif
         }()
+
+        /// `smmla` and its kin beside dot products: Apple's since A15 and M2, Arm's own since Neoverse V1, Cortex-A510, A710 and X2.
+        static let hasMatrixProducts: Bool = {
+            #if canImport(Darwin)
+                return hasDotProducts && has("hw.optional.arm.FEAT_I8MM")
+            #else
+                let matrixProducts: UInt = 1 << 13
+                return hasDotProducts && systemVector(26) & matrixProducts != 0
+            #endif
+        }()
+
+        #if canImport(Darwin)
+            private static func has(_ name: String) -> Bool {
+                var value: Int32 = 0
+                var byteCount = MemoryLayout<Int32>.size
+                return sysctlbyname(name, &value, &byteCount, nil, 0) == 0 && value != 0
+            }
+        #else
+            /// What `getauxval` gives: 16 are capabilities of the hardware, 26 more of them; 0 where there is none. It is read from its
+            /// source: Swift does not see that function's header.
+            private static func systemVector(_ key: UInt) -> UInt {
+                #if canImport(Glibc) || canImport(Musl)
+                    let file = open("/proc/self/auxv", O_RDONLY)
+                    guard file >= 0 else { return 0 }
+                    defer { close(file) }
+                    var entry: (key: UInt, value: UInt) = (0, 0)
+                    while read(file, &entry, 16) == 16, entry.key != 0 {
+                        if entry.key == key { return entry.value }
+                    }
+                #endif
+                return 0
+            }
+        #endif
     }
 #endif

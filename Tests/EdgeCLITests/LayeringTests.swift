@@ -42,6 +42,7 @@ import Testing
             let names = match.2.matches(of: /"(\w+)"/).map { String($0.1) }
             let kernels = [
                 "EdgeKernelsPortable", "EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512", "EdgeKernelsNEON",
+                "EdgeKernelsI8MM",
             ]
             rooms[String(match.1)] = Set(names + (match.3 == nil ? [] : kernels))
         }

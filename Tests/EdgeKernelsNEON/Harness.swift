@@ -9,11 +9,23 @@ import EdgeKernelJobs
     import EdgeKernelsPortable
 
     #if arch(arm64)
+        import EdgeKernelsI8MM
         import EdgeKernelsNEON
     #elseif arch(x86_64)
         import EdgeKernelsAVX2
         import EdgeKernelsAVX512
     #endif
+#endif
+
+#if hasFeature(Embedded) && arch(arm64)
+    /// Says which room this processor would be given, and whether it can run the one to be tried.
+    private func canRunWidest() -> Bool {
+        let best: StaticString =
+            ProcessorFeatures.hasMatrixProducts ? "i8mm" : ProcessorFeatures.hasDotProducts ? "neon" : "portable"
+        print("best: \(best)")
+        return widestKernels().name.utf8.elementsEqual("i8mm".utf8)
+            ? ProcessorFeatures.hasMatrixProducts : ProcessorFeatures.hasDotProducts
+    }
 #endif
 
 // Runs every kernel of two rooms on the same data, compares them bit for bit, and prints a checksum a kernel. `check` compiles
@@ -569,12 +581,12 @@ func checkAttention(_ sets: [KernelSet]) -> Bool {
 struct Harness {
     static func main() {
         #if hasFeature(Embedded)
-            #if arch(x86_64)
-                guard canRunWidest() else { return }
-            #endif
+            guard canRunWidest() else { return }
             let sets = [portableKernels(), widestKernels()]
         #elseif arch(arm64)
-            let sets = [KernelSet.portable(), KernelSet.neon()]
+            let sets = [
+                KernelSet.portable(), CommandLine.arguments.contains("--i8mm") ? KernelSet.i8mm() : KernelSet.neon(),
+            ]
         #elseif arch(x86_64)
             // An older processor can still say what the portable room computes; what a newer one can do is asked for.
             let arguments = CommandLine.arguments

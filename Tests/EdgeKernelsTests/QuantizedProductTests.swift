@@ -308,7 +308,7 @@ struct QuantizedRowsTests {
         #expect(wrong.kernels.name == Kernels.available.last?.name)
         #expect(wrong.warning?.contains("sse9") == true)
         // Every set that can run here can be forced, and no other.
-        for name in ["portable", "avx2", "avxvnni", "avx512", "neon"] {
+        for name in ["portable", "avx2", "avxvnni", "avx512", "neon", "i8mm"] {
             let isAvailable = Kernels.available.contains { $0.name == name }
             #expect((Kernels.choose(name).kernels.name == name) == isAvailable)
             #expect((Kernels.choose(name).warning == nil) == isAvailable)

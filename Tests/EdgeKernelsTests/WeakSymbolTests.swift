@@ -29,7 +29,7 @@ struct WeakSymbolTests {
     #if arch(x86_64)
         private static let rooms = ["EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512"]
     #else
-        private static let rooms = ["EdgeKernelsNEON"]
+        private static let rooms = ["EdgeKernelsNEON", "EdgeKernelsI8MM"]
     #endif
 
     /// The room's folder of objects, in the folder of products where the test program lies.

@@ -3,11 +3,11 @@ internal import EdgeKernelJobs
 // Many tokens: sixteen rows are unpacked once to a panel with four values of one row in each 32-bit lane, and the panel serves
 // every token. The tile of rows and tokens that works on it is the room's own (`Tiles`), since it is made for a number of registers
 // and their width. A block of a panel holds, in this order,
-//     codes             [8 * groupCount][16 rows][4]          bytes
+//     codes             [8 * groupCount][16 rows][4]          bytes, or as the room's `codeColumns` has them
 //     d, and m          [16 rows] each                        f32
 //     s                 [scaleCount][16 rows]                 words, as the room's tile wants them
 //     s * offset        [8][16 rows]                          neighbouring groups of 16 as two s16
-//     t                 [8][16 rows]                          likewise
+//     t                 [8][16 rows]                          likewise, or as the room's `storeMinimums` has them
 
 extension BlockFormat {
     @inline(__always) static var codeBytes: Int { 512 &* groupCount }
@@ -41,7 +41,7 @@ private func packEight<F: BlockFormat>(
     var out = target
     for _ in 0..<blocks {
         for group in 0..<F.groupCount {
-            let columns = transposed(
+            let columns = codeColumns(
                 (
                     words(F.panelCodes(r.0, group: group)), words(F.panelCodes(r.1, group: group)),
                     words(F.panelCodes(r.2, group: group)), words(F.panelCodes(r.3, group: group)),
@@ -73,13 +73,12 @@ private func packEight<F: BlockFormat>(
                     ), out + F.correctionOffset, stride: 64)
             }
             if F.hasMinimum {
-                let columns = transposed(
+                storeMinimums(
                     (
                         words(F.minimums(r.0)), words(F.minimums(r.1)), words(F.minimums(r.2)),
                         words(F.minimums(r.3)), words(F.minimums(r.4)), words(F.minimums(r.5)),
                         words(F.minimums(r.6)), words(F.minimums(r.7))
-                    ))
-                storeColumns(columns, out + F.minimumOffset, stride: 64)
+                    ), out + F.minimumOffset)
             }
         }
         out += F.panelBlockBytes

@@ -2,9 +2,6 @@ internal import EdgeKernelJobs
 
 // The tile of sixteen rows by four tokens, for sixteen registers of 256 bits: see `Panel.swift`.
 
-/// Bytes of scratch before the panel: [4 tokens][16 rows] running sums.
-@inline(__always) var tileByteCount: Int { 256 }
-
 extension BlockFormat {
     /// What scales are multiplied by for the correction, which is subtracted here.
     @inline(__always) static var correction: Int16 { isSigned && tilesAreUnsigned ? 128 : offset }
@@ -55,7 +52,7 @@ func storeScales<F: BlockFormat>(_ format: F.Type, _ columns: EightWords, _ at: 
 
 /// A panel of 16 rows by four tokens that follow one another; `acc` is room for [4 tokens][16 rows] running sums.
 @inline(__always)
-private func tile<F: BlockFormat>(
+func tile<F: BlockFormat>(
     _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, token: Int, acc: UnsafeMutableRawPointer
 ) {
     let stride = j.codeStride
@@ -174,22 +171,5 @@ private func finish<F: BlockFormat>(
         let m1 = p.load(fromByteOffset: F.codeBytes &+ 96, as: Floats.self)
         x += floats(low) * (m0 * scale)
         y += floats(high) * (m1 * scale)
-    }
-}
-
-/// A panel by all tokens; there are at least four.
-@inline(__always)
-func panelByTokens<F: BlockFormat>(
-    _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, first: Int
-) {
-    let acc = j.scratch
-    var done = 0
-    while done < j.tokenCount {
-        // The last tile reaches back over some tokens that are done, and stores only the others.
-        let token = min(done, j.tokenCount &- 4)
-        tile(F.self, panel: panel, blocks: blocks, j, token: token, acc: acc)
-        let again = done &- token
-        storeTile(acc + 64 &* again, j, first: first, token: done, count: 4 &- again)
-        done = token &+ 4
     }
 }

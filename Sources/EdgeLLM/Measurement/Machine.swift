@@ -3,7 +3,7 @@ internal import EdgePlatform
 
 /// The instructions that this processor computes with. All give the same bits; they differ in speed alone.
 public struct InstructionSet: Sendable, Hashable, CustomStringConvertible {
-    /// `portable`, `avx2`, `avx512` or `neon`.
+    /// `portable`, `avx2`, `avxvnni`, `avx512`, `neon` or `i8mm`.
     public let name: String
 
     /// The name.

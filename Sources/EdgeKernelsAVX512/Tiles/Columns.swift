@@ -1,0 +1,1 @@
+../../EdgeKernelsPortable/Tiles/Columns.swift

@@ -1,0 +1,1 @@
+../EdgeKernelsNEON/Primitives.swift

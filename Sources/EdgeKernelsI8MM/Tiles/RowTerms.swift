@@ -1,0 +1,1 @@
+../../EdgeKernelsPortable/Tiles/RowTerms.swift
