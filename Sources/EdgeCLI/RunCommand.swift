@@ -64,6 +64,8 @@ struct RunCommand: AsyncParsableCommand {
             chat
             ? try model.promptTokens(for: String(decoding: text, as: UTF8.self), instructions: system)
             : model.tokenizer.encode(bytes: text, parsesSpecialTokens: parseSpecial)
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
         let stream = model.streamCompletion(
             ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens), adapters: adapters)
 
@@ -77,8 +79,7 @@ struct RunCommand: AsyncParsableCommand {
             try Task.checkCancellation()
             return answer
         }
-        let interruption = Interruption { work.cancel() }
-        defer { withExtendedLifetime(interruption) {} }
+        interruption.cancels { work.cancel() }
         do {
             let answer = try await work.value
             guard let (reason, usage) = stream.result else { throw CancellationError() }

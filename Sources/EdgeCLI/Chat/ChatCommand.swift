@@ -60,7 +60,7 @@ struct ChatCommand: AsyncParsableCommand {
         conversation.session.adapters = try await adapters.load(for: model)
         if let load { try conversation.load(load) }
         if let system { conversation.instructions = system }
-        let signals = ChatSignals()
+        let signals = await ChatSignals()
         defer { withExtendedLifetime(signals) {} }
         if input.isInteractive {
             Terminal.note("\(model.description)\n/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends.")
