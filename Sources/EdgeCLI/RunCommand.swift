@@ -23,6 +23,8 @@ struct RunCommand: AsyncParsableCommand {
         help: "Tokens of prompt and answer together. (default: the model's own, at most 8192)")
     var contextSize: Int?
 
+    @OptionGroup var window: WindowOptions
+
     @OptionGroup(title: "Sampling") var sampler: SamplerOptions
 
     @Flag(help: "Write the prompt with the model's chat template, as the first turn of a conversation.")
@@ -67,7 +69,8 @@ struct RunCommand: AsyncParsableCommand {
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
         let stream = model.streamCompletion(
-            ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens), adapters: adapters)
+            ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens, window: window), adapters: adapters
+        )
 
         let isJSON = json
         if echo, !isJSON { Terminal.write(text) }
@@ -107,6 +110,7 @@ struct RunCommand: AsyncParsableCommand {
         var threads: Int
         var promptTokens: Int
         var cachedTokens: Int
+        var droppedTokens: Int
         var generatedTokens: Int
         var loadSeconds: Double
         var timeToFirstTokenSeconds: Double
@@ -124,6 +128,7 @@ struct RunCommand: AsyncParsableCommand {
             self.threads = threads
             promptTokens = usage.input.totalTokenCount
             cachedTokens = usage.input.cachedTokenCount
+            droppedTokens = usage.input.droppedTokenCount
             generatedTokens = usage.output.totalTokenCount
             self.loadSeconds = loadSeconds
             timeToFirstTokenSeconds = usage.timeToFirstToken
@@ -140,6 +145,7 @@ struct RunCommand: AsyncParsableCommand {
                 String(format: "prefill %d tokens at %.1f tok/s", promptTokens, prefillTokensPerSecond),
                 String(format: "decode %d tokens at %.1f tok/s", generatedTokens, decodeTokensPerSecond),
             ]
+            if droppedTokens > 0 { parts.append("\(droppedTokens) tokens dropped by the window") }
             if let peakMemoryBytes { parts.append("peak memory \(Terminal.size(peakMemoryBytes))") }
             parts.append("\(threads) thread\(threads == 1 ? "" : "s")")
             parts.append("seed \(seed)")

@@ -6,11 +6,14 @@ public struct Usage: Sendable, Equatable {
         public var totalTokenCount: Int
         /// Prompt tokens that did not need computing, because the model had just seen them.
         public var cachedTokenCount: Int
+        /// Tokens of prompt and answer that a sliding window dropped, because both together outgrew the context.
+        public var droppedTokenCount: Int
 
         /// Counts.
-        public init(totalTokenCount: Int, cachedTokenCount: Int) {
+        public init(totalTokenCount: Int, cachedTokenCount: Int, droppedTokenCount: Int = 0) {
             self.totalTokenCount = totalTokenCount
             self.cachedTokenCount = cachedTokenCount
+            self.droppedTokenCount = droppedTokenCount
         }
     }
 
@@ -72,6 +75,7 @@ public struct Usage: Sendable, Equatable {
         func add(_ count: inout Int, _ other: Int) { count = Self.sum(count, other) }
         add(&input.totalTokenCount, other.input.totalTokenCount)
         add(&input.cachedTokenCount, other.input.cachedTokenCount)
+        add(&input.droppedTokenCount, other.input.droppedTokenCount)
         add(&output.totalTokenCount, other.output.totalTokenCount)
         add(&output.reasoningTokenCount, other.output.reasoningTokenCount)
         add(&output.forcedTokenCount, other.output.forcedTokenCount)
