@@ -128,7 +128,7 @@ struct RunCommand: AsyncParsableCommand {
             self.threads = threads
             promptTokens = usage.input.totalTokenCount
             cachedTokens = usage.input.cachedTokenCount
-            droppedTokens = usage.input.droppedTokenCount
+            droppedTokens = usage.droppedTokenCount
             generatedTokens = usage.output.totalTokenCount
             self.loadSeconds = loadSeconds
             timeToFirstTokenSeconds = usage.timeToFirstToken

@@ -145,7 +145,7 @@ package actor Engine {
         var statistics = GenerationStatistics()
         statistics.promptTokenCount = request.prompt.count
         let (seen, dropped) = slide(request.prompt, dropped: 0, request.window)
-        statistics.droppedTokenCount = dropped
+        statistics.droppedPromptTokenCount = dropped
         statistics.cachedTokenCount = context.reusePrefix(of: seen)
         statistics.cachedTokenCount = try await prefill(seen[statistics.cachedTokenCount...], of: seen, context)
         statistics.prefillSeconds = Clock.seconds(from: start)
@@ -202,7 +202,9 @@ package actor Engine {
                     endChoosing()
                     defer { steps.begin() }
                     let (seen, dropped) = slide(
-                        context.ledger + waiting, dropped: answer.statistics.droppedTokenCount, request.window)
+                        context.ledger + waiting,
+                        dropped: answer.statistics.droppedPromptTokenCount + answer.statistics.droppedTokenCount,
+                        request.window)
                     answer.statistics.droppedTokenCount += dropped
                     try await prefill(seen[context.reusePrefix(of: seen)...], of: seen, context)
                 } else if waiting.count > 1 {

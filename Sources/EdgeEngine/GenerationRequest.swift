@@ -56,7 +56,8 @@ package struct GenerationStatistics: Sendable {
     package var promptTokenCount = 0
     /// Prompt tokens whose keys and values were in the cache already.
     package var cachedTokenCount = 0
-    /// Tokens of prompt and answer that the window left behind.
+    /// Prompt tokens that the window left out from the start, and tokens that it dropped while the answer was generated.
+    package var droppedPromptTokenCount = 0
     package var droppedTokenCount = 0
     package var generatedTokenCount = 0
     /// Generated tokens that the constraint left no choice of: they were not sampled, and ran together.

@@ -125,10 +125,10 @@ extension Usage {
         self.init(
             input: Input(
                 totalTokenCount: statistics.promptTokenCount, cachedTokenCount: statistics.cachedTokenCount,
-                droppedTokenCount: statistics.droppedTokenCount),
+                droppedTokenCount: statistics.droppedPromptTokenCount),
             output: Output(
                 totalTokenCount: statistics.generatedTokenCount, reasoningTokenCount: 0,
-                forcedTokenCount: statistics.forcedTokenCount),
+                forcedTokenCount: statistics.forcedTokenCount, droppedTokenCount: statistics.droppedTokenCount),
             prefillSeconds: statistics.prefillSeconds, timeToFirstToken: statistics.timeToFirstToken,
             decodeSeconds: statistics.decodeSeconds)
     }

@@ -150,7 +150,7 @@ public struct LocalSamplingOptions: Sendable, Equatable, Codable {
         /// Only the model forgets: a session's transcript stays whole. What is dropped may begin and end within a sentence or a turn,
         /// and beyond `keeping` it takes instructions, tools and the form of an answer too, which grammars go on to enforce. So keep as
         /// many tokens as those have, the beginning-of-text token included; ``GGUFLanguageModel/tokenCount(for:tools:)`` counts them.
-        /// `Usage.Input.droppedTokenCount` says how many tokens were dropped. Fewer than 0, or more than the context holds but for
+        /// ``Usage/droppedTokenCount`` says how many tokens were dropped. Fewer than 0, or more than the context holds but for
         /// two, is `LanguageModelError.invalidOptions`, before the first token.
         case slidingWindow(keeping: Int)
 

@@ -13,6 +13,8 @@ import Testing
 
 @Suite("A window that slides over a text") struct SlidingWindowTests {
     private static let contextSize = 64
+    /// Of random weights, with layers that look back over a window, or frequencies that depend on the context's size.
+    private static let windowed = ["gemma2", "gemma3-pattern3-linear8", "olmo3-swa-yarn", "phi3-longrope-long"]
 
     private let model: Model
     private let prompt: [Int32]
@@ -24,10 +26,15 @@ import Testing
         prompt = Array(try model.makeTokenizer().encode(text, addSpecial: true, parseSpecial: false).prefix(150))
     }
 
-    private func engine(threads: Int = 2, precision: CachePrecision = .f16, batch: Int = 512) throws -> Engine {
-        try Engine(
-            model: model, tokenizer: model.makeTokenizer(), contextSize: Self.contextSize, threadCount: threads,
-            precision: precision, batchCapacity: batch)
+    private func engine(
+        _ model: Model? = nil, threads: Int = 2, precision: CachePrecision = .f16, batch: Int = 512,
+        contextSize: Int = contextSize
+    ) throws -> Engine {
+        let model = model ?? self.model
+        return
+            try Engine(
+                model: model, tokenizer: model.makeTokenizer(), contextSize: contextSize, threadCount: threads,
+                precision: precision, batchCapacity: batch)
     }
 
     private struct Answer: Sendable {
@@ -42,7 +49,7 @@ import Testing
     ) async throws -> Answer {
         var request = GenerationRequest(
             prompt: Array(prompt), sampling: .greedy, maximumTokens: count, ignoresEnd: true,
-            markTokens: Set(0..<Int32(model.vocabularySize)))
+            markTokens: Set(0..<Int32(engine.model.vocabularySize)))
         request.window = keeping.map { SlidingWindow(keeping: $0) }
         request.speculates = speculates
         let record = Mutex(Answer())
@@ -62,17 +69,16 @@ import Testing
 
     /// What a model says that is given the text anew before each token, the window written out.
     private func reference(
-        _ prompt: [Int32], keeping: Int, _ count: Int, _ precision: CachePrecision
+        _ prompt: [Int32], keeping: Int, _ count: Int, on engine: Engine
     ) async throws -> [Int32] {
-        let engine = try engine(threads: 1, precision: precision)
         var text = prompt
         for _ in 0..<count {
             var seen = text
-            while seen.count >= Self.contextSize {
+            if seen.count >= engine.contextSize {
                 // By steps over the whole text: its length alone decides.
-                let step = (Self.contextSize - keeping) / 2
+                let step = (engine.contextSize - keeping) / 2
                 var dropped = step
-                while text.count - dropped >= Self.contextSize { dropped += step }
+                while text.count - dropped >= engine.contextSize { dropped += step }
                 seen = Array(text.prefix(keeping) + text.dropFirst(keeping + dropped))
             }
             engine.releaseUnusedCache()
@@ -86,25 +92,43 @@ import Testing
         arguments: [(CachePrecision.f16, 4), (.q8_0, 0), (.f32, 33)])
     func slides(precision: CachePrecision, keeping: Int) async throws {
         let start = Array(prompt.prefix(20))
-        let expected = try await reference(start, keeping: keeping, 150, precision)
+        let expected = try await reference(
+            start, keeping: keeping, 150, on: engine(threads: 1, precision: precision))
         for (threads, batch, speculates) in [(1, 512, true), (2, 7, false), (3, 16, true)] {
             let engine = try engine(threads: threads, precision: precision, batch: batch)
             let long = try await answer(start, keeping: keeping, 150, on: engine, speculates: speculates)
             #expect(long.tokens == expected, "\(threads) threads, batches of \(batch)")
-            #expect(long.reason == .maximumTokens && long.statistics.droppedTokenCount >= 90)
+            #expect(
+                long.reason == .maximumTokens && long.statistics.droppedTokenCount >= 90
+                    && long.statistics.droppedPromptTokenCount == 0)
             #expect(engine.cacheState.contradiction == nil)
         }
+    }
+
+    @Test(
+        "So it is with layers that look back over a window, of which the cache holds no more",
+        .enabled(if: SharedData.isPresent, Comment(rawValue: SharedData.reason)), arguments: windowed)
+    func windows(name: String) async throws {
+        let model = try Model(GGUFFile(path: SharedData.url("golden/models/\(name).gguf").path))
+        let start = (0..<40).map { Int32(1 + $0 * 7 % (model.vocabularySize - 1)) }
+        let expected = try await reference(
+            start, keeping: 5, 200, on: engine(model, threads: 1, batch: 8, contextSize: 128))
+        let engine = try engine(model, batch: 16, contextSize: 128)
+        let long = try await answer(start, keeping: 5, 200, on: engine)
+        #expect(long.tokens == expected && long.statistics.droppedTokenCount >= 122)
+        #expect(engine.cacheState.contradiction == nil)
     }
 
     @Test("A prompt that is too long slides too, and a second turn finds what the first left in the cache")
     func prompts() async throws {
         let engine = try engine()
-        let expected = try await reference(prompt, keeping: 8, 40, .f16)
+        let expected = try await reference(prompt, keeping: 8, 40, on: self.engine(threads: 1))
         let context = try await engine.makeContext()
         let first = try await answer(prompt, keeping: 8, 5, on: engine, in: context)
         #expect(first.tokens == Array(expected.prefix(5)))
         // 28 a step: 4 of them leave 38 of 150.
-        #expect(first.statistics.droppedTokenCount == 112 && first.statistics.promptTokenCount == 150)
+        #expect(first.statistics.droppedPromptTokenCount == 112 && first.statistics.droppedTokenCount == 0)
+        #expect(first.statistics.promptTokenCount == 150)
         let second = try await answer(prompt + expected.prefix(10), keeping: 8, 30, on: engine, in: context)
         #expect(second.tokens == Array(expected.dropFirst(10)))
         // 38 of the prompt, and 4 chosen tokens that were run.

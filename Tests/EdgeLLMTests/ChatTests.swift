@@ -128,8 +128,9 @@ import Testing
         for turn in 0..<4 {
             let answer = try await session.respond(to: "The engine light is on. Why?", options: options)
             #expect(answer.usage.output.totalTokenCount == 30)
+            // What this turn left out, the next does not read.
             #expect(answer.usage.input.droppedTokenCount >= dropped)
-            dropped = answer.usage.input.droppedTokenCount
+            dropped = answer.usage.droppedTokenCount
             #expect(turn < 3 || dropped > 60)
         }
         #expect(session.transcript.count == 9)

@@ -156,7 +156,7 @@ final class Conversation {
         switch result {
         case .success(let end):
             last = end?.1
-            if let dropped = last?.input.droppedTokenCount, dropped > 0 {
+            if let dropped = last?.droppedTokenCount, dropped > 0 {
                 Terminal.note("[the context is full: \(dropped) tokens of the conversation were dropped]")
             }
             if end?.0 == .maximumTokens { Terminal.note("[cut at the token limit]") }
