@@ -59,9 +59,10 @@ struct EmbedCommand: AsyncParsableCommand {
                 threadCount: threads, pooling: pooling, normalizes: !noNormalize, truncatesLongTexts: truncate,
                 passagePrefix: prefix))
         if let repeats { return try await measure(model, texts, repeats) }
-        let work = Task { try await model.embed(texts) }
-        let interruption = Interruption { work.cancel() }
+        let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
+        let work = Task { try await model.embed(texts) }
+        interruption.cancels { work.cancel() }
         let vectors: [Embedding]
         do {
             vectors = try await work.value

@@ -59,6 +59,8 @@ struct PerplexityCommand: AsyncParsableCommand {
         let bar = ProgressBar(total: total)
         let last = Mutex<Perplexity?>(nil)
         let (contextSize, chunks) = (contextSize, chunks)
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
         let work = Task {
             _ = try await loaded.perplexity(
                 ofTokens: tokens, pieceLength: contextSize, maximumPieces: chunks, adapters: adapters
@@ -67,8 +69,7 @@ struct PerplexityCommand: AsyncParsableCommand {
                 bar.draw(figures.pieceCount, note: String(format: "perplexity %.4f", figures.value))
             }
         }
-        let interruption = Interruption { work.cancel() }
-        defer { withExtendedLifetime(interruption) {} }
+        interruption.cancels { work.cancel() }
         let result = await work.result
         bar.clear()
         let figures = last.withLock { $0 }

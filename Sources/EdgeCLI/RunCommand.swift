@@ -23,6 +23,8 @@ struct RunCommand: AsyncParsableCommand {
         help: "Tokens of prompt and answer together. (default: the model's own, at most 8192)")
     var contextSize: Int?
 
+    @OptionGroup var window: WindowOptions
+
     @OptionGroup(title: "Sampling") var sampler: SamplerOptions
 
     @Flag(help: "Write the prompt with the model's chat template, as the first turn of a conversation.")
@@ -64,8 +66,11 @@ struct RunCommand: AsyncParsableCommand {
             chat
             ? try model.promptTokens(for: String(decoding: text, as: UTF8.self), instructions: system)
             : model.tokenizer.encode(bytes: text, parsesSpecialTokens: parseSpecial)
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
         let stream = model.streamCompletion(
-            ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens), adapters: adapters)
+            ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens, window: window), adapters: adapters
+        )
 
         let isJSON = json
         if echo, !isJSON { Terminal.write(text) }
@@ -77,8 +82,7 @@ struct RunCommand: AsyncParsableCommand {
             try Task.checkCancellation()
             return answer
         }
-        let interruption = Interruption { work.cancel() }
-        defer { withExtendedLifetime(interruption) {} }
+        interruption.cancels { work.cancel() }
         do {
             let answer = try await work.value
             guard let (reason, usage) = stream.result else { throw CancellationError() }
@@ -106,6 +110,7 @@ struct RunCommand: AsyncParsableCommand {
         var threads: Int
         var promptTokens: Int
         var cachedTokens: Int
+        var droppedTokens: Int
         var generatedTokens: Int
         var loadSeconds: Double
         var timeToFirstTokenSeconds: Double
@@ -123,6 +128,7 @@ struct RunCommand: AsyncParsableCommand {
             self.threads = threads
             promptTokens = usage.input.totalTokenCount
             cachedTokens = usage.input.cachedTokenCount
+            droppedTokens = usage.droppedTokenCount
             generatedTokens = usage.output.totalTokenCount
             self.loadSeconds = loadSeconds
             timeToFirstTokenSeconds = usage.timeToFirstToken
@@ -139,6 +145,7 @@ struct RunCommand: AsyncParsableCommand {
                 String(format: "prefill %d tokens at %.1f tok/s", promptTokens, prefillTokensPerSecond),
                 String(format: "decode %d tokens at %.1f tok/s", generatedTokens, decodeTokensPerSecond),
             ]
+            if droppedTokens > 0 { parts.append("\(droppedTokens) tokens dropped by the window") }
             if let peakMemoryBytes { parts.append("peak memory \(Terminal.size(peakMemoryBytes))") }
             parts.append("\(threads) thread\(threads == 1 ? "" : "s")")
             parts.append("seed \(seed)")

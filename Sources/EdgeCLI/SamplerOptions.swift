@@ -75,7 +75,7 @@ struct SamplerOptions: ParsableArguments {
     @Flag(name: .customLong("ignore-eos"), help: "Go on after the model has ended its turn.")
     var ignoresEnd = false
 
-    func options(maximumTokens: Int?) -> GenerationOptions {
+    func options(maximumTokens: Int?, window: WindowOptions) -> GenerationOptions {
         var local = LocalSamplingOptions()
         local.seed = seed
         local.topK = topK
@@ -97,7 +97,22 @@ struct SamplerOptions: ParsableArguments {
         for bias in logitBias { local.logitBias[bias.id] = bias.value }
         local.stopSequences = stopSequences
         local.ignoresEnd = ignoresEnd
+        if let keeping = window.keeping { local.contextOverflow = .slidingWindow(keeping: keeping) }
         return GenerationOptions(temperature: temperature, maximumResponseTokens: maximumTokens, local: local)
+    }
+}
+
+/// What happens when the context is full.
+struct WindowOptions: ParsableArguments {
+    @Option(
+        name: .customLong("sliding-window"),
+        help: ArgumentHelp(
+            "When the context is full keep the first K tokens, drop half of the others, the oldest, and go on. (default: an error, or the end)",
+            valueName: "k"))
+    var keeping: Int?
+
+    func validate() throws {
+        if let keeping, keeping < 0 { throw ValidationError("--sliding-window must be 0 or more.") }
     }
 }
 

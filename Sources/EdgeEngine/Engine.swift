@@ -128,7 +128,11 @@ package actor Engine {
         let start = Clock.nanoseconds
         guard !context.isBusy else { throw EngineError.contextBusy }
         guard !request.prompt.isEmpty else { throw EngineError.emptyPrompt }
-        guard request.prompt.count < contextSize else {
+        if let window = request.window {
+            guard window.fits(contextSize: contextSize) else {
+                throw EngineError.invalidWindow(contextSize: contextSize, keeping: window.keeping)
+            }
+        } else if request.prompt.count >= contextSize {
             throw EngineError.contextSizeExceeded(contextSize: contextSize, tokenCount: request.prompt.count)
         }
         if let bad = request.prompt.first(where: { $0 < 0 || Int($0) >= model.vocabularySize }) {
@@ -140,14 +144,16 @@ package actor Engine {
 
         var statistics = GenerationStatistics()
         statistics.promptTokenCount = request.prompt.count
-        statistics.cachedTokenCount = context.reusePrefix(of: request.prompt)
-        statistics.cachedTokenCount = try await prefill(
-            request.prompt[statistics.cachedTokenCount...], of: request.prompt, context)
+        let (seen, dropped) = slide(request.prompt, dropped: 0, request.window)
+        statistics.droppedPromptTokenCount = dropped
+        statistics.cachedTokenCount = context.reusePrefix(of: seen)
+        statistics.cachedTokenCount = try await prefill(seen[statistics.cachedTokenCount...], of: seen, context)
         statistics.prefillSeconds = Clock.seconds(from: start)
         let limit = min(
-            request.maximumTokens ?? .max, contextSize - request.prompt.count,
+            request.maximumTokens ?? (request.window == nil ? .max : contextSize),
+            request.window == nil ? contextSize - request.prompt.count : .max,
             request.script.isEmpty ? .max : request.script.count)
-        sampler.reserve(request.prompt.count + limit)
+        sampler.reserve(request.prompt.count + min(limit, contextSize))
         for id in request.prompt { sampler.accept(id) }
 
         var trigger = request.trigger
@@ -185,19 +191,32 @@ package actor Engine {
             if !waiting.isEmpty {
                 // The logits belong to the engine: others may pass only between choosing a token and running it.
                 await letOthersPass()
-                // A draft of full length may follow.
-                try await makeRoom(
-                    for: min(waiting.count + PromptLookup.limit, roomLeft(context)), context, isChoosing: true)
+                let isSliding = request.window != nil && context.ledger.count + waiting.count >= contextSize
+                if !isSliding {
+                    // A draft of full length may follow.
+                    try await makeRoom(
+                        for: min(waiting.count + PromptLookup.limit, roomLeft(context)), context, isChoosing: true)
+                }
                 commonRow = nil
-                if waiting.count > 1 {
+                if isSliding {
+                    endChoosing()
+                    defer { steps.begin() }
+                    let (seen, dropped) = slide(
+                        context.ledger + waiting,
+                        dropped: answer.statistics.droppedPromptTokenCount + answer.statistics.droppedTokenCount,
+                        request.window)
+                    answer.statistics.droppedTokenCount += dropped
+                    try await prefill(seen[context.reusePrefix(of: seen)...], of: seen, context)
+                } else if waiting.count > 1 {
                     endChoosing()
                     defer { steps.begin() }
                     try await prefill(waiting[...], context)
                 } else if !steps.isAlone {
                     commonRow = await runTogether(waiting[0], context)
                 } else {
-                    // The draft may not reach beyond the limit: its tokens would run for nothing.
-                    let room = limit - answer.statistics.generatedTokenCount - 1
+                    // The draft may not reach beyond the limit, where its tokens would run for nothing, nor to where a window slides.
+                    let room = min(
+                        limit - answer.statistics.generatedTokenCount - 1, contextSize - context.ledger.count - 2)
                     let isDrafted = drafts.begin(after: &waiting, in: context, atMost: room)
                     let start = Clock.nanoseconds
                     try run(waiting[...], context, logits: isDrafted ? 0..<waiting.count : nil)
@@ -242,6 +261,16 @@ package actor Engine {
         answer.statistics.draftedTokenCount = drafts.drafted
         answer.statistics.acceptedTokenCount = drafts.accepted
         yield(.finished(reason, answer.statistics))
+    }
+
+    /// What stays of a text that has lost `dropped` tokens already, and how many more it loses.
+    private func slide(
+        _ text: [Int32], dropped: Int, _ window: SlidingWindow?
+    ) -> (seen: [Int32], dropped: Int) {
+        guard let window else { return (text, 0) }
+        let more = window.droppedCount(ofTokens: dropped + text.count, contextSize: contextSize) - dropped
+        guard more > 0 else { return (text, 0) }
+        return (Array(text[..<window.keeping] + text[(window.keeping + more)...]), more)
     }
 
     private func follower(of constraint: GenerationConstraint?) -> ConstraintFollower? {

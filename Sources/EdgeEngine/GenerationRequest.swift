@@ -4,7 +4,7 @@ package import EdgeSampling
 package struct GenerationRequest: Sendable {
     package var prompt: [Int32]
     package var sampling: SamplingParameters
-    /// Tokens to generate at most; nil for what fits in the context.
+    /// Tokens to generate at most; nil for what fits in the context, or with a window for as many as the context has.
     package var maximumTokens: Int?
     /// Texts that end the answer where they begin; they are not part of it.
     package var stopSequences: [String]
@@ -20,6 +20,8 @@ package struct GenerationRequest: Sendable {
     package var markTokens: Set<Int32>
     /// Whether drafts from the context may speed the answer up. They change no token of it.
     package var speculates = true
+    /// What stays of a text that outgrows the context; nil for refusing a prompt that does, and ending an answer.
+    package var window: SlidingWindow?
     /// What is chosen whatever the logits say, for measuring; the answer ends with it. Empty for choosing.
     package var script: [Int32] = []
 
@@ -54,6 +56,9 @@ package struct GenerationStatistics: Sendable {
     package var promptTokenCount = 0
     /// Prompt tokens whose keys and values were in the cache already.
     package var cachedTokenCount = 0
+    /// Prompt tokens that the window left out from the start, and tokens that it dropped while the answer was generated.
+    package var droppedPromptTokenCount = 0
+    package var droppedTokenCount = 0
     package var generatedTokenCount = 0
     /// Generated tokens that the constraint left no choice of: they were not sampled, and ran together.
     package var forcedTokenCount = 0
@@ -85,6 +90,8 @@ package enum GenerationEvent: Sendable {
 package enum EngineError: Error, Sendable {
     /// The prompt does not fit the context; thrown before any work.
     case contextSizeExceeded(contextSize: Int, tokenCount: Int)
+    /// So many tokens at the beginning leave a context of this size nothing to slide over; thrown before any work.
+    case invalidWindow(contextSize: Int, keeping: Int)
     /// The prompt has no tokens, so there is nothing to continue.
     case emptyPrompt
     /// The context is in use by another request.

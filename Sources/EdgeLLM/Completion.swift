@@ -48,11 +48,12 @@ extension GGUFLanguageModel {
         let (stream, continuation) = AsyncThrowingStream<String, any Error>.makeStream()
         let task = Task {
             do {
-                let request = GenerationRequest(
+                var request = GenerationRequest(
                     prompt: try tokenizer.checked(tokens),
                     sampling: try options.parameters(seed: seed, tokenizer: engine.tokenizer),
                     maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
                     ignoresEnd: options.local.ignoresEnd)
+                request.window = options.local.contextOverflow.window
                 let context = try await engine.makeContext(adapters: adapters.map(\.applied))
                 try await engine.generate(request, in: context) { event in
                     switch event {
@@ -123,10 +124,11 @@ extension Usage {
     init(_ statistics: GenerationStatistics) {
         self.init(
             input: Input(
-                totalTokenCount: statistics.promptTokenCount, cachedTokenCount: statistics.cachedTokenCount),
+                totalTokenCount: statistics.promptTokenCount, cachedTokenCount: statistics.cachedTokenCount,
+                droppedTokenCount: statistics.droppedPromptTokenCount),
             output: Output(
                 totalTokenCount: statistics.generatedTokenCount, reasoningTokenCount: 0,
-                forcedTokenCount: statistics.forcedTokenCount),
+                forcedTokenCount: statistics.forcedTokenCount, droppedTokenCount: statistics.droppedTokenCount),
             prefillSeconds: statistics.prefillSeconds, timeToFirstToken: statistics.timeToFirstToken,
             decodeSeconds: statistics.decodeSeconds)
     }

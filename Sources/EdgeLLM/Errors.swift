@@ -212,6 +212,10 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
         case let error as ModelError: return ModelLoadingError(error, path: "model")
         case EngineError.contextSizeExceeded(let contextSize, let tokenCount):
             return contextSizeExceeded(ContextSizeExceeded(contextSize: contextSize, tokenCount: tokenCount))
+        case EngineError.invalidWindow(let contextSize, let keeping):
+            return invalidOptions(
+                "slidingWindow(keeping: \(keeping)) leaves nothing to slide over in a context of \(contextSize) tokens; "
+                    + "keep 0 to \(max(0, contextSize - 2))")
         case EngineError.cacheExhausted(let tokenCount, let capacity):
             return cacheExhausted(CacheExhausted(tokenCount: tokenCount, capacity: capacity))
         case EngineError.emptyPrompt: return emptyPrompt

@@ -1,3 +1,4 @@
+internal import EdgeEngine
 internal import EdgeSampling
 
 /// How an answer is chosen and when it ends.
@@ -8,7 +9,7 @@ public struct GenerationOptions: Sendable, Equatable, Codable {
     public var samplingMode: SamplingMode?
     /// Below 1 the likely becomes likelier; 0 always takes the likeliest. Nil for 0.8.
     public var temperature: Double?
-    /// Tokens at most; nil for what fits in the context. An answer that was cut says so in its `finishReason`.
+    /// Tokens at most; nil for what fits in the context, or with a sliding window for as many as the context holds. An answer that was cut says so in its `finishReason`.
     public var maximumResponseTokens: Int?
     /// Whether the model may, must or must not call tools; nil for `allowed`.
     public var toolCallingMode: ToolCallingMode?
@@ -127,9 +128,40 @@ public struct LocalSamplingOptions: Sendable, Equatable, Codable {
     public var maximumToolRounds = 8
     /// Goes on after the model ended its turn, for measuring.
     public var ignoresEnd = false
+    /// What happens where prompt and answer outgrow the context.
+    public var contextOverflow = ContextOverflow.error
 
     /// The defaults.
     public init() {}
+
+    /// What happens where prompt and answer outgrow the context.
+    public enum ContextOverflow: Sendable, Equatable, Codable {
+        /// A prompt that does not fit is `LanguageModelError.contextSizeExceeded`, and an answer ends where the context is full.
+        case error
+        /// The oldest tokens after the first `keeping` are dropped, as often as need be, and the answer goes on.
+        ///
+        /// Each time, half of the tokens after the first `keeping` are dropped, of a prompt that is too long as of a full context. Which
+        /// ones depends only on how many tokens prompt and answer have together. What stays moves to its new positions and is computed
+        /// anew there, since its keys and values knew the tokens that are gone: the answer goes on with the same bits as after a prompt
+        /// that never had them, for any number of threads, precision of the cache and instruction set. That takes the time of a prompt of
+        /// about half the context; with layers that look back over a window only, of what stays altogether. What other sessions share
+        /// is not touched.
+        ///
+        /// Only the model forgets: a session's transcript stays whole. What is dropped may begin and end within a sentence or a turn,
+        /// and beyond `keeping` it takes instructions, tools and the form of an answer too, which grammars go on to enforce. So keep as
+        /// many tokens as those have, the beginning-of-text token included; ``GGUFLanguageModel/tokenCount(for:tools:)`` counts them.
+        /// ``Usage/droppedTokenCount`` says how many tokens were dropped. Fewer than 0, or more than the context holds but for
+        /// two, is `LanguageModelError.invalidOptions`, before the first token.
+        case slidingWindow(keeping: Int)
+
+        /// The engine's form of it.
+        var window: SlidingWindow? {
+            switch self {
+            case .error: nil
+            case .slidingWindow(let keeping): SlidingWindow(keeping: keeping)
+            }
+        }
+    }
 
     /// Aims at a constant surprise.
     public struct Mirostat: Sendable, Equatable, Codable {

@@ -6,11 +6,14 @@ public struct Usage: Sendable, Equatable {
         public var totalTokenCount: Int
         /// Prompt tokens that did not need computing, because the model had just seen them.
         public var cachedTokenCount: Int
+        /// Prompt tokens that the model did not read, because a sliding window had dropped them.
+        public var droppedTokenCount: Int
 
         /// Counts.
-        public init(totalTokenCount: Int, cachedTokenCount: Int) {
+        public init(totalTokenCount: Int, cachedTokenCount: Int, droppedTokenCount: Int = 0) {
             self.totalTokenCount = totalTokenCount
             self.cachedTokenCount = cachedTokenCount
+            self.droppedTokenCount = droppedTokenCount
         }
     }
 
@@ -22,12 +25,17 @@ public struct Usage: Sendable, Equatable {
         public var reasoningTokenCount: Int
         /// Generated tokens that a schema left no choice of: they ran together, without sampling.
         public var forcedTokenCount: Int
+        /// Tokens, of the prompt and the answer itself, that a sliding window dropped while the answer was written.
+        public var droppedTokenCount: Int
 
         /// Counts.
-        public init(totalTokenCount: Int, reasoningTokenCount: Int, forcedTokenCount: Int = 0) {
+        public init(
+            totalTokenCount: Int, reasoningTokenCount: Int, forcedTokenCount: Int = 0, droppedTokenCount: Int = 0
+        ) {
             self.totalTokenCount = totalTokenCount
             self.reasoningTokenCount = reasoningTokenCount
             self.forcedTokenCount = forcedTokenCount
+            self.droppedTokenCount = droppedTokenCount
         }
     }
 
@@ -58,6 +66,9 @@ public struct Usage: Sendable, Equatable {
         input: Input(totalTokenCount: 0, cachedTokenCount: 0),
         output: Output(totalTokenCount: 0, reasoningTokenCount: 0))
 
+    /// Tokens that a sliding window dropped, from the prompt before it was read and from both while the answer was written.
+    public var droppedTokenCount: Int { Self.sum(input.droppedTokenCount, output.droppedTokenCount) }
+
     /// Tokens read and written.
     public var totalTokenCount: Int { Self.sum(input.totalTokenCount, output.totalTokenCount) }
 
@@ -72,9 +83,11 @@ public struct Usage: Sendable, Equatable {
         func add(_ count: inout Int, _ other: Int) { count = Self.sum(count, other) }
         add(&input.totalTokenCount, other.input.totalTokenCount)
         add(&input.cachedTokenCount, other.input.cachedTokenCount)
+        add(&input.droppedTokenCount, other.input.droppedTokenCount)
         add(&output.totalTokenCount, other.output.totalTokenCount)
         add(&output.reasoningTokenCount, other.output.reasoningTokenCount)
         add(&output.forcedTokenCount, other.output.forcedTokenCount)
+        add(&output.droppedTokenCount, other.output.droppedTokenCount)
         prefillSeconds += other.prefillSeconds
         timeToFirstToken = other.timeToFirstToken
         decodeSeconds += other.decodeSeconds
@@ -82,7 +95,8 @@ public struct Usage: Sendable, Equatable {
 
     /// Prompt tokens computed per second; 0 when none were.
     public var prefillTokensPerSecond: Double {
-        let computed = Double(input.totalTokenCount) - Double(input.cachedTokenCount)
+        let computed =
+            Double(input.totalTokenCount) - Double(input.cachedTokenCount) - Double(input.droppedTokenCount)
         return computed > 0 && prefillSeconds > 0 ? computed / prefillSeconds : 0
     }
 

@@ -171,6 +171,26 @@ struct CommandTests {
         #expect(String(validating: text, as: UTF8.self)?.hasSuffix("\n") == true)
     }
 
+    @Test("An interrupt at the first sign of a run is not lost")
+    func earlyInterrupt() throws {
+        for _ in 0..<8 {
+            let (process, stdin, stdout, stderr) = EdgeLLMCommand.process([
+                "run", "-m", model, "-p", "The engine light is", "--temp", "0", "-c", "1000000", "--ignore-eos",
+                "--echo",
+            ])
+            try process.run()
+            try stdin.fileHandleForWriting.close()
+            // The echoed prompt comes just before the work begins.
+            _ = stdout.fileHandleForReading.availableData
+            process.interrupt()
+            _ = try stdout.fileHandleForReading.readToEnd()
+            let errors = String(decoding: try stderr.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+            process.waitUntilExit()
+            #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+            #expect(errors.contains("interrupted"))
+        }
+    }
+
     @Test("tokenize shows ids and pieces; the pieces are the text")
     func tokenize() throws {
         let text = "Brake fluid: 12 months\n"

@@ -119,6 +119,31 @@ import Testing
         #expect(session.transcript.isEmpty)
     }
 
+    @Test("With a sliding window a conversation outgrows its context, says what it dropped, and keeps its transcript")
+    func slidingWindow() async throws {
+        let session = LanguageModelSession(model: try await model(contextSize: 64), instructions: "You know cars.")
+        var options = options(30)
+        options.local.contextOverflow = .slidingWindow(keeping: 12)
+        var dropped = 0
+        for turn in 0..<4 {
+            let answer = try await session.respond(to: "The engine light is on. Why?", options: options)
+            #expect(answer.usage.output.totalTokenCount == 30)
+            // What this turn left out, the next does not read.
+            #expect(answer.usage.input.droppedTokenCount >= dropped)
+            dropped = answer.usage.droppedTokenCount
+            #expect(turn < 3 || dropped > 60)
+        }
+        #expect(session.transcript.count == 9)
+        options.local.contextOverflow = .slidingWindow(keeping: 63)
+        await #expect {
+            try await session.respond(to: "And now?", options: options)
+        } throws: { error in
+            guard case LanguageModelError.invalidOptions(let reason) = error else { return false }
+            return reason.contains("slidingWindow(keeping: 63)")
+        }
+        #expect(session.transcript.count == 9)
+    }
+
     @Test("Without a template there is no conversation; a bad one is refused with line and column")
     func templates() async throws {
         let bare = LanguageModelSession(model: try await model(template: nil))

@@ -38,6 +38,8 @@ struct ChatCommand: AsyncParsableCommand {
 
     @OptionGroup var adapters: AdapterOptions
 
+    @OptionGroup var window: WindowOptions
+
     @OptionGroup(title: "Sampling") var sampler: SamplerOptions
 
     func validate() throws {
@@ -56,11 +58,12 @@ struct ChatCommand: AsyncParsableCommand {
         }
         let input = ChatInput()
         let conversation = Conversation(
-            model: model, options: sampler.options(maximumTokens: maximumTokens), isInteractive: input.isInteractive)
+            model: model, options: sampler.options(maximumTokens: maximumTokens, window: window),
+            isInteractive: input.isInteractive)
         conversation.session.adapters = try await adapters.load(for: model)
         if let load { try conversation.load(load) }
         if let system { conversation.instructions = system }
-        let signals = ChatSignals()
+        let signals = await ChatSignals()
         defer { withExtendedLifetime(signals) {} }
         if input.isInteractive {
             Terminal.note("\(model.description)\n/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends.")

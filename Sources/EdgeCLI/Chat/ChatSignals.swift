@@ -11,21 +11,15 @@ final class ChatSignals {
     }
 
     private static let state = Mutex(State())
-    private var sources: [any DispatchSourceSignal] = []
+    private var watches: [SignalWatch] = []
 
     /// Takes over interrupts, and brings the terminal in order when the program is told to end.
-    init() {
+    init() async {
         let queue = DispatchQueue(label: "edge-llm.signals")
         for number in [SIGINT, SIGTERM, SIGHUP] {
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler { ChatSignals.handle(number) }
-            source.resume()
-            sources.append(source)
+            watches.append(await SignalWatch(number, on: queue) { ChatSignals.handle(number) })
         }
     }
-
-    deinit { for source in sources { source.cancel() } }
 
     private static func handle(_ number: Int32) {
         let (interrupt, exit) = state.withLock { ($0.interrupt, $0.exit) }

@@ -156,6 +156,9 @@ final class Conversation {
         switch result {
         case .success(let end):
             last = end?.1
+            if let dropped = last?.droppedTokenCount, dropped > 0 {
+                Terminal.note("[the context is full: \(dropped) tokens of the conversation were dropped]")
+            }
             if end?.0 == .maximumTokens { Terminal.note("[cut at the token limit]") }
         case .failure(is CancellationError):
             if case .response? = session.transcript.last {

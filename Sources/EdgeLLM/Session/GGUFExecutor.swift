@@ -117,7 +117,8 @@ extension GGUFLanguageModel: LanguageModel {
             let options = request.generationOptions
             let constraint = try constraint(request.schema, tools, format, model.grammars)
             let tokens = try format.tokens(of: request.transcript, tools: tools, answers: true, now: now)
-            guard tokens.count < model.contextSize else {
+            let window = options.local.contextOverflow.window
+            guard window != nil || tokens.count < model.contextSize else {
                 throw LanguageModelError.contextSizeExceeded(
                     .init(contextSize: model.contextSize, tokenCount: tokens.count))
             }
@@ -127,6 +128,7 @@ extension GGUFLanguageModel: LanguageModel {
                 prompt: tokens, sampling: try options.parameters(seed: seed, tokenizer: model.engine.tokenizer),
                 maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
                 ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens, constraint: constraint)
+            generation.window = window
             if let tools {
                 generation.markTokens = Set(form.marks.keys)
                 // A call that has to be made is open already, and one that stands beside a schema is in its grammar.
