@@ -602,6 +602,6 @@ struct Harness {
             checkQuantizers(sets), checkAttention(sets), checkCodedAttention(sets), checkFloatProducts(sets, place),
             checkQuantizedProducts(sets, place),
         ]
-        print(good[0] && good[1] && good[2] && good[3] ? "all the same" : "FAILED")
+        print(good.allSatisfy { $0 } ? "all the same" : "FAILED")
     }
 }
