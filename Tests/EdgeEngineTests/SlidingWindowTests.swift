@@ -1,5 +1,6 @@
 import EdgeCache
 import EdgeGGUF
+import EdgeGrammar
 import EdgeKernels
 import EdgeModel
 import EdgeSampling
@@ -45,10 +46,10 @@ import Testing
 
     private func answer(
         _ prompt: some Collection<Int32>, keeping: Int? = nil, _ count: Int?, on engine: Engine,
-        in context: GenerationContext? = nil, speculates: Bool = true
+        in context: GenerationContext? = nil, speculates: Bool = true, constraint: GenerationConstraint? = nil
     ) async throws -> Answer {
         var request = GenerationRequest(
-            prompt: Array(prompt), sampling: .greedy, maximumTokens: count, ignoresEnd: true,
+            prompt: Array(prompt), sampling: .greedy, maximumTokens: count, ignoresEnd: true, constraint: constraint,
             markTokens: Set(0..<Int32(engine.model.vocabularySize)))
         request.window = keeping.map { SlidingWindow(keeping: $0) }
         request.speculates = speculates
@@ -151,6 +152,28 @@ import Testing
         let warm = try await answer(seen, 10, on: engine)
         let fresh = try self.engine(threads: 1)
         #expect(warm.tokens == (try await answer(seen, 10, on: fresh)).tokens)
+        #expect(engine.cacheState.contradiction == nil)
+    }
+
+    @Test("A grammar holds beyond the context, also where it forces more tokens at once than the context has")
+    func constrained() async throws {
+        let long = ["Check the brake fluid. ", "Stop at once. "].map { String(repeating: $0, count: 30) }
+        let constraint = GenerationConstraint(
+            try JSONSchema.compile(
+                #"{"type":"array","items":{"enum":["\#(long[0])","\#(long[1])"]},"minItems":9,"maxItems":9}"#,
+                options: .guided))
+        let engine = try engine()
+        let answers = [
+            try await answer(prompt, keeping: 4, 5_000, on: engine, constraint: constraint),
+            try await answer(prompt, keeping: 4, 5_000, on: engine, speculates: false, constraint: constraint),
+        ]
+        for answer in answers {
+            let bytes = answer.tokens.flatMap { engine.tokenizer.bytes(of: $0) }
+            let items = try JSONDecoder().decode([String].self, from: Data(bytes))
+            #expect(items.count == 9 && items.allSatisfy { long.contains($0) })
+            #expect(answer.statistics.forcedTokenCount > 9 * 64)
+            #expect(answer.reason == .endOfTurn && answer.tokens == answers[0].tokens)
+        }
         #expect(engine.cacheState.contradiction == nil)
     }
 

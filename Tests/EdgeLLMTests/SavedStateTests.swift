@@ -67,6 +67,26 @@ import Testing
         #expect(try await LanguageModelSession(restoring: url, model: model()).transcript.isEmpty)
     }
 
+    @Test("A session whose window has slid is restored with what it still holds")
+    func slidingWindow() async throws {
+        let model = try await model(contextSize: 128)
+        let session = LanguageModelSession(model: model, instructions: "You know cars.")
+        var options = options(150)
+        options.local.contextOverflow = .slidingWindow(keeping: 12)
+        try await session.respond(to: "The engine light is on. What should I do?", options: options)
+        #expect(session.usage.droppedTokenCount > 0)
+        let url = temporary()
+        defer { try? FileManager.default.removeItem(at: url) }
+        try await session.saveState(to: url)
+        let next = try await session.respond(to: "And the brakes?", options: options)
+        let restored = try await LanguageModelSession(restoring: url, model: self.model(contextSize: 128))
+        #expect(restored.usage.droppedTokenCount > 0)
+        let answer = try await restored.respond(to: "And the brakes?", options: options)
+        #expect(answer.content == next.content && answer.usage.droppedTokenCount == next.usage.droppedTokenCount)
+        #expect(answer.usage.input.cachedTokenCount == next.usage.input.cachedTokenCount)
+        #expect(restored.usage.droppedTokenCount == session.usage.droppedTokenCount)
+    }
+
     @Test("A file cut anywhere is refused")
     func truncation() async throws {
         let model = try await model()

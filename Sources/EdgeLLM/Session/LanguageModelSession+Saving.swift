@@ -209,7 +209,7 @@ extension Usage {
         [
             Double(input.totalTokenCount), Double(input.cachedTokenCount), Double(output.totalTokenCount),
             Double(output.reasoningTokenCount), Double(output.forcedTokenCount), prefillSeconds, timeToFirstToken,
-            decodeSeconds,
+            decodeSeconds, Double(input.droppedTokenCount), Double(output.droppedTokenCount),
         ]
     }
 
@@ -217,9 +217,10 @@ extension Usage {
         func count(_ index: Int) -> Int { numbers.indices.contains(index) ? Int(exactly: numbers[index]) ?? 0 : 0 }
         func seconds(_ index: Int) -> Double { numbers.indices.contains(index) ? numbers[index] : 0 }
         self.init(
-            input: Input(totalTokenCount: count(0), cachedTokenCount: count(1)),
+            input: Input(totalTokenCount: count(0), cachedTokenCount: count(1), droppedTokenCount: count(8)),
             output: Output(
-                totalTokenCount: count(2), reasoningTokenCount: count(3), forcedTokenCount: count(4)),
+                totalTokenCount: count(2), reasoningTokenCount: count(3), forcedTokenCount: count(4),
+                droppedTokenCount: count(9)),
             prefillSeconds: seconds(5), timeToFirstToken: seconds(6), decodeSeconds: seconds(7))
     }
 }
