@@ -177,3 +177,39 @@ public struct LocalSamplingOptions: Sendable, Equatable, Codable {
         }
     }
 }
+
+extension LocalSamplingOptions {
+    /// Reads options; what is not said is as in `init()`, so that options that were stored before there was a choice still mean the same.
+    public init(from decoder: any Decoder) throws {
+        self.init()
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        func read<Value: Decodable>(_ key: CodingKeys, _ value: inout Value) throws {
+            if let found = try container.decodeIfPresent(Value.self, forKey: key) { value = found }
+        }
+        func read<Value: Decodable>(_ key: CodingKeys, _ value: inout Value?) throws {
+            value = try container.decodeIfPresent(Value.self, forKey: key)
+        }
+        try read(.seed, &seed)
+        try read(.topK, &topK)
+        try read(.topP, &topP)
+        try read(.minP, &minP)
+        try read(.typicalP, &typicalP)
+        try read(.repetitionPenalty, &repetitionPenalty)
+        try read(.frequencyPenalty, &frequencyPenalty)
+        try read(.presencePenalty, &presencePenalty)
+        try read(.penaltyWindow, &penaltyWindow)
+        try read(.dryMultiplier, &dryMultiplier)
+        try read(.dryBase, &dryBase)
+        try read(.dryAllowedLength, &dryAllowedLength)
+        try read(.dryWindow, &dryWindow)
+        try read(.dryBreakers, &dryBreakers)
+        try read(.xtcProbability, &xtcProbability)
+        try read(.xtcThreshold, &xtcThreshold)
+        try read(.mirostat, &mirostat)
+        try read(.logitBias, &logitBias)
+        try read(.stopSequences, &stopSequences)
+        try read(.maximumToolRounds, &maximumToolRounds)
+        try read(.ignoresEnd, &ignoresEnd)
+        try read(.contextOverflow, &contextOverflow)
+    }
+}

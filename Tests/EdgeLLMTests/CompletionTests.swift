@@ -151,4 +151,22 @@ let bundled = fixtures.appendingPathComponent("edge-car-1m.gguf")
         }
         for index in prompts.indices { #expect(together[index] == alone[index]) }
     }
+
+    @Test("Stored options mean the same later: what they do not say is as if nothing were set")
+    func storedOptions() throws {
+        var options = GenerationOptions(temperature: 0.5)
+        options.local.seed = 7
+        options.local.stopSequences = ["\n"]
+        options.local.contextOverflow = .slidingWindow(keeping: 3)
+        let stored = try JSONEncoder().encode(options)
+        #expect(try JSONDecoder().decode(GenerationOptions.self, from: stored) == options)
+        let few = try JSONDecoder().decode(LocalSamplingOptions.self, from: Data(#"{"seed": 7, "typicalP": 0.5}"#.utf8))
+        var expected = LocalSamplingOptions()
+        expected.seed = 7
+        expected.typicalP = 0.5
+        #expect(few == expected)
+        #expect(throws: DecodingError.self) {
+            try JSONDecoder().decode(LocalSamplingOptions.self, from: Data(#"{"seed": "seven"}"#.utf8))
+        }
+    }
 }
