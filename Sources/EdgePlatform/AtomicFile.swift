@@ -40,36 +40,24 @@ package final class AtomicFile {
     }
 
     /// Appends bytes.
-    package func write(_ bytes: [UInt8]) throws(PlatformError) {
-        if buffer.count + bytes.count <= AtomicFile.bufferByteCount {
-            buffer.append(contentsOf: bytes)
-        } else {
-            try flush()
-            try bytes.span.bytes.withUnsafeBytes { (bytes) throws(PlatformError) in try writeAll(bytes) }
-        }
-    }
+    package func write(_ bytes: [UInt8]) throws(PlatformError) { try write(bytes.span.bytes) }
 
     /// Appends the bytes of a view without copying them first when they are many.
     package func write(_ view: ByteView) throws(PlatformError) {
-        try view.withUnsafeBytes { (bytes) throws(PlatformError) in
-            if buffer.count + bytes.count <= AtomicFile.bufferByteCount {
-                buffer.append(contentsOf: bytes)
-            } else {
-                try flush()
-                try writeAll(bytes)
-            }
-        }
+        try view.withUnsafeBytes { (bytes) throws(PlatformError) in try append(bytes) }
     }
 
     /// Appends the bytes of a span without copying them first when they are many.
     package func write(_ span: RawSpan) throws(PlatformError) {
-        try span.withUnsafeBytes { (bytes) throws(PlatformError) in
-            if buffer.count + bytes.count <= AtomicFile.bufferByteCount {
-                buffer.append(contentsOf: bytes)
-            } else {
-                try flush()
-                try writeAll(bytes)
-            }
+        try span.withUnsafeBytes { (bytes) throws(PlatformError) in try append(bytes) }
+    }
+
+    private func append(_ bytes: UnsafeRawBufferPointer) throws(PlatformError) {
+        if buffer.count + bytes.count <= AtomicFile.bufferByteCount {
+            buffer.append(contentsOf: bytes)
+        } else {
+            try flush()
+            try writeAll(bytes)
         }
     }
 
