@@ -364,6 +364,9 @@
         var scales: UnsafeRawPointer
         var sums: UnsafeRawPointer
         var terms: UnsafeMutableRawPointer
+        /// Where what is asked for meanwhile lies, and how much for each sixteen blocks of 32, or for a superblock.
+        var ahead: UnsafeRawPointer
+        let share: Int
 
         @inline(__always)
         mutating func advance<F: BlockFormat>(_ format: F.Type, blocks: Int) {
@@ -372,6 +375,7 @@
             scales += 4 &* blocks
             sums += blocks &* 4 &* F.groupCount
             terms += 4 &* blocks
+            ahead += F.groupCount == 1 ? share : blocks &* share
         }
     }
 
@@ -381,6 +385,7 @@
         _ format: F.Type, _ x: Step, count: Int, isFull: Bool, minimumOffset: Int
     ) {
         let p = x.weights
+        prefetch(x.ahead, byteCount: 16 &* F.byteCount, share: x.share)
         // What activations have beside their codes comes in whole eights of blocks.
         let isWide = isFull || count > 8
         let pairs = isWide ? sixteen(x.sums) : _mm512_zextsi256_si512(eight(x.sums))
@@ -412,6 +417,8 @@
         _ format: F.Type, _ x: Step, count: Int, isFull: Bool, minimumOffset: Int, parts: UnsafeMutableRawPointer
     ) {
         for k in 0..<(isFull ? 8 : count) {
+            // What several blocks need at once: it is fewer lines than what each needs.
+            if k & 1 == 0 { prefetch(x.ahead + k &* x.share, byteCount: 2 &* F.byteCount, share: 2 &* x.share) }
             let sums = superblockSums(
                 F.self, x.weights + k &* F.byteCount, x.codes + 256 &* k, x.sums + 32 &* k)
             parts.storeBytes(of: sums, toByteOffset: 64 &* k, as: __m512i.self)
@@ -428,13 +435,18 @@
         }
     }
 
-    /// The terms of one row: `terms[b]` = Float(sum) * (d * a) of block b, and the minimums' after `minimumOffset` bytes.
+    /// The terms of one row: `terms[b]` = Float(sum) * (d * a) of block b, and the minimums' after `minimumOffset`
+    /// bytes. From `ahead` on one of `shares` of a row is asked for.
     @inline(__always)
     func rowTerms<F: BlockFormat>(
         _ format: F.Type, _ row: UnsafeRawPointer, blocks: Int, codes: UnsafeRawPointer, scales: UnsafeRawPointer,
-        sums: UnsafeRawPointer, terms: UnsafeMutableRawPointer, minimumOffset: Int, parts: UnsafeMutableRawPointer
+        sums: UnsafeRawPointer, terms: UnsafeMutableRawPointer, minimumOffset: Int, parts: UnsafeMutableRawPointer,
+        ahead: UnsafeRawPointer,
+        shares: Int
     ) {
-        var x = Step(weights: row, codes: codes, scales: scales, sums: sums, terms: terms)
+        var x = Step(
+            weights: row, codes: codes, scales: scales, sums: sums, terms: terms, ahead: ahead,
+            share: (F.groupCount == 1 ? 16 : 1) &* F.byteCount / shares)
         let step = F.groupCount == 1 ? 16 : 8
         var left = blocks
         while left >= step {

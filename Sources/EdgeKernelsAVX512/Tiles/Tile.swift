@@ -209,10 +209,10 @@
         sums.addBytes(sixteen(w + 192), t, 16 &* half &+ 12, isEight: isEight)
     }
 
-    /// The integer sums of one block.
+    /// The integer sums of one block; as much as eight of the file's blocks from `next` on is asked for.
     @inline(__always)
     private func integers<F: BlockFormat>(
-        _ format: F.Type, _ p: UnsafeRawPointer, codes: Tokens, codeSums: Tokens, isEight: Bool
+        _ format: F.Type, _ p: UnsafeRawPointer, codes: Tokens, codeSums: Tokens, isEight: Bool, next: UnsafeRawPointer?
     ) -> Sums {
         var total = Sums()
         if F.correction != 0 {
@@ -223,7 +223,9 @@
             }
         }
         var t = codes
+        let share = 8 &* F.byteCount / F.groupCount
         for group in 0..<F.groupCount {
+            if let next { prefetch(next + share &* group, byteCount: share) }
             let w = p + 512 &* group
             let scales = p + (F.scaleOffset &+ 64 &* (F.scaleCount / 8) &* group)
             if !F.hasScales {
@@ -254,15 +256,17 @@
     @inline(__always)
     private func tile<F: BlockFormat>(
         _ format: F.Type, isEight: Bool, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, token: Int,
-        acc: UnsafeMutableRawPointer
+        acc: UnsafeMutableRawPointer, next: UnsafeRawPointer?
     ) {
+        var ahead = next
         var codes = Tokens(j.codes + token &* j.codeStride, stride: j.codeStride)
         var scales = Tokens(UnsafeRawPointer(j.scales + token &* j.scaleStride), stride: 4 &* j.scaleStride)
         var codeSums = Tokens(UnsafeRawPointer(j.sums + token &* j.sumStride), stride: 2 &* j.sumStride)
         var x = FloatSums()
         var p = panel
         for _ in 0..<blocks {
-            let total = integers(F.self, p, codes: codes, codeSums: codeSums, isEight: isEight)
+            let total = integers(F.self, p, codes: codes, codeSums: codeSums, isEight: isEight, next: ahead)
+            if let p = ahead { ahead = p + 8 &* F.byteCount }
             x.add(total, factors: sixteen(floats: p + F.codeBytes), scales, isEight: isEight)
             if F.hasMinimum {
                 var minimums = Sums()
@@ -280,10 +284,10 @@
         x.store(acc, isEight: isEight)
     }
 
-    /// A panel by all tokens; there are at least four.
+    /// A panel by all tokens, of which there are at least four; eight rows from `next` on are asked for meanwhile.
     @inline(__always)
     func panelByTokens<F: BlockFormat>(
-        _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, first: Int
+        _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, first: Int, next: UnsafeRawPointer
     ) {
         let acc = j.scratch
         var done = 0
@@ -293,10 +297,11 @@
             let isEight = left > 4 && j.tokenCount >= 8
             let count = isEight ? 8 : 4
             let token = min(done, j.tokenCount &- count)
+            let ahead = done == 0 ? next : nil
             if isEight {
-                tile(F.self, isEight: true, panel: panel, blocks: blocks, j, token: token, acc: acc)
+                tile(F.self, isEight: true, panel: panel, blocks: blocks, j, token: token, acc: acc, next: ahead)
             } else {
-                tile(F.self, isEight: false, panel: panel, blocks: blocks, j, token: token, acc: acc)
+                tile(F.self, isEight: false, panel: panel, blocks: blocks, j, token: token, acc: acc, next: ahead)
             }
             let again = done &- token
             storeTile(acc + 64 &* again, j, first: first, token: done, count: count &- again)

@@ -276,8 +276,9 @@
     @inline(__always)
     private func half<F: BlockFormat>(
         _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, token: Int,
-        acc: UnsafeMutableRawPointer
+        acc: UnsafeMutableRawPointer, next: UnsafeRawPointer?
     ) {
+        var ahead = next
         let stride = j.codeStride
         var c = j.codes + token &* stride
         var scales = UnsafeRawPointer(j.scales + token &* j.scaleStride)
@@ -285,6 +286,10 @@
         var x = FloatSums()
         var p = panel
         for _ in 0..<blocks {
+            if let p = ahead {
+                prefetch(p, byteCount: 4 &* F.byteCount)
+                ahead = p + 4 &* F.byteCount
+            }
             var total = Sums()
             for group in 0..<F.groupCount {
                 let w = p + 512 &* group
@@ -324,10 +329,12 @@
     @inline(__always)
     func tile<F: BlockFormat>(
         _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, token: Int,
-        acc: UnsafeMutableRawPointer
+        acc: UnsafeMutableRawPointer, next: UnsafeRawPointer?
     ) {
         for part in 0..<2 {
-            half(F.self, panel: panel + 32 &* part, blocks: blocks, j, token: token, acc: acc + 32 &* part)
+            half(
+                F.self, panel: panel + 32 &* part, blocks: blocks, j, token: token, acc: acc + 32 &* part,
+                next: next.map { $0 + 4 &* part &* j.rowByteCount })
         }
     }
 #endif

@@ -30,17 +30,22 @@ func storeColumns(_ c: EightWords, _ target: UnsafeMutableRawPointer, stride: In
     target.storeBytes(of: c.7, toByteOffset: 7 &* stride, as: Words.self)
 }
 
-/// Unpacks eight rows to one half of a panel, `target` pointing to that half's lanes.
+/// Unpacks eight rows to one half of a panel, `target` pointing to that half's lanes; asks for as much as four rows from `next` on.
 @inline(__always)
 private func packEight<F: BlockFormat>(
-    _ format: F.Type, _ rows: EightPointers, blocks: Int, _ target: UnsafeMutableRawPointer
+    _ format: F.Type, _ rows: EightPointers, blocks: Int, _ target: UnsafeMutableRawPointer,
+    next: UnsafeRawPointer
 ) {
     @inline(__always) func words(_ x: Bytes) -> Words { unsafeBitCast(x, to: Words.self) }
     @inline(__always) func words(_ x: Shorts) -> Words { unsafeBitCast(x, to: Words.self) }
     var r = rows
     var out = target
+    var ahead = next
+    let share = 4 &* F.byteCount / F.groupCount
     for _ in 0..<blocks {
         for group in 0..<F.groupCount {
+            prefetch(ahead, byteCount: share)
+            ahead += share
             let columns = codeColumns(
                 (
                     words(F.panelCodes(r.0, group: group)), words(F.panelCodes(r.1, group: group)),
@@ -89,7 +94,8 @@ private func packEight<F: BlockFormat>(
     }
 }
 
-/// All rows of the job by all tokens, a panel at a time.
+/// All rows of the job by all tokens, a panel at a time. Half of the next panel's rows are asked for while one is packed, half while it
+/// meets its first tokens.
 @inline(__always)
 func panelProducts<F: BlockFormat>(_ format: F.Type, _ job: UnsafePointer<ProductJob>) {
     let j = job.pointee
@@ -99,9 +105,13 @@ func panelProducts<F: BlockFormat>(_ format: F.Type, _ job: UnsafePointer<Produc
     while first < j.rowCount {
         for half in 0..<2 {
             let rows = rowPointers(j.weights, j.rowByteCount, first: first &+ 8 &* half, count: j.rowCount)
-            packEight(F.self, rows, blocks: blocks, panel + 32 &* half)
+            packEight(
+                F.self, rows, blocks: blocks, panel + 32 &* half,
+                next: j.weights + (first &+ 16 &+ 4 &* half) &* j.rowByteCount)
         }
-        panelByTokens(F.self, panel: UnsafeRawPointer(panel), blocks: blocks, j, first: first)
+        panelByTokens(
+            F.self, panel: UnsafeRawPointer(panel), blocks: blocks, j, first: first,
+            next: j.weights + (first &+ 24) &* j.rowByteCount)
         first &+= 16
     }
 }

@@ -69,6 +69,9 @@ func vectorProducts<F: BlockFormat>(_ format: F.Type, _ job: UnsafePointer<Produ
     let parts = j.scratch
     let terms = j.scratch + partByteCount
     let stride = (blocks &+ termBlocks &- 1) / termBlocks &* 4 &* termBlocks
+    // Eight rows are read for each token in turn, and each time a share of what follows is asked for.
+    let share = j.rowByteCount / j.tokenCount
+    var ahead = j.weights + (j.tokenCount == 1 ? Prefetch.distance : max(Prefetch.distance, 8 &* j.rowByteCount))
     var first = 0
     while first < j.rowCount {
         for token in 0..<j.tokenCount {
@@ -78,7 +81,8 @@ func vectorProducts<F: BlockFormat>(_ format: F.Type, _ job: UnsafePointer<Produ
                     codes: j.codes + token &* j.codeStride,
                     scales: UnsafeRawPointer(j.scales + token &* j.scaleStride),
                     sums: UnsafeRawPointer(j.sums + token &* j.sumStride), terms: terms + row &* stride,
-                    minimumOffset: 8 &* stride, parts: parts)
+                    minimumOffset: 8 &* stride, parts: parts, ahead: ahead + (8 &* token &+ row) &* share,
+                    shares: j.tokenCount)
             }
             let result = addTerms(
                 F.self, terms, stride: stride, minimumOffset: 8 &* stride, blocks: blocks, parts)
@@ -87,5 +91,6 @@ func vectorProducts<F: BlockFormat>(_ format: F.Type, _ job: UnsafePointer<Produ
                 isAccumulating: j.isAccumulating)
         }
         first &+= 8
+        ahead += 8 &* j.rowByteCount
     }
 }

@@ -73,13 +73,16 @@ private func blockSums<F: BlockFormat>(
     return sums(loadEight(parts, stride: 32))
 }
 
-/// The terms of one row: `terms[b]` = Float(sum) * (d * a) of block b, and the minimums' after `minimumOffset` bytes.
+/// The terms of one row: `terms[b]` = Float(sum) * (d * a) of block b, and the minimums' after `minimumOffset`
+/// bytes. From `ahead` on one of `shares` of a row is asked for.
 @inline(__always)
 func rowTerms<F: BlockFormat>(
     _ format: F.Type, _ row: UnsafeRawPointer, blocks: Int, codes: UnsafeRawPointer, scales: UnsafeRawPointer,
     sums activationSums: UnsafeRawPointer, terms: UnsafeMutableRawPointer, minimumOffset: Int,
-    parts: UnsafeMutableRawPointer
+    parts: UnsafeMutableRawPointer, ahead: UnsafeRawPointer, shares: Int
 ) {
+    let share = 8 &* F.byteCount / shares
+    var ahead = ahead
     var p = row
     var q = codes
     var s = activationSums
@@ -91,6 +94,8 @@ func rowTerms<F: BlockFormat>(
     if block < blocks { eight(left: blocks &- block, isFull: false) }
 
     @inline(__always) func eight(left: Int, isFull: Bool) {
+        prefetch(ahead, byteCount: 8 &* F.byteCount, share: share)
+        ahead += share
         var integers = blockSums(F.self, p, q, s, count: left, isFull: isFull, parts)
         if F.groupCount == 1, F.offset != 0 {
             integers &-= widen(s.loadUnaligned(as: Shorts.self), Shorts(repeating: F.offset))

@@ -53,8 +53,10 @@ func storeScales<F: BlockFormat>(_ format: F.Type, _ columns: EightWords, _ at: 
 /// A panel of 16 rows by four tokens that follow one another; `acc` is room for [4 tokens][16 rows] running sums.
 @inline(__always)
 func tile<F: BlockFormat>(
-    _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, token: Int, acc: UnsafeMutableRawPointer
+    _ format: F.Type, panel: UnsafeRawPointer, blocks: Int, _ j: ProductJob, token: Int, acc: UnsafeMutableRawPointer,
+    next: UnsafeRawPointer?
 ) {
+    var ahead = next
     let stride = j.codeStride
     var c = j.codes + token &* stride
     var scales = UnsafeRawPointer(j.scales + token &* j.scaleStride)
@@ -65,6 +67,10 @@ func tile<F: BlockFormat>(
     var x20 = Floats(), x21 = Floats(), x30 = Floats(), x31 = Floats()
     var p = panel
     for _ in 0..<blocks {
+        if let p = ahead {
+            prefetch(p, byteCount: 8 &* F.byteCount)
+            ahead = p + 8 &* F.byteCount
+        }
         var i00 = Words(), i01 = Words(), i10 = Words(), i11 = Words()
         var i20 = Words(), i21 = Words(), i30 = Words(), i31 = Words()
         var w = p
