@@ -24,7 +24,7 @@ enum Span {
 }
 
 /// How a float type becomes f32.
-protocol FloatFormat {
+protocol FloatFormat: FloatTileFormat {
     static var byteCount: Int { get }
     /// Eight values.
     static func load(_ p: UnsafeRawPointer) -> Floats
@@ -57,10 +57,6 @@ enum BF16: FloatFormat {
     }
 }
 
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> Floats {
-    UnsafeRawPointer(p).loadUnaligned(as: Floats.self)
-}
-
 /// The sum of sixteen lanes as a tree.
 @inline(__always)
 private func tree(_ low: Floats, _ high: Floats) -> Float {
@@ -84,60 +80,72 @@ func padded<F: FloatFormat>(
     return (low, high)
 }
 
-/// The dot product of a span of at most 512 columns.
+/// The dot product of a span of at most 512 columns; `share` bytes from `ahead` on are asked for with every four times sixteen.
 @inline(__always)
 private func spanDot<F: FloatFormat>(
-    _ format: F.Type, _ w: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ count: Int
+    _ format: F.Type, _ w: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ count: Int, ahead: UnsafeRawPointer,
+    share: Int
 ) -> Float {
-    var low = Floats()
-    var high = Floats()
-    var i = 0
-    while i &+ 16 <= count {
-        low = multiplyAdd(F.load(w + i &* F.byteCount), load(x + i), low)
-        high = multiplyAdd(F.load(w + (i &+ 8) &* F.byteCount), load(x + (i &+ 8)), high)
-        i &+= 16
+    var lanes = emptyLanes
+    var w = w
+    var x = x
+    var ahead = ahead
+    for _ in 0..<count / 64 {
+        prefetch(ahead, byteCount: 64 &* F.byteCount, share: share)
+        addLanes(F.self, w, x, steps: 4, &lanes)
+        ahead += share
+        w += 64 &* F.byteCount
+        x += 64
     }
-    if i < count {
-        let last = padded(F.self, w + i &* F.byteCount, count: count &- i)
-        let input = padded(F32.self, UnsafeRawPointer(x + i), count: count &- i)
-        low = multiplyAdd(last.low, input.low, low)
-        high = multiplyAdd(last.high, input.high, high)
+    addLanes(F.self, w, x, steps: count % 64 / 16, &lanes)
+    let rest = count % 16
+    if rest > 0 {
+        let from = count % 64 &- rest
+        let last = padded(F.self, w + from &* F.byteCount, count: rest)
+        let input = padded(F32.self, UnsafeRawPointer(x + from), count: rest)
+        lanes.lowHalf = multiplyAdd(last.low, input.low, lanes.lowHalf)
+        lanes.highHalf = multiplyAdd(last.high, input.high, lanes.highHalf)
     }
-    return tree(low, high)
-}
-
-/// The dot product of one row.
-@inline(__always)
-func dot<F: FloatFormat>(_ format: F.Type, _ w: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ count: Int) -> Float {
-    var sum = spanDot(F.self, w, x, min(Span.columns, count))
-    var from = Span.columns
-    while from < count {
-        sum += spanDot(F.self, w + from &* F.byteCount, x + from, min(Span.columns, count &- from))
-        from &+= Span.columns
-    }
-    return sum
+    return tree(lanes.lowHalf, lanes.highHalf)
 }
 
 /// All rows of the job by its one to three tokens, rows as they lie.
+///
+/// Some rows take turns with pieces of four spans, so that what they are multiplied by stays in the first cache; meanwhile a row's
+/// next piece is asked for, or the first of the row as many further on, by each token its share.
 @inline(__always)
 private func rowProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob) {
-    for row in 0..<job.rowCount {
-        let w = job.weights + row &* job.rowByteCount
-        for token in 0..<job.tokenCount {
-            // The first token brings a span from memory, the others find it in the first cache.
-            let x = job.input + token &* job.inputStride
-            let output = job.output + (token &* job.outputStride &+ row)
-            var from = 0
-            if !job.isAccumulating {
-                output.pointee = spanDot(F.self, w, x, min(Span.columns, job.columnCount))
-                from = Span.columns
+    let piece = 4 &* Span.columns
+    let turns = max(4, Prefetch.distance / job.rowByteCount)
+    let share = 64 &* F.byteCount / job.tokenCount
+    var first = 0
+    while first < job.rowCount {
+        let rows = min(turns, job.rowCount &- first)
+        var from = 0
+        while from < job.columnCount {
+            let to = min(from &+ piece, job.columnCount)
+            let next = to < job.columnCount ? to &* F.byteCount : turns &* job.rowByteCount
+            for row in first..<first &+ rows {
+                let w = job.weights + row &* job.rowByteCount
+                var ahead = w + next
+                // The first token brings a piece from memory, the others find it in the first cache.
+                for token in 0..<job.tokenCount {
+                    let x = job.input + token &* job.inputStride
+                    let output = job.output + (token &* job.outputStride &+ row)
+                    var column = from
+                    while column < to {
+                        let count = min(Span.columns, to &- column)
+                        let sum = spanDot(
+                            F.self, w + column &* F.byteCount, x + column, count, ahead: ahead, share: share)
+                        output.pointee = job.isAccumulating || column > 0 ? output.pointee + sum : sum
+                        ahead += share &* (Span.columns / 64)
+                        column &+= Span.columns
+                    }
+                }
             }
-            while from < job.columnCount {
-                let count = min(Span.columns, job.columnCount &- from)
-                output.pointee += spanDot(F.self, w + from &* F.byteCount, x + from, count)
-                from &+= Span.columns
-            }
+            from = to
         }
+        first &+= turns
     }
 }
 
