@@ -130,12 +130,15 @@ package struct KernelSet: Sendable {
     package let activate: Activate
     /// Runs int8 arithmetic in registers so many times; for zero, the operations of one time.
     package let peak: @Sendable (Int) -> Double
+    /// Reads so many bytes, a multiple of 128, as fast as it can, and says something that depends on all of them.
+    package let read: @Sendable (UnsafeRawPointer, Int) -> UInt64
 
     package init(
         name: String, quantize32: @escaping Quantize, quantize256: @escaping Quantize,
         product: @escaping @Sendable (UInt32) -> Product?, floatProduct: @escaping @Sendable (UInt32) -> FloatProduct?,
         foldBlock: @escaping FoldBlock, decodeHalves: @escaping DecodeHalves, encodeHalves: @escaping EncodeHalves,
-        activate: @escaping Activate, peak: @escaping @Sendable (Int) -> Double
+        activate: @escaping Activate, peak: @escaping @Sendable (Int) -> Double,
+        read: @escaping @Sendable (UnsafeRawPointer, Int) -> UInt64
     ) {
         self.name = name
         self.quantize32 = quantize32
@@ -147,5 +150,6 @@ package struct KernelSet: Sendable {
         self.encodeHalves = encodeHalves
         self.activate = activate
         self.peak = peak
+        self.read = read
     }
 }

@@ -11,7 +11,8 @@
                 foldBlock: { EdgeKernelsAVX2.foldBlock($0) },
                 decodeHalves: { EdgeKernelsAVX2.decodeHalves($0, $1, $2) },
                 encodeHalves: { EdgeKernelsAVX2.encodeHalves($0, $1, $2, $3) },
-                activate: { EdgeKernelsAVX2.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
+                activate: { EdgeKernelsAVX2.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
+                read: { readBytes($0, $1) })
         }
     }
 #endif

@@ -11,7 +11,8 @@
                 foldBlock: { EdgeKernelsAVX512.foldBlock($0) },
                 decodeHalves: { EdgeKernelsAVX512.decodeHalves($0, $1, $2) },
                 encodeHalves: { EdgeKernelsAVX512.encodeHalves($0, $1, $2, $3) },
-                activate: { EdgeKernelsAVX512.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
+                activate: { EdgeKernelsAVX512.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
+                read: { readBytes($0, $1) })
         }
     }
 #endif

@@ -11,7 +11,8 @@
                 foldBlock: { EdgeKernelsAVXVNNI.foldBlock($0) },
                 decodeHalves: { EdgeKernelsAVXVNNI.decodeHalves($0, $1, $2) },
                 encodeHalves: { EdgeKernelsAVXVNNI.encodeHalves($0, $1, $2, $3) },
-                activate: { EdgeKernelsAVXVNNI.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
+                activate: { EdgeKernelsAVXVNNI.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
+                read: { readBytes($0, $1) })
         }
     }
 #endif

@@ -12,7 +12,8 @@
                 foldBlock: { EdgeKernelsI8MM.foldBlock($0) },
                 decodeHalves: { EdgeKernelsI8MM.decodeHalves($0, $1, $2) },
                 encodeHalves: { EdgeKernelsI8MM.encodeHalves($0, $1, $2, $3) },
-                activate: { EdgeKernelsI8MM.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
+                activate: { EdgeKernelsI8MM.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
+                read: { readBytes($0, $1) })
         }
     }
 #endif

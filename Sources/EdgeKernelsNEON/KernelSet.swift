@@ -11,7 +11,8 @@
                 foldBlock: { EdgeKernelsNEON.foldBlock($0) },
                 decodeHalves: { EdgeKernelsNEON.decodeHalves($0, $1, $2) },
                 encodeHalves: { EdgeKernelsNEON.encodeHalves($0, $1, $2, $3) },
-                activate: { EdgeKernelsNEON.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
+                activate: { EdgeKernelsNEON.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
+                read: { readBytes($0, $1) })
         }
     }
 #endif

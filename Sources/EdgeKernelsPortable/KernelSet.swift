@@ -10,6 +10,7 @@ extension KernelSet {
             foldBlock: { EdgeKernelsPortable.foldBlock($0) },
             decodeHalves: { EdgeKernelsPortable.decodeHalves($0, $1, $2) },
             encodeHalves: { EdgeKernelsPortable.encodeHalves($0, $1, $2, $3) },
-            activate: { EdgeKernelsPortable.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) })
+            activate: { EdgeKernelsPortable.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
+            read: { readBytes($0, $1) })
     }
 }
