@@ -12,6 +12,10 @@
         static func twoBlocks(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> __m512i
         /// The codes of a superblock's groups `group`, which is even, and `group + 1`.
         static func twoGroups(_ block: UnsafeRawPointer, group: Int) -> __m512i
+        /// s of the groups of two superblocks, a word each, for formats without scales of halves.
+        static func twoScales(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> __m512i
+        /// t, a short for each half of a group.
+        static func twoMinimums(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> __m512i
         /// d of sixteen blocks of 32 that follow one another.
         static func sixteenFactors(_ p: UnsafeRawPointer) -> __m512
         /// m likewise.
@@ -24,6 +28,12 @@
         }
         @inline(__always) static func twoGroups(_ block: UnsafeRawPointer, group: Int) -> __m512i {
             joined(panelCodes(block, group: group), panelCodes(block, group: group &+ 1))
+        }
+        @inline(__always) static func twoScales(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> __m512i {
+            _mm512_and_si512(joined(scales(a), scales(b)), _mm512_set1_epi32(0xFFFF))
+        }
+        @inline(__always) static func twoMinimums(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> __m512i {
+            joined(minimums(a), minimums(b))
         }
         @inline(__always) static func sixteenFactors(_ p: UnsafeRawPointer) -> __m512 {
             joined(factors(consecutive(p, byteCount)), factors(consecutive(p + 8 &* byteCount, byteCount)))
@@ -46,6 +56,9 @@
         _mm512_mask_broadcast_i64x4(_mm512_castsi256_si512(low), 0xF0, high)
     }
     @inline(__always) private func joined(_ low: Bytes, _ high: Bytes) -> __m512i {
+        joined(unsafeBitCast(low, to: __m256i.self), unsafeBitCast(high, to: __m256i.self))
+    }
+    @inline(__always) private func joined(_ low: Shorts, _ high: Shorts) -> __m512i {
         joined(unsafeBitCast(low, to: __m256i.self), unsafeBitCast(high, to: __m256i.self))
     }
     @inline(__always) private func joined(_ low: Floats, _ high: Floats) -> __m512 {
@@ -184,13 +197,56 @@
         }
     }
 
+    /// Six bits each of eight groups of two superblocks, a word each or both shorts of one: the first four in bytes from `first` on, of the
+    /// others four bits in bytes from 8 on, from bit `shift` on, and the upper two above the first four's.
+    @inline(__always)
+    private func sixBits(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, first: UInt8, shift: UInt32, isTwice: Bool)
+        -> __m512i
+    {
+        let x = twice(a + 4, b + 4)
+        let z: UInt8 = 0x80
+        let (p, q, r, s) = (first, first &+ 1, first &+ 2, first &+ 3)
+        @inline(__always) func again(_ index: UInt8) -> UInt8 { isTwice ? index : z }
+        // Quarters: the first four groups of a superblock, then the others.
+        let low = SIMD16<UInt8>(p, z, again(p), z, q, z, again(q), z, r, z, again(r), z, s, z, again(s), z)
+        let high = SIMD16<UInt8>(8, z, again(8), z, 9, z, again(9), z, 10, z, again(10), z, 11, z, again(11), z)
+        let none = SIMD16<UInt8>(repeating: z)
+        let bits = _mm512_shuffle_epi8(x, quarters(low, high))
+        let upper = _mm512_shuffle_epi8(x, quarters(none, low))
+        let shifts = words(SIMD16(0, 0, 0, 0, shift, shift, shift, shift, 0, 0, 0, 0, shift, shift, shift, shift))
+        let six: UInt32 = 0x003F_003F
+        let four: UInt32 = 0x000F_000F
+        let masks = words(
+            SIMD16(six, six, six, six, four, four, four, four, six, six, six, six, four, four, four, four))
+        return _mm512_or_si512(
+            _mm512_and_si512(_mm512_srlv_epi32(bits, shifts), masks),
+            _mm512_and_si512(_mm512_srli_epi32(upper, 2), _mm512_set1_epi32(0x0030_0030)))
+    }
+    /// The first and third quarter `low`, the others `high`.
+    @inline(__always) private func quarters(_ low: SIMD16<UInt8>, _ high: SIMD16<UInt8>) -> __m512i {
+        let both = SIMD32<UInt8>(lowHalf: low, highHalf: high)
+        return unsafeBitCast(SIMD64<UInt8>(lowHalf: both, highHalf: both), to: __m512i.self)
+    }
+
     extension Q4K {
+        @inline(__always) static func twoScales(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> __m512i {
+            sixBits(a, b, first: 0, shift: 0, isTwice: false)
+        }
+        @inline(__always) static func twoMinimums(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> __m512i {
+            sixBits(a, b, first: 4, shift: 4, isTwice: true)
+        }
         @inline(__always) static func twoGroups(_ block: UnsafeRawPointer, group: Int) -> __m512i {
             nibbles(block + (16 &+ 16 &* group))
         }
     }
 
     extension Q5K {
+        @inline(__always) static func twoScales(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> __m512i {
+            sixBits(a, b, first: 0, shift: 0, isTwice: false)
+        }
+        @inline(__always) static func twoMinimums(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> __m512i {
+            sixBits(a, b, first: 4, shift: 4, isTwice: true)
+        }
         @inline(__always) static func twoGroups(_ block: UnsafeRawPointer, group: Int) -> __m512i {
             _mm512_or_si512(
                 nibbles(block + (48 &+ 16 &* group)), rotated(block + 16, 4 &- group, 3 &- group, mask: 16))
@@ -297,6 +353,22 @@
         return added(F.self, total, block, q, 3, wide)
     }
 
+    /// The same of one of two superblocks whose scales are in `scales`, for formats that need no correction.
+    @inline(__always)
+    private func superblockSums<F: BlockFormat>(
+        _ format: F.Type, _ block: UnsafeRawPointer, _ q: UnsafeRawPointer, twoScales scales: __m512i, isSecond: Bool
+    ) -> __m512i {
+        let first: UInt32 = isSecond ? 8 : 0
+        @inline(__always) func added(_ total: __m512i, _ pair: Int) -> __m512i {
+            let products = _mm512_dpbusd_epi32(
+                _mm512_setzero_si512(), F.twoGroups(block, group: 2 &* pair), sixteen(q + 64 &* pair))
+            // Sums of four products fit the low short; beside the scale there is nothing for the high one.
+            let group = first &+ 2 &* UInt32(truncatingIfNeeded: pair)
+            return _mm512_dpwssd_epi32(total, products, _mm512_permutexvar_epi32(halves(group, group &+ 1), scales))
+        }
+        return added(added(added(added(_mm512_setzero_si512(), 0), 1), 2), 3)
+    }
+
     /// `total` and the products of two groups of a superblock times their scales.
     @inline(__always)
     private func added<F: BlockFormat>(
@@ -342,9 +414,7 @@
         @inline(__always) func part(_ k: Int) -> __m512i {
             let a = isFull ? 2 &* k : min(2 &* k, count &- 1)
             let b = isFull ? 2 &* k &+ 1 : min(2 &* k &+ 1, count &- 1)
-            let t = joined(
-                unsafeBitCast(F.minimums(p + a &* F.byteCount), to: __m256i.self),
-                unsafeBitCast(F.minimums(p + b &* F.byteCount), to: __m256i.self))
+            let t = F.twoMinimums(p + a &* F.byteCount, p + b &* F.byteCount)
             let sums =
                 isFull
                 ? sixteen(s + 64 &* k) : joined(eight(s + 32 &* a), eight(s + 32 &* b))
@@ -416,12 +486,27 @@
     private func eightTerms<F: BlockFormat>(
         _ format: F.Type, _ x: Step, count: Int, isFull: Bool, minimumOffset: Int, parts: UnsafeMutableRawPointer
     ) {
-        for k in 0..<(isFull ? 8 : count) {
-            // What several blocks need at once: it is fewer lines than what each needs.
-            if k & 1 == 0 { prefetch(x.ahead + k &* x.share, byteCount: 2 &* F.byteCount, share: 2 &* x.share) }
-            let sums = superblockSums(
-                F.self, x.weights + k &* F.byteCount, x.codes + 256 &* k, x.sums + 32 &* k)
-            parts.storeBytes(of: sums, toByteOffset: 64 &* k, as: __m512i.self)
+        var k = 0
+        while k < (isFull ? 8 : count) {
+            // What two blocks need at once: it is fewer lines than what each needs.
+            prefetch(x.ahead + k &* x.share, byteCount: 2 &* F.byteCount, share: 2 &* x.share)
+            let a = x.weights + k &* F.byteCount
+            let isPair = isFull || k &+ 1 < count
+            let b = isPair ? a + F.byteCount : a
+            let q = x.codes + 256 &* k
+            let first: __m512i
+            let second: __m512i
+            if F.hasScales, !F.hasHalfScales, F.correction == 0 {
+                let scales = F.twoScales(a, b)
+                first = superblockSums(F.self, a, q, twoScales: scales, isSecond: false)
+                second = superblockSums(F.self, b, isPair ? q + 256 : q, twoScales: scales, isSecond: true)
+            } else {
+                first = superblockSums(F.self, a, q, x.sums + 32 &* k)
+                second = superblockSums(F.self, b, isPair ? q + 256 : q, isPair ? x.sums + 32 &* (k &+ 1) : x.sums)
+            }
+            parts.storeBytes(of: first, toByteOffset: 64 &* k, as: __m512i.self)
+            parts.storeBytes(of: second, toByteOffset: 64 &* (k &+ 1), as: __m512i.self)
+            k &+= 2
         }
         let all =
             isFull
