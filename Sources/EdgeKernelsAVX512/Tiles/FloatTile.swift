@@ -3,6 +3,9 @@
 
     // The tile of three rows by four tokens of floats, for registers of 512 bits: see `FloatProduct.swift`.
 
+    /// Rows of 32 floats whose sums the registers hold, beside what is added: see `Attention.swift`.
+    @inline(__always) var rowsInRegisters: Int { 4 }
+
     /// What the tiles of this room ask of a float format beside `FloatFormat`: values for a whole register.
     protocol FloatTileFormat {
         /// Sixteen values.

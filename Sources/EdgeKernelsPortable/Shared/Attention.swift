@@ -74,12 +74,16 @@ private struct SmallProduct {
     var factors: UnsafePointer<Float>?
 }
 
-/// Two rows by 32 columns stay in registers while all terms pass.
+/// Two rows by 32 columns, or four, stay in registers while all terms pass.
 @inline(__always)
 private func addProducts(_ p: SmallProduct) {
     var c = 0
     while c &+ 32 <= p.width {
         var r = 0
+        while rowsInRegisters == 4, r &+ 4 <= p.rowCount {
+            addFourRows(p, r, c)
+            r &+= 4
+        }
         while r &+ 2 <= p.rowCount {
             addTwoRows(p, r, c)
             r &+= 2
@@ -102,53 +106,61 @@ private func addProducts(_ p: SmallProduct) {
     }
 }
 
-private typealias FourFloats = (Floats, Floats, Floats, Floats)
+private typealias TwoLanes = (Lanes, Lanes)
 
 @inline(__always)
-private func start(_ p: SmallProduct, _ r: Int, _ c: Int) -> FourFloats {
-    guard let factors = p.factors else { return (Floats(), Floats(), Floats(), Floats()) }
-    let target = UnsafeRawPointer(p.output + (r &* p.outputStride &+ c))
-    let factor = factors[r]
-    return (
-        target.loadUnaligned(as: Floats.self) * factor,
-        target.loadUnaligned(fromByteOffset: 32, as: Floats.self) * factor,
-        target.loadUnaligned(fromByteOffset: 64, as: Floats.self) * factor,
-        target.loadUnaligned(fromByteOffset: 96, as: Floats.self) * factor
-    )
+private func start(_ p: SmallProduct, _ r: Int, _ c: Int) -> TwoLanes {
+    guard let factors = p.factors else { return (Lanes(), Lanes()) }
+    let target = p.output + (r &* p.outputStride &+ c)
+    return (Lanes(loading: target) * factors[r], Lanes(loading: target + 16) * factors[r])
 }
 
 @inline(__always)
-private func store(_ sums: FourFloats, _ p: SmallProduct, _ r: Int, _ c: Int) {
-    let target = UnsafeMutableRawPointer(p.output + (r &* p.outputStride &+ c))
-    target.storeBytes(of: sums.0, as: Floats.self)
-    target.storeBytes(of: sums.1, toByteOffset: 32, as: Floats.self)
-    target.storeBytes(of: sums.2, toByteOffset: 64, as: Floats.self)
-    target.storeBytes(of: sums.3, toByteOffset: 96, as: Floats.self)
+private func store(_ sums: TwoLanes, _ p: SmallProduct, _ r: Int, _ c: Int) {
+    let target = p.output + (r &* p.outputStride &+ c)
+    sums.0.store(to: target)
+    sums.1.store(to: target + 16)
+}
+
+/// Adds a term to both halves of 32 columns of a row.
+@inline(__always)
+private func add(_ low: Lanes, _ high: Lanes, _ x: Float, to sums: inout TwoLanes) {
+    sums.0 += low * x
+    sums.1 += high * x
+}
+
+@inline(__always)
+private func addFourRows(_ p: SmallProduct, _ r: Int, _ c: Int) {
+    var sums = (start(p, r, c), start(p, r &+ 1, c), start(p, r &+ 2, c), start(p, r &+ 3, c))
+    let row = p.rows + r &* p.rowStride
+    var source = p.matrix + c
+    for t in 0..<p.termCount {
+        let low = Lanes(loading: source)
+        let high = Lanes(loading: source + 16)
+        add(low, high, row[t], to: &sums.0)
+        add(low, high, row[p.rowStride &+ t], to: &sums.1)
+        add(low, high, row[2 &* p.rowStride &+ t], to: &sums.2)
+        add(low, high, row[3 &* p.rowStride &+ t], to: &sums.3)
+        source += p.matrixStride
+    }
+    store(sums.0, p, r, c)
+    store(sums.1, p, r &+ 1, c)
+    store(sums.2, p, r &+ 2, c)
+    store(sums.3, p, r &+ 3, c)
 }
 
 @inline(__always)
 private func addTwoRows(_ p: SmallProduct, _ r: Int, _ c: Int) {
     var a = start(p, r, c)
     var b = start(p, r &+ 1, c)
-    let first = p.rows + r &* p.rowStride
-    let second = first + p.rowStride
-    var source = UnsafeRawPointer(p.matrix + c)
+    let row = p.rows + r &* p.rowStride
+    var source = p.matrix + c
     for t in 0..<p.termCount {
-        let x = first[t]
-        let y = second[t]
-        let m0 = source.loadUnaligned(as: Floats.self)
-        a.0 += m0 * x
-        b.0 += m0 * y
-        let m1 = source.loadUnaligned(fromByteOffset: 32, as: Floats.self)
-        a.1 += m1 * x
-        b.1 += m1 * y
-        let m2 = source.loadUnaligned(fromByteOffset: 64, as: Floats.self)
-        a.2 += m2 * x
-        b.2 += m2 * y
-        let m3 = source.loadUnaligned(fromByteOffset: 96, as: Floats.self)
-        a.3 += m3 * x
-        b.3 += m3 * y
-        source += 4 &* p.matrixStride
+        let low = Lanes(loading: source)
+        let high = Lanes(loading: source + 16)
+        add(low, high, row[t], to: &a)
+        add(low, high, row[p.rowStride &+ t], to: &b)
+        source += p.matrixStride
     }
     store(a, p, r, c)
     store(b, p, r &+ 1, c)
@@ -158,14 +170,10 @@ private func addTwoRows(_ p: SmallProduct, _ r: Int, _ c: Int) {
 private func addOneRow(_ p: SmallProduct, _ r: Int, _ c: Int) {
     var a = start(p, r, c)
     let row = p.rows + r &* p.rowStride
-    var source = UnsafeRawPointer(p.matrix + c)
+    var source = p.matrix + c
     for t in 0..<p.termCount {
-        let x = row[t]
-        a.0 += source.loadUnaligned(as: Floats.self) * x
-        a.1 += source.loadUnaligned(fromByteOffset: 32, as: Floats.self) * x
-        a.2 += source.loadUnaligned(fromByteOffset: 64, as: Floats.self) * x
-        a.3 += source.loadUnaligned(fromByteOffset: 96, as: Floats.self) * x
-        source += 4 &* p.matrixStride
+        add(Lanes(loading: source), Lanes(loading: source + 16), row[t], to: &a)
+        source += p.matrixStride
     }
     store(a, p, r, c)
 }

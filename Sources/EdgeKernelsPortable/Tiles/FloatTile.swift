@@ -1,5 +1,8 @@
 // The tile of three rows by four tokens of floats, for sixteen registers of 256 bits: see `FloatProduct.swift`.
 
+/// Rows of 32 floats whose sums the registers hold, beside what is added: see `Attention.swift`.
+@inline(__always) var rowsInRegisters: Int { 2 }
+
 /// What the tiles of a room ask of a float format beside `FloatFormat`: of these, nothing.
 protocol FloatTileFormat {}
 
