@@ -333,6 +333,23 @@ import Testing
         #expect(calls >= 2)
     }
 
+    @Test("With a grammar, an answer is calls or what it allows", arguments: [Form.hermes, .controlMarks, .explained])
+    func grammar(_ form: Form) async throws {
+        let model = try await model(form)
+        let order = try Order()
+        var calls = 0
+        for seed in 0..<UInt64(6) {
+            let session = LanguageModelSession(model: model, tools: [order])
+            var options = options(seed, seed < 2 ? .required : .allowed)
+            options.local.maximumToolRounds = 6
+            options.local.grammar = "root ::= \"It is \" [a-z]{3} \".\""
+            let answer = try await session.respond(to: "x", options: options)
+            if answer.finishReason == .endOfTurn { #expect(answer.content.wholeMatch(of: /It is [a-z]{3}\./) != nil) }
+            calls += answer.transcriptEntries.filter { $0.isOfTools }.count
+        }
+        #expect(calls >= 2)
+    }
+
     @Test("A schema that cannot be enforced is refused before the first token")
     func unsupported() async throws {
         struct Odd: Tool {
