@@ -119,11 +119,12 @@ func suite(in folder: URL) throws -> [Instance] {
     }
 }
 
-/// llama.cpp's own grammars and schemas with the texts that they accept.
+/// llama.cpp's own grammars and schemas with the texts that they accept, but for the two of tokens, which the recorded texts lack.
 func integration(_ file: URL) throws -> [Instance] {
-    try PlainJSON(contentsOf: file).items.map { one in
+    try PlainJSON(contentsOf: file).items.compactMap { one in
         let isSchema = one["kind"]?.word == "schema"
         let text = one[isSchema ? "schema" : "grammar"]?.word ?? ""
+        if !isSchema, text.contains("<[") { return nil }
         var options = SchemaOptions.generating
         options.ignoredKeywords = ["uniqueItems"]
         return Instance(

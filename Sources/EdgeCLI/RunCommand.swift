@@ -69,7 +69,8 @@ struct RunCommand: AsyncParsableCommand {
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
         let stream = model.streamCompletion(
-            ofTokens: tokens, options: sampler.options(maximumTokens: maximumTokens, window: window), adapters: adapters
+            ofTokens: tokens, options: try sampler.options(maximumTokens: maximumTokens, window: window),
+            adapters: adapters
         )
 
         let isJSON = json

@@ -72,10 +72,16 @@ struct SamplerOptions: ParsableArguments {
     @Option(name: .customLong("stop"), help: "A text that ends the answer; may be repeated.")
     var stopSequences: [String] = []
 
+    @Option(
+        help: ArgumentHelp("A file with a grammar in GBNF that the answer must match.", valueName: "path"),
+        completion: .file())
+    var grammarFile: String?
+
     @Flag(name: .customLong("ignore-eos"), help: "Go on after the model has ended its turn.")
     var ignoresEnd = false
 
-    func options(maximumTokens: Int?, window: WindowOptions) -> GenerationOptions {
+    /// - Throws: where the file with the grammar cannot be read.
+    func options(maximumTokens: Int?, window: WindowOptions) throws -> GenerationOptions {
         var local = LocalSamplingOptions()
         local.seed = seed
         local.topK = topK
@@ -96,6 +102,7 @@ struct SamplerOptions: ParsableArguments {
         if mirostat { local.mirostat = .init(tau: mirostatTau, eta: mirostatEta) }
         for bias in logitBias { local.logitBias[bias.id] = bias.value }
         local.stopSequences = stopSequences
+        local.grammar = try grammarFile.map { String(decoding: try Terminal.read(path: $0), as: UTF8.self) }
         local.ignoresEnd = ignoresEnd
         if let keeping = window.keeping { local.contextOverflow = .slidingWindow(keeping: keeping) }
         return GenerationOptions(temperature: temperature, maximumResponseTokens: maximumTokens, local: local)

@@ -1,6 +1,6 @@
 package import EdgeGrammar
 internal import EdgeModel
-internal import EdgeTokenizer
+package import EdgeTokenizer
 
 /// A grammar that an answer must follow. One object for all requests with the same grammar: the engine remembers what it has learnt
 /// of it by its identity.
@@ -15,6 +15,17 @@ package final class GenerationConstraint: Sendable {
     }
 }
 
+extension GBNF.Vocabulary {
+    /// The tokens of a vocabulary, by the texts that are one of them.
+    package init(_ tokenizer: Tokenizer) {
+        self.init(tokenCount: tokenizer.count, endTokens: tokenizer.endOfGenerationIds) { text in
+            let ids = tokenizer.encode(text, addSpecial: false, parseSpecial: true)
+            guard ids.count == 1, tokenizer.bytes(of: ids[0], special: true) == Array(text.utf8) else { return nil }
+            return ids[0]
+        }
+    }
+}
+
 /// Decides while an answer is written when its constraint begins to bind.
 package protocol ConstraintTrigger: Sendable {
     /// Takes a token and the text that it makes whole; where the constraint binds from now on, the end of that text that belongs to
@@ -25,7 +36,7 @@ package protocol ConstraintTrigger: Sendable {
 /// What an engine knows of the grammars it has followed: the vocabulary's tree, made once, and a matcher for each of the latest
 /// grammars, whose automata are unrolled already where earlier answers went.
 struct ConstraintMemory {
-    private var trees: [(marks: Set<Int32>, tree: VocabularyTree)] = []
+    private var trees: [(marks: Set<Int32>, named: NamedTokens, tree: VocabularyTree)] = []
     private var latest: [(constraint: GenerationConstraint, start: Matcher)] = []
 
     /// Automata take up to 24 MiB each.
@@ -39,7 +50,10 @@ struct ConstraintMemory {
             known.map { latest.remove(at: $0) }
             ?? (
                 constraint,
-                Matcher(constraint.grammar, tree: tree(of: tokenizer, vocabularySize, marks: constraint.marks))
+                Matcher(
+                    constraint.grammar,
+                    tree: tree(
+                        of: tokenizer, vocabularySize, marks: constraint.marks, named: constraint.grammar.named))
             )
         latest.append(entry)
         if latest.count > Self.limit { latest.removeFirst() }
@@ -50,11 +64,11 @@ struct ConstraintMemory {
     /// given up parses then.
     mutating func forget(_ constraint: GenerationConstraint?) { latest.removeAll { $0.constraint === constraint } }
 
-    /// A model has one set of marks, so there are two trees at most.
+    /// A model has one set of marks, so there are mostly two trees; two are kept.
     private mutating func tree(
-        of tokenizer: Tokenizer, _ vocabularySize: Int, marks: Set<Int32>
+        of tokenizer: Tokenizer, _ vocabularySize: Int, marks: Set<Int32>, named: NamedTokens
     ) -> VocabularyTree {
-        if let known = trees.first(where: { $0.marks == marks }) { return known.tree }
+        if let known = trees.first(where: { $0.marks == marks && $0.named == named }) { return known.tree }
         var (bytes, ends, isText): ([UInt8], [Int], [Bool]) = ([], [], [])
         for id in 0..<Int32(min(tokenizer.count, vocabularySize)) {
             let isMark = marks.contains(id)
@@ -63,12 +77,12 @@ struct ConstraintMemory {
             bytes += token
             ends.append(bytes.count)
             // A vocabulary may have tokens for single bytes; the one that marks begin with is never part of a text.
-            let isSpelling = !marks.isEmpty && token.contains(VocabularyTree.markByte)
+            let isSpelling = !(marks.isEmpty && named.isEmpty) && token.contains(VocabularyTree.markByte)
             isText.append(isMark || !token.isEmpty && !tokenizer.isControl(id) && !isSpelling)
         }
         let made = VocabularyTree(
-            bytes: bytes, ends: ends, isText: isText, endTokens: tokenizer.endOfGenerationIds)
-        trees = trees.suffix(1) + [(marks, made)]
+            bytes: bytes, ends: ends, isText: isText, endTokens: tokenizer.endOfGenerationIds, named: named)
+        trees = trees.suffix(1) + [(marks, named, made)]
         return made
     }
 }

@@ -34,7 +34,7 @@ struct Example {
             case .toolCall(let call): print("[calls \(call)]")
             case .toolOutput(let output): print("[\(output.toolName): \(output)]")
             case .finished(let reason): print("\n[\(reason.rawValue)]")
-            case .reasoning, .usage: break
+            case .partialToolCall, .reasoning, .usage: break
             }
         }
 

@@ -1,17 +1,40 @@
 /// Grammars in the notation of llama.cpp.
 ///
-/// Rules, literals, character classes, `.`, groups, `|`, `* + ?` and `{m,n}`, comments. The start is `root`. A rule that
-/// begins with itself is refused, and so are its terminals for whole tokens, `<[id]>` and `<name>`.
+/// Rules, literals, character classes, `.`, groups, `|`, `* + ?` and `{m,n}`, comments, and terminals for whole tokens. The start is
+/// `root`. A rule that begins with itself is refused.
+///
+/// `<[id]>` is the token with that id and `<name>` the one with that text, angle brackets and all; `!<[id]>` and `!<name>` are any
+/// token but that. Such a terminal takes one token, whatever it stands for, and never a part of one; text is matched as text
+/// alone, however it is cut into tokens. A token that may stand there as itself and as text is taken as both.
 package enum GBNF {
+    /// What a grammar has to know of a vocabulary to name its tokens.
+    package struct Vocabulary {
+        /// Tokens, all of them.
+        var tokenCount: Int
+        /// Tokens that end a generation. The end of the grammar allows them, and no terminal does.
+        var endTokens: Set<Int32>
+        /// The token that a text is as a whole; nil where it is none, or several.
+        var token: (String) -> Int32?
+
+        package init(tokenCount: Int, endTokens: some Sequence<Int32>, token: @escaping (String) -> Int32?) {
+            self.tokenCount = tokenCount
+            self.endTokens = Set(endTokens)
+            self.token = token
+        }
+    }
+
     /// Compiles a grammar.
     ///
-    /// - Throws: `GrammarError`, with line and column where the text is at fault.
-    package static func compile(_ text: String, limits: GrammarLimits = GrammarLimits()) throws(GrammarError) -> Grammar
-    {
+    /// - Parameter vocabulary: Whose tokens the grammar names; without one, any id is taken and no text.
+    /// - Throws: `GrammarError`, with line and column where the text is at fault: also for a token that the vocabulary does not have,
+    ///   or that ends a generation.
+    package static func compile(
+        _ text: String, vocabulary: Vocabulary? = nil, limits: GrammarLimits = GrammarLimits()
+    ) throws(GrammarError) -> Grammar {
         guard text.utf8.count <= limits.sourceBytes else {
             throw GrammarError(.tooLarge, "the grammar has more than \(limits.sourceBytes) bytes")
         }
-        var parser = GBNFParser(text, limits: limits)
+        var parser = GBNFParser(text, vocabulary, limits: limits)
         let rules = try parser.parse()
         var compiler = try GBNFCompiler(rules, limits: limits)
         return try compiler.compile()
@@ -21,6 +44,7 @@ package enum GBNF {
 indirect enum GBNFNode {
     case literal([UInt8])
     case set(ScalarSet)
+    case token(Int32, isExcluded: Bool)
     case rule(Int)
     case sequence([GBNFNode])
     case choice([GBNFNode])
@@ -37,12 +61,14 @@ private struct GBNFParser: ScalarReader {
     }
 
     let scalars: [Unicode.Scalar]
+    let vocabulary: GBNF.Vocabulary?
     let limits: GrammarLimits
     var position = 0
     var rules: [Rule] = []
     var index: [String: Int] = [:]
 
-    init(_ text: String, limits: GrammarLimits) {
+    init(_ text: String, _ vocabulary: GBNF.Vocabulary?, limits: GrammarLimits) {
+        self.vocabulary = vocabulary
         scalars = Array(text.unicodeScalars)
         self.limits = limits
     }
@@ -107,7 +133,7 @@ private struct GBNFParser: ScalarReader {
         case .sequence(let nodes): .sequence(nodes.map { swap($0, root) })
         case .choice(let nodes): .choice(nodes.map { swap($0, root) })
         case .repeat(let node, let minimum, let maximum): .repeat(swap(node, root), minimum, maximum)
-        case .literal, .set: node
+        case .literal, .set, .token: node
         }
     }
 
@@ -163,8 +189,12 @@ private struct GBNFParser: ScalarReader {
                 skipSpace(lines: true)
                 node = try choice(depth: depth + 1)
                 guard take(")") else { throw failure("a parenthesis is missing") }
-            case "<", "!":
-                throw failure("terminals for whole tokens cannot be enforced", .unsupported, at: start)
+            case "<":
+                node = .token(try token(), isExcluded: false)
+            case "!":
+                position += 1
+                guard next == "<" else { throw failure("a token is missing behind \"!\"", at: start) }
+                node = .token(try token(), isExcluded: true)
             default:
                 node = .rule(try rule(try name()))
             }
@@ -217,6 +247,39 @@ private struct GBNFParser: ScalarReader {
             position += 1
         }
         return value
+    }
+
+    /// A token's id or text, between angle brackets.
+    mutating func token() throws(GrammarError) -> Int32 {
+        let start = position
+        var text = ""
+        repeat {
+            guard let scalar = next, scalar != "\n", scalar != "\r" else { throw failure("a \">\" is missing") }
+            text.unicodeScalars.append(scalar)
+            position += 1
+        } while scalars[position - 1] != ">"
+        let id: Int32
+        if text.hasPrefix("<[") {
+            guard text.hasSuffix("]>"), let number = Int32(text.dropFirst(2).dropLast(2)), number >= 0 else {
+                throw failure("\(text) is no id of a token", at: start)
+            }
+            guard number < vocabulary?.tokenCount ?? .max else {
+                throw failure("the vocabulary has no token \(number)", at: start)
+            }
+            id = number
+        } else {
+            guard let vocabulary else {
+                throw failure("there is no vocabulary to find the token \(text) in", .unsupported, at: start)
+            }
+            guard let known = vocabulary.token(text) else {
+                throw failure("\(text) is no token of the vocabulary", at: start)
+            }
+            id = known
+        }
+        if vocabulary?.endTokens.contains(id) == true {
+            throw failure("the token \(text) ends an answer and cannot stand in it", .unsupported, at: start)
+        }
+        return id
     }
 
     mutating func literal() throws(GrammarError) -> GBNFNode {
@@ -313,6 +376,7 @@ private struct GBNFCompiler {
         switch node {
         case .literal(let bytes): return bytes.count + 1
         case .set: return 4
+        case .token(_, let isExcluded): return isExcluded ? 9 : 6
         case .rule(let rule): return size(rule, &state, depth + 1)
         case .sequence(let nodes), .choice(let nodes):
             var total: Int? = 1
@@ -335,6 +399,7 @@ private struct GBNFCompiler {
                 sizes[named] == nil ? nil : rules[named]
             }
             builder.ruleStart[rule] = try net.deterministic(from: start, to: end, &builder, &work)
+            builder.named.formUnion(net.net.named)
         }
         return try builder.finish(root: 0)
     }
@@ -367,6 +432,7 @@ private struct GBNFNet {
         case .set(let set):
             let ways = set.ranges.map { ByteEncoder.Way(low: $0.lowerBound, high: $0.upperBound, target: to) }
             try encoder.addUTF8(ways, to: from, &net)
+        case .token(let id, let isExcluded): try net.token(from, id, isExcluded: isExcluded, to)
         case .rule(let rule):
             if let body = inline(rule) {
                 try add(body, from: from, to: to, inline: inline)

@@ -102,6 +102,7 @@ private struct GrammarComposer {
 
     /// Copies a machine as a rule.
     private mutating func add(_ grammar: Grammar, from: Int32, to: Int32) throws(GrammarError) {
+        builder.named.formUnion(grammar.named)
         var states: [Int32] = []
         for state in 0..<grammar.stateCount { states.append(try builder.state(isFinal: grammar.isFinal[state])) }
         var rules: [Int32: Int32] = [:]

@@ -213,6 +213,21 @@ final class LazyAutomaton {
         return found
     }
 
+    /// All parses of two configurations.
+    func union(_ one: Int32, _ other: Int32) -> Int32 {
+        if one == Self.dead || one == other { return other }
+        if other == Self.dead { return one }
+        let parses = Set(heads(of: one)).union(heads(of: other))
+        guard parses.count <= grammar.limits.parses else {
+            isOverfull = true
+            return Self.dead
+        }
+        begin()
+        waiting.append(contentsOf: parses)
+        endsHere = canEnd[Int(one)] || canEnd[Int(other)]
+        return intern()
+    }
+
     /// Takes over a configuration of another automaton of the same grammar.
     func adopt(_ configuration: Int32, from other: LazyAutomaton) -> Int32 {
         if configuration == Self.dead { return Self.dead }

@@ -25,10 +25,31 @@ package struct Grammar: Sendable {
     /// Whether the class has one byte alone.
     var isSingle: [Bool]
     var limits: GrammarLimits
+    /// Tokens that it names, whatever their text.
+    package var named: NamedTokens
 
     /// States of the automaton.
     package var stateCount: Int { isFinal.count }
     var classCount: Int { representatives.count }
+}
+
+/// Tokens that a grammar names by their ids. A tree that is to allow them is told of them.
+package struct NamedTokens: Hashable, Sendable {
+    package var ids: Set<Int32>
+    /// Whether it is all tokens of the vocabulary: what a grammar that excludes one allows.
+    package var isAll: Bool
+
+    package init(_ ids: Set<Int32> = [], isAll: Bool = false) {
+        self.ids = ids
+        self.isAll = isAll
+    }
+
+    package var isEmpty: Bool { ids.isEmpty && !isAll }
+
+    mutating func formUnion(_ other: NamedTokens) {
+        ids.formUnion(other.ids)
+        isAll = isAll || other.isAll
+    }
 }
 
 /// Collects states, edges and calls, then checks and packs them.
@@ -50,6 +71,7 @@ struct MachineBuilder {
     var isFinal: [Bool] = []
     /// Start state of each rule, -1 until it is made.
     var ruleStart: [Int32] = []
+    var named = NamedTokens()
 
     init(limits: GrammarLimits) { self.limits = limits }
 
@@ -93,6 +115,31 @@ struct MachineBuilder {
         }
     }
 
+    /// A token by its id, or any token but that one.
+    mutating func token(_ state: Int32, _ id: Int32, isExcluded: Bool, _ target: Int32) throws(GrammarError) {
+        let spelling = VocabularyTree.spelling(ofMark: id)
+        guard isExcluded else {
+            named.ids.insert(id)
+            return try chain(state, spelling, target)
+        }
+        named.isAll = true
+        var place = try self.state()
+        edge(state, spelling[0], spelling[0], place)
+        // Where the bytes have parted from the token's, any may follow.
+        var parted: [Int32] = []
+        for _ in 2..<spelling.count { parted.append(try self.state()) }
+        parted.append(target)
+        for (index, byte) in spelling.dropFirst().enumerated() {
+            if byte > 0 { edge(place, 0, byte - 1, parted[index]) }
+            if byte < 255 { edge(place, byte + 1, 255, parted[index]) }
+            if index > 0 { edge(parted[index - 1], 0, 255, parted[index]) }
+            guard index < spelling.count - 2 else { break }
+            let next = try self.state()
+            edge(place, byte, byte, next)
+            place = next
+        }
+    }
+
     /// Checks and packs the machine that starts with `root`.
     func finish(root: Int32) throws(GrammarError) -> Grammar {
         let need = needs()
@@ -128,7 +175,8 @@ struct MachineBuilder {
         var made = Grammar(
             start: 0, isFinal: [], edgeStart: [0], edgeLow: [], edgeHigh: [], edgeTarget: [], callStart: [0],
             callee: [],
-            callReturn: [], need: [], reach: [], classOf: [], representatives: [], isSingle: [], limits: limits)
+            callReturn: [], need: [], reach: [], classOf: [], representatives: [], isSingle: [], limits: limits,
+            named: named)
         for old in order {
             let state = Int(old)
             made.isFinal.append(isFinal[state])

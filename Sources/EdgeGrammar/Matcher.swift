@@ -113,18 +113,30 @@ package struct Matcher {
     package mutating func accept(_ token: Int32) -> Bool {
         if tree.endTokens.contains(token) { return canEnd }
         let bytes = tree.bytes(of: token)
-        guard !bytes.isEmpty, tree.isText(token) else { return false }
-        return accept(bytes: bytes)
+        let isText = !bytes.isEmpty && tree.isText(token)
+        guard tree.isNamed(token) else { return isText && accept(bytes: bytes) }
+        // It may be meant by its id or by its text, and where both can be, it is both.
+        prepare()
+        return take(
+            automaton.union(
+                configuration(after: VocabularyTree.spelling(ofMark: token)),
+                isText ? configuration(after: bytes) : LazyAutomaton.dead))
     }
 
     /// Takes the bytes of one token, or of a stretch of forced text; counts as one step for `rollback`.
     package mutating func accept(bytes: some Sequence<UInt8>) -> Bool {
         prepare()
+        return take(configuration(after: bytes))
+    }
+
+    private func configuration(after bytes: some Sequence<UInt8>) -> Int32 {
         var next = configuration
-        for byte in bytes {
-            next = automaton.step(next, byte)
-            if next == LazyAutomaton.dead { return false }
-        }
+        for byte in bytes where next != LazyAutomaton.dead { next = automaton.step(next, byte) }
+        return next
+    }
+
+    private mutating func take(_ next: Int32) -> Bool {
+        guard next != LazyAutomaton.dead else { return false }
         if history.count >= 2 * Self.rollbackLimit { history.removeFirst(Self.rollbackLimit) }
         history.append(configuration)
         configuration = next
@@ -157,22 +169,47 @@ package struct Matcher {
     ///
     /// The model's tokenizer may join the last forced bytes with what follows them. So a token is kept only where no token
     /// of the vocabulary starts with all forced bytes from there on and goes on as the grammar allows. Where `tokenize` gives
-    /// other bytes (a space put before a text), the tokens end before them.
+    /// other bytes (a space put before a text), the tokens end before them. A token that is named stands for itself, and no text
+    /// reaches over it.
     package mutating func forcedTokens(limit: Int = 4_096, tokenize: ([UInt8]) -> [Int32]) -> [Int32] {
-        let forced = forcedBytes(limit: limit)
+        var rest = forcedBytes(limit: limit)[...]
+        var place = configuration
+        var made: [Int32] = []
+        while let mark = rest.firstIndex(of: VocabularyTree.markByte) {
+            let text = Array(rest[..<mark])
+            let tokens = text.isEmpty ? [] : tokenize(text)
+            let starts = starts(of: tokens, in: text)
+            made += tokens.prefix(starts.count - 1)
+            guard starts.last == text.count, let token = tree.token(spelledBy: rest[mark...].prefix(5)) else {
+                return made
+            }
+            made.append(token)
+            for byte in rest[..<(mark + 5)] { place = automaton.step(place, byte) }
+            rest = rest[(mark + 5)...]
+        }
+        return made + forcedTokens(Array(rest), from: place, tokenize)
+    }
+
+    /// Where each token begins that tokens of a text are cut to, and where they end; up to the first that has other bytes.
+    private func starts(of tokens: [Int32], in text: [UInt8]) -> [Int] {
+        var starts = [0]
+        for token in tokens {
+            let (place, bytes) = (starts[starts.count - 1], tree.bytes(of: token))
+            guard tree.isText(token), !bytes.isEmpty, place + bytes.count <= text.count,
+                bytes.elementsEqual(text[place..<place + bytes.count])
+            else { break }
+            starts.append(place + bytes.count)
+        }
+        return starts
+    }
+
+    /// The tokens of forced text, at the end of which there is a choice.
+    private mutating func forcedTokens(
+        _ forced: [UInt8], from configuration: Int32, _ tokenize: ([UInt8]) -> [Int32]
+    ) -> [Int32] {
         if forced.isEmpty { return [] }
         let tokens = tokenize(forced)
-        var starts: [Int] = []
-        var place = 0
-        for token in tokens {
-            let bytes = tree.bytes(of: token)
-            guard tree.isText(token), !bytes.isEmpty, place + bytes.count <= forced.count,
-                bytes.elementsEqual(forced[place..<place + bytes.count])
-            else { break }
-            starts.append(place)
-            place += bytes.count
-        }
-        starts.append(place)
+        let starts = starts(of: tokens, in: forced)
         // Configurations after each forced byte.
         var configurations = [configuration]
         for byte in forced { configurations.append(automaton.step(configurations[configurations.count - 1], byte)) }

@@ -37,6 +37,8 @@ package struct VocabularyTree: Sendable {
     let ends: [Int]
     let maximumLength: Int
     private let isTextToken: [Bool]
+    /// Tokens that stand in the trees by their ids, too.
+    private let named: NamedTokens
 
     /// The byte that spellings of marks begin with.
     package static let markByte: UInt8 = 0xFF
@@ -52,6 +54,22 @@ package struct VocabularyTree: Sendable {
 
     func isText(_ token: Int32) -> Bool { token >= 0 && Int(token) < tokenCount && isTextToken[Int(token)] }
 
+    /// Whether a grammar may name a token. One that ends a generation is never named.
+    func isNamed(_ token: Int32) -> Bool {
+        token >= 0 && Int(token) < tokenCount && (named.isAll || named.ids.contains(token))
+            && !endTokens.contains(token)
+    }
+
+    /// The token that bytes are the spelling of; nil where they are none of a token that is allowed so.
+    func token(spelledBy bytes: ArraySlice<UInt8>) -> Int32? {
+        guard bytes.count == 5, bytes.first == Self.markByte else { return nil }
+        let token = Int32(bitPattern: bytes.dropFirst().reduce(0) { $0 << 8 | UInt32($1) })
+        guard !endTokens.contains(token), isNamed(token) || isText(token) && self.bytes(of: token) == bytes else {
+            return nil
+        }
+        return token
+    }
+
     /// Nodes that the walk of a mask can visit at most.
     package var nodeCount: Int { max(whole.count, buckets.reduce(rest.count) { $0 + $1.nodes.count }) }
 
@@ -65,7 +83,11 @@ package struct VocabularyTree: Sendable {
     ///   - ends: Where each token ends in `bytes`; they must rise, up to at most the byte count.
     ///   - isText: Whether a token stands for its bytes; control tokens do not and never match.
     ///   - endTokens: The tokens that end a generation; allowed where the grammar may end.
-    package init(bytes: [UInt8], ends: [Int], isText: [Bool], endTokens: [Int32]) {
+    ///   - named: Tokens that a grammar names by their ids, beside what they stand for as text. No other token that is text may have
+    ///     `markByte` in it then.
+    package init(
+        bytes: [UInt8], ends: [Int], isText: [Bool], endTokens: [Int32], named: NamedTokens = NamedTokens()
+    ) {
         precondition(ends.count == isText.count, "each token says whether it is text")
         precondition(zip([0] + ends, ends).allSatisfy { $0 <= $1 } && (ends.last ?? 0) <= bytes.count, "ends must rise")
         tokenCount = ends.count
@@ -73,26 +95,36 @@ package struct VocabularyTree: Sendable {
         self.bytes = bytes
         self.ends = ends
         isTextToken = isText
+        self.named = named
 
+        // The spellings of named tokens stand behind the texts of all.
+        var bytes = bytes
         // Sorted by their first eight bytes, by the rest only where those are equal.
-        var order: [(key: UInt64, token: Int32)] = []
+        var order: [(key: UInt64, token: Int32, start: Int, end: Int)] = []
         order.reserveCapacity(ends.count)
-        var start = 0
         var longest = 0
-        let isEnd = Set(self.endTokens)
-        for (token, end) in ends.enumerated() {
-            defer { start = end }
-            guard isText[token], end > start, end - start <= 1 << 15, !isEnd.contains(Int32(token)) else { continue }
+        func add(_ token: Int, _ start: Int, _ end: Int) {
             var key: UInt64 = 0
             for place in 0..<8 { key = key << 8 | (start + place < end ? UInt64(bytes[start + place]) : 0) }
-            order.append((key, Int32(token)))
+            order.append((key, Int32(token), start, end))
             longest = max(longest, end - start)
         }
+        let isEnd = Set(self.endTokens)
+        var start = 0
+        for (token, end) in ends.enumerated() {
+            defer { start = end }
+            guard !isEnd.contains(Int32(token)) else { continue }
+            if named.isAll || named.ids.contains(Int32(token)) {
+                let start = bytes.count
+                bytes += Self.spelling(ofMark: Int32(token))
+                add(token, start, bytes.count)
+            }
+            if isText[token], end > start, end - start <= 1 << 15 { add(token, start, end) }
+        }
         maximumLength = longest
-        func range(_ token: Int32) -> Range<Int> { (token == 0 ? 0 : ends[Int(token) - 1])..<ends[Int(token)] }
         order.sort { left, right in
             if left.key != right.key { return left.key < right.key }
-            let (first, second) = (range(left.token), range(right.token))
+            let (first, second) = (left.start..<left.end, right.start..<right.end)
             let common = min(first.count, second.count)
             var place = min(8, common)
             while place < common {
@@ -107,8 +139,8 @@ package struct VocabularyTree: Sendable {
         var all = TreeBuilder()
         var ignored: [(first: Int32, other: Int32)] = []
         var builders = [TreeBuilder](repeating: TreeBuilder(), count: limits.count + 1)
-        for (_, token) in order {
-            let place = range(token)
+        for (_, token, start, end) in order {
+            let place = start..<end
             let kind: Int
             if let count = Self.ordinaryCharacters(bytes, place) {
                 kind = limits.firstIndex { count <= $0 } ?? limits.count - 1

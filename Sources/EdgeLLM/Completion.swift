@@ -44,7 +44,7 @@ extension GGUFLanguageModel {
     ) -> CompletionStream {
         let seed = options.seed ?? UInt64.random(in: 0...(.max))
         let record = CompletionStream.Record()
-        let (engine, tokenizer) = (engine, tokenizer)
+        let (engine, tokenizer, grammars) = (engine, tokenizer, grammars)
         let (stream, continuation) = AsyncThrowingStream<String, any Error>.makeStream()
         let task = Task {
             do {
@@ -52,7 +52,10 @@ extension GGUFLanguageModel {
                     prompt: try tokenizer.checked(tokens),
                     sampling: try options.parameters(seed: seed, tokenizer: engine.tokenizer),
                     maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
-                    ignoresEnd: options.local.ignoresEnd)
+                    ignoresEnd: options.local.ignoresEnd,
+                    constraint: try options.local.grammar.map {
+                        try grammars.constraint(forGrammar: $0, over: engine.tokenizer)
+                    })
                 request.window = options.local.contextOverflow.window
                 let context = try await engine.makeContext(adapters: adapters.map(\.applied))
                 try await engine.generate(request, in: context) { event in

@@ -126,6 +126,20 @@ public struct LocalSamplingOptions: Sendable, Equatable, Codable {
     /// Rounds of tool calls in one answer at most; what the model wants called after them is not, and the answer's `finishReason` is
     /// `toolLimit`.
     public var maximumToolRounds = 8
+    /// A grammar that the answer must match, in llama.cpp's notation GBNF; nil leaves it free.
+    ///
+    /// ```
+    /// root ::= <think> (!</think>)* </think> ("yes" | "no") ", because " [^\n]+
+    /// ```
+    ///
+    /// Rules, literals, character classes, groups, `|`, `*`, `+`, `?` and `{m,n}`; the start is `root`. `<think>` and `<[1000]>` are
+    /// tokens of the vocabulary, by text and by id, and `!<think>` is any token but that. Where a session has tools, an answer is
+    /// what the grammar allows or calls of them, and one with `required` first calls, then what the grammar allows. An answer whose limit of
+    /// tokens is met ends there, with `maximumTokens`.
+    ///
+    /// `LanguageModelError.invalidOptions`, before the first token: for a grammar that is none, with line and column; for a token that
+    /// the vocabulary does not have; and together with a schema. Models that are none from a file may not know this option.
+    public var grammar: String?
     /// Goes on after the model ended its turn, for measuring.
     public var ignoresEnd = false
     /// What happens where prompt and answer outgrow the context.
@@ -209,6 +223,7 @@ extension LocalSamplingOptions {
         try read(.logitBias, &logitBias)
         try read(.stopSequences, &stopSequences)
         try read(.maximumToolRounds, &maximumToolRounds)
+        try read(.grammar, &grammar)
         try read(.ignoresEnd, &ignoresEnd)
         try read(.contextOverflow, &contextOverflow)
     }

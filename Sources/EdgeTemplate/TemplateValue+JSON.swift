@@ -7,13 +7,6 @@ extension TemplateValue {
         self = try reader.document()
     }
 
-    /// Reads the JSON value at the start of bytes and says where it ends; nil where none stands there whole.
-    static func prefix(of bytes: ArraySlice<UInt8>) -> (value: TemplateValue, end: Int)? {
-        var reader = JSONReader(bytes)
-        guard let value = try? reader.value(0) else { return nil }
-        return (value, reader.position)
-    }
-
     /// The value as compact JSON.
     package var json: String {
         var text = ""
@@ -54,6 +47,18 @@ extension TemplateValue {
 
     private static func quote(_ string: String, to text: inout String) {
         text += "\""
+        escape(string, to: &text)
+        text += "\""
+    }
+
+    /// A text as it stands between the quotes of JSON.
+    static func escaped(_ string: String) -> String {
+        var text = ""
+        escape(string, to: &text)
+        return text
+    }
+
+    private static func escape(_ string: String, to text: inout String) {
         for scalar in string.unicodeScalars {
             switch scalar {
             case "\"": text += "\\\""
@@ -69,7 +74,6 @@ extension TemplateValue {
                 }
             }
         }
-        text += "\""
     }
 }
 

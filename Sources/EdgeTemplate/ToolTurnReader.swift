@@ -1,19 +1,24 @@
 /// Reads the calls of a turn while they are being written, from right behind what opened them.
 ///
-/// White space around the fixed parts may differ from the family's.
+/// A call is told of as it grows: its name once the arguments begin, then the arguments, as JSON whatever the family writes. White
+/// space around the fixed parts may differ from the family's. Each byte is looked at once or twice, however the text is cut.
 package struct ToolTurnReader: Sendable {
-    /// A call as it was written.
-    package struct Call: Sendable, Equatable {
-        package var name: String
-        /// JSON where the call is whole, else what there is.
-        package var arguments: String
-        package var isWhole: Bool
+    /// Something about a call.
+    package enum Piece: Sendable, Equatable {
+        /// A call of this name begins.
+        case begin(name: String)
+        /// More of its arguments, as JSON.
+        case arguments(String)
+        /// It is over; not whole where the text breaks off, or goes on as no call does.
+        case end(isWhole: Bool)
+    }
 
-        package init(name: String, arguments: String, isWhole: Bool) {
-            self.name = name
-            self.arguments = arguments
-            self.isWhole = isWhole
-        }
+    /// How an argument between tags is written, where it is known.
+    package enum ArgumentForm: Sendable, Equatable {
+        /// As a text, whatever it looks like.
+        case text
+        /// As a JSON object or list.
+        case nested
     }
 
     private enum Match {
@@ -23,127 +28,248 @@ package struct ToolTurnReader: Sendable {
         case mismatch
     }
 
+    /// What comes next.
+    private enum Step: Sendable {
+        case opening
+        case name
+        case value(ValueScan)
+        case member
+        case key
+        case text
+        case nested(ValueScan)
+        /// An argument of which only the whole says what it is, and how far its end has been looked for.
+        case held(key: String, searched: Int)
+        case between
+    }
+
     private let syntax: ToolSyntax
     private let begins: [UInt8]
-    /// Arguments of each tool that are texts whatever they look like; of a tool that is not here, none is known to be.
-    private let textArguments: [String: Set<String>]
+    /// The arguments of each tool of which the form is known.
+    private let forms: [String: [String: ArgumentForm]]
     private var bytes: [UInt8] = []
+    /// What belongs to no call yet begins here.
     private var position = 0
+    /// What comes next begins here.
+    private var place = 0
+    private var step = Step.opening
+    private var name = ""
     private var isFirst = true
+    private var isBegun = false
+    private var hasMembers = false
     private(set) package var isClosed = false
 
+    /// Longer names are none.
+    private static let nameLimit = 256
+
     /// - Parameter opened: whether the prefix has been read already.
-    package init(_ syntax: ToolSyntax, textArguments: [String: Set<String>] = [:], opened: Bool = false) {
+    package init(_ syntax: ToolSyntax, forms: [String: [String: ArgumentForm]] = [:], opened: Bool = false) {
         self.syntax = syntax
-        self.textArguments = textArguments
+        self.forms = forms
         begins = opened ? [] : Array(syntax.prefix.utf8)
     }
 
     /// What follows the closed calls, or has not become a call.
     package var rest: String { String(decoding: bytes[position...], as: UTF8.self) }
 
-    /// Adds text; the calls that are whole now.
-    package mutating func append(_ text: String) -> [Call] {
+    /// All that was read.
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// Adds text; what is known of the calls now.
+    package mutating func append(_ text: String) -> [Piece] {
         bytes += Array(text.utf8)
         return read(isLast: false)
     }
 
     /// What the end of the answer makes certain; the last call may not be whole.
-    package mutating func finish() -> [Call] { read(isLast: true) }
+    package mutating func finish() -> [Piece] { read(isLast: true) }
 
-    private mutating func read(isLast: Bool) -> [Call] {
-        var calls: [Call] = []
-        while !isClosed {
-            if !isFirst {
-                let suffix = match(Array(syntax.suffix.utf8), position)
-                let join = syntax.join.map { match(Array($0.utf8), position) } ?? .mismatch
-                // What stands between two calls may begin with all of what stands at the end.
-                if case .end(let end) = join {
-                    guard let call = call(from: end, isLast: isLast) else { break }
-                    calls.append(call)
-                    continue
-                }
-                if case .open = join, !isLast { break }
-                if case .end(let end) = suffix {
-                    position = end
-                    isClosed = true
-                } else if case .mismatch = suffix {
-                    isClosed = true
-                }
-                break
-            }
-            let start = match(begins, position)
-            if case .mismatch = start { isClosed = true }
-            guard case .end(let end) = start, let call = call(from: end, isLast: isLast) else { break }
-            isFirst = false
-            calls.append(call)
-            if !call.isWhole { isClosed = true }
-        }
-        return calls
+    private mutating func read(isLast: Bool) -> [Piece] {
+        var pieces: [Piece] = []
+        while !isClosed, advance(isLast, &pieces) {}
+        return pieces
     }
 
-    /// A call whose name begins at a place; nil where there is no whole one yet. Moves on behind its arguments.
-    private mutating func call(from start: Int, isLast: Bool) -> Call? {
-        var place = start
-        skipSpace(&place)
-        let nameStart = place
-        let ends: Set<UInt8>
-        switch syntax.arguments {
-        case .json: ends = ToolTurnReader.first(syntax.middle + "{")
-        case .tagged(let before, _, _): ends = ToolTurnReader.first(syntax.middle + before)
-        }
-        while place < bytes.count, !ends.contains(bytes[place]), !Self.isSpace(bytes[place]) { place += 1 }
-        guard place < bytes.count || isLast, place > nameStart else { return nil }
-        let name = String(decoding: bytes[nameStart..<place], as: UTF8.self)
-        func broken() -> Call? {
-            guard isLast else { return nil }
-            defer { position = bytes.count }
-            return Call(name: name, arguments: String(decoding: bytes[place...], as: UTF8.self), isWhole: false)
-        }
-        let middle = match(Array(syntax.middle.utf8), place)
-        guard case .end(let afterMiddle) = middle else {
-            // What goes on otherwise is no call.
-            if case .mismatch = middle, isFirst {
-                isClosed = true
-                return nil
+    /// Takes a step; returns whether there may be another.
+    private mutating func advance(_ isLast: Bool, _ pieces: inout [Piece]) -> Bool {
+        switch step {
+        case .opening:
+            switch match(begins, position) {
+            case .open: return false
+            case .mismatch: return close()
+            case .end(let end): return go(to: .name, end)
             }
-            return broken()
+        case .name: return readName(isLast, &pieces)
+        case .value(var scan):
+            add(scan.append(bytes[place...]), &pieces)
+            step = .value(scan)
+            guard scan.isWhole else { return isLast ? end(isWhole: false, &pieces) : false }
+            return end(isWhole: true, &pieces)
+        case .between: return readBetween(isLast)
+        case .member, .key, .text, .nested, .held:
+            guard case .tagged(let before, let middle, let after) = syntax.arguments else { return close() }
+            return readMember(before, middle, Array(after.utf8), isLast, &pieces)
         }
-        place = afterMiddle
+    }
+
+    private mutating func go(to next: Step, _ place: Int) -> Bool {
+        step = next
+        self.place = place
+        if isBegun { position = place }
+        return true
+    }
+
+    private mutating func close() -> Bool {
+        isClosed = true
+        return false
+    }
+
+    private mutating func begin(_ pieces: inout [Piece]) {
+        guard !isBegun else { return }
+        pieces.append(.begin(name: name))
+        (isBegun, isFirst, hasMembers) = (true, false, false)
+        position = place
+    }
+
+    /// Hands on so many bytes as they are.
+    private mutating func add(_ count: Int, _ pieces: inout [Piece]) {
+        guard count > 0 else { return }
+        pieces.append(.arguments(String(decoding: bytes[place..<place + count], as: UTF8.self)))
+        _ = go(to: step, place + count)
+    }
+
+    private mutating func end(isWhole: Bool, _ pieces: inout [Piece]) -> Bool {
+        pieces.append(.end(isWhole: isWhole))
+        position = place
+        isBegun = false
+        step = .between
+        return isWhole || close()
+    }
+
+    /// The name, and what stands before the arguments.
+    private mutating func readName(_ isLast: Bool, _ pieces: inout [Piece]) -> Bool {
+        var start = place
+        skipSpace(&start)
+        var end = start
+        let stops: Set<UInt8>
         switch syntax.arguments {
-        case .json:
-            skipSpace(&place)
-            guard let (_, end) = TemplateValue.prefix(of: bytes[place...]) else { return broken() }
-            position = end
-            return Call(name: name, arguments: String(decoding: bytes[place..<end], as: UTF8.self), isWhole: true)
-        case .tagged(let before, let middle, let after):
-            var members = TemplateValue.Members()
-            while true {
-                switch match(Array(before.utf8), place) {
-                case .open where !isLast: return nil
-                case .open, .mismatch:
-                    position = place
-                    return Call(name: name, arguments: TemplateValue.dict(members).json, isWhole: true)
-                case .end(let keyStart):
-                    let stops = ToolTurnReader.first(middle)
-                    var keyEnd = keyStart
-                    while keyEnd < bytes.count, !stops.contains(bytes[keyEnd]) { keyEnd += 1 }
-                    guard case .end(var valueStart) = match(Array(middle.utf8), keyEnd) else { return broken() }
-                    if middle.hasSuffix("\n"), valueStart < bytes.count, bytes[valueStart] == 10 { valueStart += 1 }
-                    guard let end = Self.find(Array(after.utf8), in: bytes[...], from: valueStart) else {
-                        return broken()
-                    }
-                    let key = String(decoding: bytes[keyStart..<keyEnd], as: UTF8.self)
-                    let value = String(decoding: bytes[valueStart..<end], as: UTF8.self)
-                    if textArguments[name]?.contains(key) != true, let json = try? TemplateValue(json: value) {
-                        members[key] = json
-                    } else {
-                        members[key] = .string(value)
-                    }
-                    place = end + after.utf8.count
-                }
+        case .json: stops = Self.first(syntax.middle + "{")
+        case .tagged(let before, _, _): stops = Self.first(syntax.middle + before)
+        }
+        while end < bytes.count, !stops.contains(bytes[end]), !Self.isSpace(bytes[end]), end - start <= Self.nameLimit {
+            end += 1
+        }
+        guard end > start, end - start <= Self.nameLimit else { return end < bytes.count ? close() : false }
+        guard end < bytes.count || isLast else { return false }
+        name = String(decoding: bytes[start..<end], as: UTF8.self)
+        let middle = match(Array(syntax.middle.utf8), end)
+        // What goes on otherwise is no call.
+        if case .mismatch = middle, isFirst { return close() }
+        var arguments = end
+        if case .end(let after) = middle {
+            arguments = after
+            guard case .json = syntax.arguments else { return go(to: .member, after) }
+            skipSpace(&arguments)
+            if arguments < bytes.count {
+                place = arguments
+                begin(&pieces)
+                step = .value(ValueScan())
+                return true
             }
         }
+        guard isLast else { return false }
+        place = arguments
+        begin(&pieces)
+        add(bytes.count - arguments, &pieces)
+        return self.end(isWhole: false, &pieces)
+    }
+
+    private mutating func readBetween(_ isLast: Bool) -> Bool {
+        let suffix = match(Array(syntax.suffix.utf8), position)
+        let join = syntax.join.map { match(Array($0.utf8), position) } ?? .mismatch
+        // What stands between two calls may begin with all of what stands at the end.
+        if case .end(let end) = join { return go(to: .name, end) }
+        if case .open = join, !isLast { return false }
+        if case .end(let end) = suffix { position = end }
+        if case .open = suffix { return false }
+        return close()
+    }
+
+    /// A step within arguments that stand each between tags.
+    private mutating func readMember(
+        _ before: String, _ middle: String, _ after: [UInt8], _ isLast: Bool, _ pieces: inout [Piece]
+    ) -> Bool {
+        func broken(_ reader: inout Self, _ pieces: inout [Piece]) -> Bool {
+            isLast ? reader.end(isWhole: false, &pieces) : false
+        }
+        switch step {
+        case .member:
+            let found = match(Array(before.utf8), place)
+            if case .open = found, !isLast { return false }
+            begin(&pieces)
+            if case .end(let end) = found { return go(to: .key, end) }
+            pieces.append(.arguments(hasMembers ? "}" : "{}"))
+            return end(isWhole: true, &pieces)
+        case .key:
+            let stops = Self.first(middle)
+            var keyEnd = place
+            while keyEnd < bytes.count, !stops.contains(bytes[keyEnd]) { keyEnd += 1 }
+            guard case .end(var start) = match(Array(middle.utf8), keyEnd) else { return broken(&self, &pieces) }
+            if middle.hasSuffix("\n") {
+                guard start < bytes.count || isLast else { return false }
+                if start < bytes.count, bytes[start] == 10 { start += 1 }
+            }
+            let key = String(decoding: bytes[place..<keyEnd], as: UTF8.self)
+            switch forms[name]?[key] {
+            case .text:
+                pieces.append(.arguments(opening(of: key) + "\""))
+                return go(to: .text, start)
+            case .nested:
+                pieces.append(.arguments(opening(of: key)))
+                return go(to: .nested(ValueScan()), start)
+            case nil: return go(to: .held(key: key, searched: start), start)
+            }
+        case .text:
+            if let end = Self.find(after, in: bytes[...], from: place) {
+                let text = String(decoding: bytes[place..<end], as: UTF8.self)
+                pieces.append(.arguments(TemplateValue.escaped(text) + "\""))
+                return go(to: .member, end + after.count)
+            }
+            // What may begin the end is held back.
+            var open = isLast ? 0 : min(after.count - 1, bytes.count - place)
+            while open > 0, !after.starts(with: bytes.suffix(open)) { open -= 1 }
+            let end = bytes.count - open
+            if end > place {
+                let text = String(decoding: bytes[place..<end], as: UTF8.self)
+                pieces.append(.arguments(TemplateValue.escaped(text)))
+                _ = go(to: .text, end)
+            }
+            return broken(&self, &pieces)
+        case .nested(var scan):
+            add(scan.append(bytes[place...]), &pieces)
+            step = .nested(scan)
+            guard scan.isWhole else { return broken(&self, &pieces) }
+            switch match(after, place) {
+            case .end(let end): return go(to: .member, end)
+            case .open: return broken(&self, &pieces)
+            case .mismatch: return end(isWhole: false, &pieces)
+            }
+        case .held(let key, let searched):
+            guard let end = Self.find(after, in: bytes[...], from: searched) else {
+                step = .held(key: key, searched: max(place, bytes.count - after.count + 1))
+                return broken(&self, &pieces)
+            }
+            let text = String(decoding: bytes[place..<end], as: UTF8.self)
+            let value = (try? TemplateValue(json: text)) ?? .string(text)
+            pieces.append(.arguments(opening(of: key) + value.json))
+            return go(to: .member, end + after.count)
+        default: return false
+        }
+    }
+
+    /// What stands before the value of an argument.
+    private mutating func opening(of key: String) -> String {
+        defer { hasMembers = true }
+        return (hasMembers ? ",\"" : "{\"") + TemplateValue.escaped(key) + "\":"
     }
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte >= 9 && byte <= 13 }

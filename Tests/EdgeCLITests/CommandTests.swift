@@ -149,6 +149,33 @@ struct CommandTests {
         }
     }
 
+    @Test("A grammar from a file holds, and one that is none is one line that says where")
+    func grammar() throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).gbnf")
+        defer { try? FileManager.default.removeItem(at: file) }
+        let arguments = ["run", "-m", model, "-p", "The engine light is", "-q", "--grammar-file", file.path]
+        func run() throws -> (output: String, errors: String, code: Int32) {
+            let (process, stdin, stdout, stderr) = EdgeLLMCommand.process(arguments)
+            try process.run()
+            try stdin.fileHandleForWriting.close()
+            let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
+            let errors = try stderr.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            return (
+                String(decoding: output, as: UTF8.self), String(decoding: errors, as: UTF8.self),
+                process.terminationStatus
+            )
+        }
+        try Data(#"root ::= " " [0-9]{3} "!""#.utf8).write(to: file)
+        let good = try run()
+        #expect(good.code == 0 && good.output.wholeMatch(of: /.*\ [0-9]{3}!\n/) != nil, "\(good)")
+        try Data("root ::=\n  <nothing>".utf8).write(to: file)
+        let bad = try run()
+        #expect(bad.code != 0 && bad.errors.contains("2:3") && bad.errors.split(separator: "\n").count == 1, "\(bad)")
+        try FileManager.default.removeItem(at: file)
+        #expect(try run().code == 65)
+    }
+
     @Test("An interrupt ends a run with code 130 and leaves what was written whole")
     func interrupt() throws {
         let (process, stdin, stdout, stderr) = EdgeLLMCommand.process([

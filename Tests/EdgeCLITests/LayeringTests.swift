@@ -31,6 +31,28 @@ import Testing
         #expect(try imports(of: "EdgeExample") == ["EdgeLLM"])
     }
 
+    /// The files that share memory beyond what the compiler can check, each with its reason in a comment.
+    private static let unchecked: Set<String> = [
+        "EdgePlatform/AlignedBuffer.swift", "EdgePlatform/ByteView.swift", "EdgePlatform/MappedFile.swift",
+        "EdgePlatform/Thread.swift", "EdgePlatform/ThreadTeam.swift", "EdgeKernels/KeyValueBlocks.swift",
+        "EdgeKernels/KeyValueLayer.swift", "EdgeKernels/QuantizedRows.swift", "EdgeKernels/Rows.swift",
+        "EdgeEngine/GenerationContext.swift", "EdgeEngine/ThreadExecutor.swift",
+    ]
+
+    @Test("Sendable is unchecked in the files that share memory, with a reason, and nowhere else")
+    func uncheckedSendable() throws {
+        let folder = packageRoot.appendingPathComponent("Sources")
+        let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+        var found: Set<String> = []
+        for case let file as URL in files where file.pathExtension == "swift" {
+            let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+            guard lines.contains(where: { $0.contains(": @unchecked Sendable") }) else { continue }
+            found.insert(file.pathComponents.suffix(2).joined(separator: "/"))
+            #expect(lines.contains { $0.hasPrefix("/// ") && $0.contains("`@unchecked Sendable`") }, "\(file.path)")
+        }
+        #expect(found == Self.unchecked)
+    }
+
     @Test("Every room")
     func rooms() throws {
         let manifest = try String(contentsOf: packageRoot.appendingPathComponent("Package.swift"), encoding: .utf8)

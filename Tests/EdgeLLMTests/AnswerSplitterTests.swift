@@ -28,20 +28,32 @@ import Testing
             }
             results.append(pieces + splitter.finish())
         }
-        func sum(_ pieces: [AnswerSplitter.Piece]) -> (content: String, reasoning: String, calls: [String]) {
-            var sum: (content: String, reasoning: String, calls: [String]) = ("", "", [])
-            for piece in pieces {
-                switch piece {
-                case .content(let text): sum.content += text
-                case .reasoning(let text): sum.reasoning += text
-                case .call(let call): sum.calls.append("\(call.name) \(call.arguments)\(call.isWhole ? "" : " !")")
-                }
-            }
-            return sum
-        }
-        let first = sum(results[0])
-        for result in results { #expect(sum(result) == first, "\(text)") }
+        let first = Self.sum(results[0])
+        for result in results { #expect(Self.sum(result) == first, "\(text)") }
         return first
+    }
+
+    private static func sum(
+        _ pieces: [AnswerSplitter.Piece]
+    ) -> (content: String, reasoning: String, calls: [String]) {
+        var sum: (content: String, reasoning: String, calls: [String]) = ("", "", [])
+        var call: String?
+        for piece in pieces {
+            if call != nil, case .content = piece { Issue.record("content within a call") }
+            switch piece {
+            case .content(let text): sum.content += text
+            case .reasoning(let text): sum.reasoning += text
+            case .call(.begin(let name)):
+                #expect(call == nil)
+                call = name + " "
+            case .call(.arguments(let text)): call? += text
+            case .call(.end(let isWhole)):
+                if let call { sum.calls.append(call + (isWhole ? "" : " !")) } else { Issue.record("no call is open") }
+                call = nil
+            }
+        }
+        #expect(call == nil)
+        return sum
     }
 
     @Test("Calls of each form are read, wherever the text is cut")
@@ -57,12 +69,25 @@ import Testing
         let thinking = AnswerForm(reasoning: .init(begin: "<think>", end: "</think>"), calls: Self.hermes)
         #expect(read("<think>\n<tool_call>?</think>\n\n\(call)", thinking) == ("", "<tool_call>?", [arguments]))
 
-        let tags = AnswerForm(calls: Self.tagged, textArguments: ["f": ["s"]])
+        let tags = AnswerForm(calls: Self.tagged, argumentForms: ["f": ["s": .text, "l": .nested]])
         #expect(
             read(
                 "<tool_call>\n<function=f>\n<parameter=s>\n12\n</parameter>\n<parameter=n>\n[1, {\"a\": 2}]\n</parameter>\n</function>\n</tool_call>",
                 tags) == ("", "", [#"f {"s":"12","n":[1,{"a":2}]}"#]))
         #expect(read("<tool_call>\n<function=f>\n</function>\n</tool_call>", tags) == ("", "", ["f {}"]))
+        func argument(_ key: String, _ value: String) -> String {
+            "<tool_call>\n<function=f>\n<parameter=\(key)>\n\(value)\n</parameter>\n</function>\n</tool_call>"
+        }
+        #expect(
+            read(argument("s", "\n<a>\"é\\\n</param"), tags)
+                == ("", "", [##"f {"s":"\n<a>\"é\\\n</param"}"##]))
+        // A list is read as JSON, whatever its texts hold; what is none is told of as broken.
+        #expect(
+            read(argument("l", #"["]", "\n</parameter>", [{}]]"#), tags)
+                == ("", "", [#"f {"l":["]", "\n</parameter>", [{}]]}"#]))
+        #expect(read(argument("l", "[1] 2"), tags).calls == [#"f {"l":[1] !"#])
+        #expect(read(argument("o", "[1] 2"), tags).calls == [#"f {"o":"[1] 2"}"#])
+        #expect(read("<tool_call>\n<function=f>\n<parameter=s>\n1\n</para", tags).calls == [#"f {"s":"1\n</para !"#])
 
         let args = AnswerForm(calls: Self.mistral)
         #expect(read("[TOOL_CALLS]f[ARGS]{\"a\": 1}[TOOL_CALLS]g[ARGS]{}", args) == ("", "", [#"f {"a": 1}"#, "g {}"]))
@@ -100,7 +125,8 @@ import Testing
         pieces += splitter.append(mark: 8) + splitter.finish()
         #expect(
             pieces == [
-                .content("Hm."), .content(" "), .call(.init(name: "f", arguments: "{}", isWhole: true)),
+                .content("Hm."), .content(" "), .call(.begin(name: "f")), .call(.arguments("{}")),
+                .call(.end(isWhole: true)),
             ])
         // In a thought it is part of the thought.
         splitter = AnswerSplitter(form)

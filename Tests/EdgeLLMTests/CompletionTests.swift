@@ -42,6 +42,46 @@ let bundled = fixtures.appendingPathComponent("edge-car-1m.gguf")
         #expect(try await model.completion(of: prompt, options: options).content == first.content)
     }
 
+    @Test(
+        "A grammar that is given holds, for a continuation as for an answer, and one that is none is an error that says where"
+    )
+    func grammar() async throws {
+        let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "
+        let model = try await GGUFLanguageModel(contentsOf: bundled, options: .init(chatTemplate: template))
+        for seed in 0..<UInt64(8) {
+            var options = GenerationOptions(
+                samplingMode: .random(top: 1 << 20, seed: seed), temperature: 2, maximumResponseTokens: 60)
+            options.local.grammar = "root ::= (\"yes\" | \"no\") \", \" [a-z]{2,9} \".\""
+            options = try JSONDecoder().decode(GenerationOptions.self, from: JSONEncoder().encode(options))
+            let texts = [
+                try await model.completion(of: prompt, options: options).content,
+                try await LanguageModelSession(model: model).respond(to: prompt, options: options).content,
+            ]
+            for text in texts { #expect(text.wholeMatch(of: /(yes|no), [a-z]{2,9}\./) != nil, "\(text)") }
+            options.local.grammar = "root ::= <|reserved_special_token_0|> [a-c]{3} !<|reserved_special_token_0|>"
+            let session = LanguageModelSession(model: model)
+            #expect(try await session.respond(to: prompt, options: options).content.prefixMatch(of: /[a-c]{3}/) != nil)
+        }
+        for (grammar, place) in [
+            ("root = \"a\"", "1:6"), ("root ::=\n <no-such-token>", "2:2"), ("x ::= \"a\"", "root"),
+        ] {
+            var options = GenerationOptions()
+            options.local.grammar = grammar
+            let session = LanguageModelSession(model: model)
+            await #expect { try await session.respond(to: "x", options: options) } throws: { error in
+                guard case LanguageModelError.invalidOptions(let message) = error else { return false }
+                return message.contains(place)
+            }
+            await #expect(throws: LanguageModelError.self) { try await model.completion(of: "x", options: options) }
+            #expect(session.transcript.isEmpty)
+        }
+        var options = GenerationOptions()
+        options.local.grammar = "root ::= \"1\""
+        await #expect(throws: LanguageModelError.self) {
+            try await LanguageModelSession(model: model).respond(to: "x", generating: Int.self, options: options)
+        }
+    }
+
     @Test("The pieces of a stream are the whole answer, and the usage counts them")
     func streaming() async throws {
         let model = try await GGUFLanguageModel(contentsOf: bundled)

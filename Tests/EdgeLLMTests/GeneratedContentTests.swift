@@ -60,18 +60,45 @@ import Testing
             var longest = 0
             for count in 0..<text.unicodeScalars.count {
                 let beginning = String(String.UnicodeScalarView(text.unicodeScalars.prefix(count)))
-                guard let part = PartialJSON.content(of: beginning) else {
+                guard let part = PartialContent.content(of: beginning) else {
                     #expect(longest == 0, "a value was there and is gone: \(beginning)")
                     continue
                 }
                 #expect(!part.isComplete && Self.begins(part, whole), "\(beginning) gave \(part)")
                 longest = count
             }
+            // Read in pieces, it is the same at each of them, with the same names.
+            let id = GenerationID()
+            var reader = PartialContent(id: id)
+            var rest = Array(text.unicodeScalars)[...]
+            var read = ""
+            while !rest.isEmpty {
+                let piece = String(String.UnicodeScalarView(rest.prefix(Int.random(in: 1...9, using: &random))))
+                rest = rest.dropFirst(piece.unicodeScalars.count)
+                reader.append(piece)
+                read += piece
+                let known = PartialContent.content(of: read)?.identified(by: id)
+                #expect(reader.content.map { "\($0)" } == known.map { "\($0)" } && reader.content?.id == known?.id)
+                #expect(Self.identities(reader.content) == Self.identities(known), "\(read)")
+            }
+            if case .number = whole.kind { continue }
+            #expect(reader.content == whole && reader.content?.isComplete == true)
+        }
+    }
+
+    /// The names of a value and its parts, and which of them are whole.
+    private static func identities(_ content: GeneratedContent?) -> [String] {
+        guard let content else { return [] }
+        let own = ["\(content.id.debugDescription) \(content.isComplete)"]
+        switch content.kind {
+        case .array(let parts): return own + parts.flatMap { identities($0) }
+        case .structure(let parts, let keys): return own + keys.flatMap { identities(parts[$0]) }
+        default: return own
         }
     }
 
     /// Whether a value is a beginning of another.
-    private static func begins(_ part: GeneratedContent, _ whole: GeneratedContent) -> Bool {
+    static func begins(_ part: GeneratedContent, _ whole: GeneratedContent) -> Bool {
         switch (part.kind, whole.kind) {
         case (.string(let part), .string(let whole)): Array(whole.unicodeScalars).starts(with: part.unicodeScalars)
         case (.array(let part), .array(let whole)):

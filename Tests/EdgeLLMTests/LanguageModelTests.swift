@@ -145,9 +145,17 @@ import Testing
         ])
         let session = LanguageModelSession(model: model, tools: [Add()])
         var told: [String] = []
+        var whole: Set<String> = []
         for try await event in session.streamEvents(to: "x") {
             switch event {
-            case .toolCall(let call): told.append(call.id)
+            case .partialToolCall(let call):
+                // Of each only what is its own, and nothing after the whole.
+                #expect(!whole.contains(call.id) && !call.arguments.isComplete)
+                let left: Int? = try call.arguments.partialValue(forProperty: "left")
+                #expect(left == nil || left == ["1": 1, "2": 10][call.id])
+            case .toolCall(let call):
+                told.append(call.id)
+                whole.insert(call.id)
             case .toolOutput(let output): told.append("\(output.callID): \(output.segments.text.prefix(6))")
             case .text(let text): told.append(text)
             default: break

@@ -45,6 +45,8 @@ final class ScriptedModel: LanguageModel {
     private let fails: Bool
     private let delay: Duration
     private let reason: StopReason
+    /// Waited for after each piece of the first answer.
+    private let gate: (@Sendable (Int) async throws -> Void)?
 
     init(
         _ pieces: [String], marks: ReasoningMarks? = nil, fails: Bool = false, delay: Duration = .zero,
@@ -55,10 +57,12 @@ final class ScriptedModel: LanguageModel {
         self.fails = fails
         self.delay = delay
         self.reason = reason
+        gate = nil
     }
 
     /// A model that calls tools. A piece `#7` is the token 7.
-    init(answers: [[String]], form: AnswerForm) {
+    init(answers: [[String]], form: AnswerForm, gate: (@Sendable (Int) async throws -> Void)? = nil) {
+        self.gate = gate
         self.answers = answers
         answerForm = form
         fails = false
@@ -105,6 +109,7 @@ final class ScriptedModel: LanguageModel {
             } else {
                 feed.feed(.text(piece))
             }
+            if round == 0 { try await gate?(generated) }
         }
         if fails { throw Failure() }
         var statistics = GenerationStatistics()

@@ -1,6 +1,7 @@
 import EdgeEngine
 import EdgeLLM
 import EdgeTemplate
+import Foundation
 import Observation
 import Synchronization
 import Testing
@@ -85,6 +86,35 @@ import Testing
             Issue.record("no usage before the end")
             return
         }
+    }
+
+    @Test("While models compute, the pool of tasks is free and a caller's actor is its own", .timeLimit(.minutes(2)))
+    @MainActor func isolation() async throws {
+        // What the caller's actor has needs not be sendable to stand around a call.
+        final class Log { var lines: [String] = [] }
+        let log = Log()
+        let model = try await GGUFLanguageModel(
+            contentsOf: bundled,
+            options: .init(contextSize: 1 << 12, threadCount: 1, chatTemplate: "{{ messages[0].content }}"))
+        var options = GenerationOptions(samplingMode: .greedy)
+        options.local.ignoresEnd = true
+        // More endless answers than the pool has threads.
+        let streams = (0..<ProcessInfo.processInfo.activeProcessorCount + 2).map { _ in
+            LanguageModelSession(model: model).streamEvents(to: "The engine", options: options)
+        }
+        let sum = await withTaskGroup(of: Int.self) { group -> Int in
+            for number in 0..<1_000 { group.addTask { number } }
+            var sum = 0
+            for await number in group { sum += number }
+            return sum
+        }
+        #expect(sum == 499_500)
+        var short = options
+        short.maximumResponseTokens = 3
+        log.lines.append(try await LanguageModelSession(model: model).respond(to: "The", options: short).content)
+        MainActor.assertIsolated()
+        #expect(log.lines.count == 1)
+        withExtendedLifetime(streams) {}
     }
 
     @Test("An answer of nothing yields no snapshot and is collected all the same")

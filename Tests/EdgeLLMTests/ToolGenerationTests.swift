@@ -170,11 +170,12 @@ import Testing
         // Read back, as if the model had written it.
         let start = try #require(text.range(of: "assistant: ")).upperBound
         let written = String(text[start...])
-        var splitter = AnswerSplitter(AnswerForm(calls: format.calls, textArguments: use.textArguments))
+        var splitter = AnswerSplitter(AnswerForm(calls: format.calls, argumentForms: use.argumentForms))
         let pieces = splitter.append(written) + splitter.finish()
-        let read = pieces.compactMap { if case .call(let call) = $0 { call } else { nil } }
-        #expect(read.count == 1 && read.first?.name == "order_part" && read.first?.isWhole == true, "\(written)")
-        let arguments = try GeneratedContent(json: read.first?.arguments ?? "")
+        #expect(pieces.count { $0 == .call(.begin(name: "order_part")) } == 1, "\(written)")
+        #expect(pieces.count { $0 == .call(.end(isWhole: true)) } == 1, "\(written)")
+        let read = pieces.map { if case .call(.arguments(let text)) = $0 { text } else { "" } }.joined()
+        let arguments = try GeneratedContent(json: read)
         #expect(try arguments.value(forProperty: "count") == 2)
         #expect(text.contains("Orders a part of a car") && text.contains("maxItems"))
     }
@@ -239,6 +240,55 @@ import Testing
         #expect(answer.content.isEmpty && answer.transcriptEntries.count == 1)
     }
 
+    @Test(
+        "What a model writes of a call is told as it grows, and is a beginning of the whole", arguments: Form.allCases)
+    func growing(_ form: Form) async throws {
+        let model = try await model(form)
+        let tools: [any Tool] = [try Order(), try Light()]
+        for seed in 0..<UInt64(4) {
+            // All that the executor sends: a stream skips what nobody has read in time.
+            let sent = Mutex<[(id: String, pieces: [String])]>([])
+            let channel = LanguageModelExecutorGenerationChannel { event in
+                guard
+                    case .toolCalls(action: .toolCall(let id, _, action: .appendArguments(let text, _))) = event
+                else { return }
+                sent.withLock { sent in
+                    if sent.last?.id != id { sent.append((id, [])) }
+                    sent[sent.count - 1].pieces.append(text)
+                }
+            }
+            let request = LanguageModelExecutorGenerationRequest(
+                transcript: Transcript(entries: [.prompt(.init(segments: .text("Order brake pads.")))]),
+                enabledTools: try ToolUse.definitions(tools), generationOptions: options(seed, .required))
+            try await GGUFLanguageModel.Executor(configuration: model.executorConfiguration).respond(
+                to: request, model: model, streamingInto: channel)
+            let calls = sent.withLock { $0 }
+            #expect(!calls.isEmpty)
+            for call in calls {
+                let whole = try GeneratedContent(json: call.pieces.joined())
+                var reader = PartialContent()
+                for piece in call.pieces {
+                    reader.append(piece)
+                    if let content = reader.content { #expect(GeneratedContentTests.begins(content, whole)) }
+                }
+                #expect(whole.isComplete && reader.content == whole)
+                if whole != GeneratedContent(properties: [:]) { #expect(call.pieces.count > 4, "\(call.pieces)") }
+            }
+            // And the same calls, to whoever reads the events of a session.
+            let session = LanguageModelSession(model: model, tools: tools)
+            var whole: [Transcript.ToolCall] = []
+            for try await event in session.streamEvents(to: "Order brake pads.", options: options(seed, .required)) {
+                switch event {
+                case .partialToolCall(let call):
+                    #expect(!call.arguments.isComplete && !whole.contains { $0.id == call.id })
+                case .toolCall(let call): whole.append(call)
+                default: break
+                }
+            }
+            #expect(whole.prefix(calls.count).map(\.arguments) == calls.map { $0.pieces.joined() })
+        }
+    }
+
     @Test("The same seed makes the same calls, for any number of threads and with a cache or without")
     func determinism() async throws {
         var seen: [[String]] = []
@@ -279,6 +329,23 @@ import Testing
                 calls += 1
                 #expect(session.transcript.isEmpty)
             }
+        }
+        #expect(calls >= 2)
+    }
+
+    @Test("With a grammar, an answer is calls or what it allows", arguments: [Form.hermes, .controlMarks, .explained])
+    func grammar(_ form: Form) async throws {
+        let model = try await model(form)
+        let order = try Order()
+        var calls = 0
+        for seed in 0..<UInt64(6) {
+            let session = LanguageModelSession(model: model, tools: [order])
+            var options = options(seed, seed < 2 ? .required : .allowed)
+            options.local.maximumToolRounds = 6
+            options.local.grammar = "root ::= \"It is \" [a-z]{3} \".\""
+            let answer = try await session.respond(to: "x", options: options)
+            if answer.finishReason == .endOfTurn { #expect(answer.content.wholeMatch(of: /It is [a-z]{3}\./) != nil) }
+            calls += answer.transcriptEntries.filter { $0.isOfTools }.count
         }
         #expect(calls >= 2)
     }

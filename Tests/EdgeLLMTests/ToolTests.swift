@@ -118,6 +118,7 @@ import Testing
             switch event {
             case .text(let text): kinds.append(text)
             case .reasoning: kinds.append("reasoning")
+            case .partialToolCall: break
             case .toolCall(let call): kinds.append("call \(call.arguments)")
             case .toolOutput(let output): kinds.append("output \(output.segments.text)")
             case .usage: kinds.append("usage")
@@ -128,6 +129,68 @@ import Testing
             kinds == [
                 #"call {"city": "a"}"#, #"call {"city": "b"}"#, "output a", "output b", "done", "usage", "endOfTurn",
             ])
+    }
+
+    @Test("A call is told of while it is written, in every form, and once more when it is whole", arguments: 0..<4)
+    func growing(_ number: Int) async throws {
+        let tagged = ToolSyntax(
+            mark: "<tool_call>", prefix: "\n<function=", middle: "",
+            arguments: .tagged(before: ">\n<parameter=", middle: ">\n", after: "\n</parameter"),
+            suffix: ">\n</function>\n</tool_call>")
+        let (form, before, value, after): (AnswerForm, String, [String], String) =
+            switch number {
+            case 0: (Self.hermes, Self.call(""), [], "")
+            case 1: (AnswerForm(calls: .generic), String(Self.call("").dropFirst(12).dropLast(13)), [], "")
+            case 2:
+                (
+                    AnswerForm(calls: .init(mark: "[TOOL_CALLS]", prefix: "", middle: "[ARGS]", suffix: "")),
+                    "[TOOL_CALLS]weather[ARGS]{\"city\": \"\"}", [], ""
+                )
+            default:
+                (
+                    AnswerForm(calls: tagged, argumentForms: ["weather": ["city": .text]]),
+                    "<tool_call>\n<function=weather>\n<parameter=city>\n", ["R", "o\n", "m", "e"],
+                    "\n</parameter>\n</function>\n</tool_call>"
+                )
+            }
+        // JSON is cut within the text of the city.
+        let place = before.range(of: "\"\"")?.lowerBound
+        let opening = place.map { before[...$0] } ?? before[...]
+        let pieces =
+            [String(opening)] + (place == nil ? value : ["R", "o\\n", "m", "e"])
+            + [place.map { String(before[before.index(after: $0)...]) } ?? after]
+        // Of the tagged form a line break is held back until it is known not to belong to the end.
+        let stages =
+            ["", "R", place == nil ? "Ro" : "Ro\n", "Ro\nm", "Ro\nme"].map {
+                "{\"city\": \"\($0.replacing("\n", with: "\\n"))\"}"
+            }
+        let seen = Mutex<[String]>([])
+        let model = ScriptedModel(answers: [pieces, ["done"]], form: form) { count in
+            guard count <= stages.count else { return }
+            let isSeen = try await eventually { seen.withLock { $0.last } == stages[count - 1] }
+            #expect(isSeen, "\(seen.withLock { $0 })")
+        }
+        let session = LanguageModelSession(model: model, tools: [Weather()])
+        var ids: Set<String> = []
+        var whole: [Transcript.ToolCall] = []
+        for try await event in session.streamEvents(to: "x") {
+            switch event {
+            case .partialToolCall(let call):
+                #expect(call.toolName == "weather" && !call.arguments.isComplete && whole.isEmpty)
+                ids.insert(call.id)
+                let city: String? = try call.arguments.partialValue(forProperty: "city")
+                #expect(city.map { "Ro\nme".hasPrefix($0) } != false)
+                seen.withLock { seen in
+                    if seen.last != call.arguments.jsonString { seen.append(call.arguments.jsonString) }
+                }
+            case .toolCall(let call): whole.append(call)
+            default: break
+            }
+        }
+        #expect(seen.withLock { $0.filter { $0 != "{}" } } == stages)
+        #expect(whole.count == 1 && whole.map(\.id) == Array(ids))
+        #expect(try GeneratedContent(json: whole[0].arguments).value(forProperty: "city") == "Ro\nme")
+        #expect(outputs(session) == ["sun in Ro\nme"])
     }
 
     @Test("Unknown names, damaged and unfit arguments go back to the model")

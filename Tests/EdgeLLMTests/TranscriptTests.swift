@@ -20,6 +20,21 @@ import Testing
         #expect(sample.count == 7 && sample[5].text == "Hello, you" && Set(sample.map(\.id)).count == 7)
     }
 
+    @Test("Printed, it says who said what")
+    func printed() {
+        #expect(
+            "\(sample)" == """
+                Instructions: Be brief.
+                Prompt: Hi \u{0}"\\ 日本 😀\r
+
+                Reasoning: hm
+                Calls: read {"pid": 12}
+                Output of read: 90
+                Response: Hello, you
+                Response: 
+                """)
+    }
+
     @Test("The written form of version 1 stays readable")
     func fixedForm() throws {
         let text = #"""

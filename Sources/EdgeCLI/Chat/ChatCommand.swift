@@ -58,7 +58,7 @@ struct ChatCommand: AsyncParsableCommand {
         }
         let input = ChatInput()
         let conversation = Conversation(
-            model: model, options: sampler.options(maximumTokens: maximumTokens, window: window),
+            model: model, options: try sampler.options(maximumTokens: maximumTokens, window: window),
             isInteractive: input.isInteractive)
         conversation.session.adapters = try await adapters.load(for: model)
         if let load { try conversation.load(load) }

@@ -143,7 +143,7 @@ final class Conversation {
                 case .reasoning(let text): screen.write(reasoning: text)
                 case .usage(let figures): usage = figures
                 case .finished(let finish): reason = finish
-                case .toolCall, .toolOutput: break
+                case .partialToolCall, .toolCall, .toolOutput: break
                 }
             }
             guard let usage, let reason else { return nil }

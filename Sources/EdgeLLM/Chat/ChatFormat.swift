@@ -58,7 +58,7 @@ struct ChatFormat: Sendable {
         return AnswerForm(
             reasoning: reasoning, calls: calls,
             openings: ([calls.mark] + calls.otherMarks).filter { !$0.isEmpty && !grammar.isToken($0) },
-            marks: grammar.marks, isOpened: tools.isRequired, textArguments: tools.textArguments)
+            marks: grammar.marks, isOpened: tools.isRequired, argumentForms: tools.argumentForms)
     }
 
     /// The ids of a conversation.

@@ -11,7 +11,7 @@ extension GeneratedContent {
         do {
             self = try Self.read(Array(json.utf8))
         } catch {
-            guard error.code == .malformedJSON, let content = PartialJSON.content(of: json) else { throw error }
+            guard error.code == .malformedJSON, let content = PartialContent.content(of: json) else { throw error }
             self = content
         }
     }

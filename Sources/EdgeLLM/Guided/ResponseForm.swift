@@ -39,21 +39,40 @@ struct ResponseForm: Sendable {
         }
     }
 
-    /// What a stage of the answer says; nil where it says nothing yet.
-    func raw(_ text: String, id: GenerationID) -> GeneratedContent? {
-        guard schema != nil else {
-            var content = GeneratedContent(.string(text), isComplete: false)
-            content.id = id
-            return content
-        }
-        return PartialJSON.content(of: text)?.identified(by: id)
-    }
-
     /// What the whole answer says.
     ///
     /// - Throws: `GeneratedContentError`.
     func whole(_ text: String, id: GenerationID) throws -> GeneratedContent {
         guard schema != nil else { return GeneratedContent(.string(text), id: id) }
         return try GeneratedContent.read(Array(text.utf8)).identified(by: id)
+    }
+}
+
+/// The stages of an answer, for one reader.
+struct ResponseStages {
+    private let id: GenerationID
+    /// Nil for text.
+    private var partial: PartialContent?
+    /// Bytes of content seen.
+    private var seen = 0
+
+    init(_ form: ResponseForm, id: GenerationID) {
+        self.id = id
+        partial = form.schema.map { _ in PartialContent(id: id) }
+    }
+
+    /// What there is by now; nil where that is no more than before, or says nothing yet.
+    mutating func next(of turn: Turn) -> GeneratedContent? {
+        if partial == nil {
+            let content = turn.content
+            guard content.utf8.count > seen else { return nil }
+            seen = content.utf8.count
+            return GeneratedContent(.string(content), id: id, isComplete: false)
+        }
+        let more = turn.content(from: seen)
+        guard !more.isEmpty else { return nil }
+        seen += more.utf8.count
+        partial?.append(more)
+        return partial?.content
     }
 }

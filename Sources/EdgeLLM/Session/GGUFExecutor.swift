@@ -39,7 +39,7 @@ extension GGUFLanguageModel: LanguageModel {
         let now: TemplateTime
         private let context: Mutex<GenerationContext?>
         private typealias Known = (
-            tools: [ToolUse.Description], schema: GenerationSchema?, constraint: GenerationConstraint
+            tools: [ToolUse.Description], content: GenerationConstraint?, constraint: GenerationConstraint
         )
         /// The grammar used last: rounds of a turn mostly have the same.
         private let known = Mutex<Known?>(nil)
@@ -115,7 +115,8 @@ extension GGUFLanguageModel: LanguageModel {
             let format = try model.chat.format()
             let tools = try ToolUse(request)
             let options = request.generationOptions
-            let constraint = try constraint(request.schema, tools, format, model.grammars)
+            let content = try content(of: request, model)
+            let constraint = try constraint(content, tools, format)
             let tokens = try format.tokens(of: request.transcript, tools: tools, answers: true, now: now)
             let window = options.local.contextOverflow.window
             guard window != nil || tokens.count < model.contextSize else {
@@ -131,8 +132,8 @@ extension GGUFLanguageModel: LanguageModel {
             generation.window = window
             if let tools {
                 generation.markTokens = Set(form.marks.keys)
-                // A call that has to be made is open already, and one that stands beside a schema is in its grammar.
-                if !tools.isRequired, request.schema == nil { generation.trigger = ToolTrigger(form) }
+                // A call that has to be made is open already, and one that may stand for other content is in its grammar.
+                if !tools.isRequired, content == nil { generation.trigger = ToolTrigger(form) }
             }
             // What a schema constrains is content from its first byte, or a call.
             if request.schema != nil { form.reasoning = nil }
@@ -147,21 +148,37 @@ extension GGUFLanguageModel: LanguageModel {
             }
         }
 
-        /// The grammar of an answer: what the schema says, calls of the tools, or either.
+        /// The grammar of an answer that is no call: a schema's, or one that was given.
+        ///
+        /// - Throws: `LanguageModelError.unsupportedGenerationGuide`, `invalidOptions`.
+        private func content(
+            of request: LanguageModelExecutorGenerationRequest, _ model: GGUFLanguageModel
+        ) throws(LanguageModelError) -> GenerationConstraint? {
+            guard let grammar = request.generationOptions.local.grammar else {
+                guard let schema = request.schema else { return nil }
+                return try model.grammars.constraint(for: schema)
+            }
+            guard request.schema == nil else {
+                throw .invalidOptions("an answer can have a schema or a grammar, and both were given")
+            }
+            return try model.grammars.constraint(forGrammar: grammar, over: model.engine.tokenizer)
+        }
+
+        /// The grammar of an answer: of its content, of calls of the tools, or of either.
         ///
         /// - Throws: `LanguageModelError.unsupportedGenerationGuide`.
         private func constraint(
-            _ schema: GenerationSchema?, _ tools: ToolUse?, _ format: ChatFormat, _ grammars: GrammarCache
+            _ content: GenerationConstraint?, _ tools: ToolUse?, _ format: ChatFormat
         ) throws -> GenerationConstraint? {
-            guard let tools else { return try schema.map { try grammars.constraint(for: $0) } }
-            let content = tools.isRequired ? nil : schema
-            if let known = known.withLock({ $0 }), known.tools == tools.tools, known.schema == content {
+            guard let tools else { return content }
+            let content = tools.isRequired ? nil : content
+            if let known = known.withLock({ $0 }), known.tools == tools.tools, known.content === content {
                 return known.constraint
             }
             let grammar = ToolGrammar(syntax: format.calls, tokenizer: format.tokenizer)
             let made = GenerationConstraint(
-                try content.map { try grammar.grammar(for: tools, or: grammars.constraint(for: $0).grammar) }
-                    ?? grammar.grammar(for: tools), marks: Set(grammar.marks.keys))
+                try content.map { try grammar.grammar(for: tools, or: $0.grammar) } ?? grammar.grammar(for: tools),
+                marks: Set(grammar.marks.keys))
             known.withLock { $0 = (tools.tools, content, made) }
             return made
         }

@@ -43,17 +43,15 @@ extension LanguageModelSession {
         /// The iterator.
         public func makeAsyncIterator() -> AsyncIterator {
             AsyncIterator(
-                reading: source.reading(), base: source.turn.ticks.makeAsyncIterator(), form: form, id: id)
+                reading: source.reading(), base: source.turn.ticks.makeAsyncIterator(),
+                stages: ResponseStages(form, id: id))
         }
 
         /// Reads snapshots.
         public struct AsyncIterator: AsyncIteratorProtocol {
             let reading: TurnReading
             var base: AsyncThrowingStream<Void, any Swift.Error>.AsyncIterator
-            let form: ResponseForm
-            let id: GenerationID
-            /// Bytes of content handed out.
-            var seen = 0
+            var stages: ResponseStages
 
             /// The next snapshot; nil after the last.
             ///
@@ -62,12 +60,8 @@ extension LanguageModelSession {
                 isolation actor: isolated (any Actor)? = #isolation
             ) async throws(any Swift.Error) -> Snapshot? {
                 while try await base.next(isolation: actor) != nil {
-                    let content = reading.turn.content
-                    guard content.utf8.count > seen else { continue }
-                    seen = content.utf8.count
-                    guard let raw = form.raw(content, id: id), let content = try? Content.PartiallyGenerated(raw) else {
-                        continue
-                    }
+                    guard let raw = stages.next(of: reading.turn), let content = try? Content.PartiallyGenerated(raw)
+                    else { continue }
                     return Snapshot(content: content, rawContent: raw)
                 }
                 try reading.turn.checkEnd()
@@ -125,8 +119,8 @@ extension LanguageModelSession {
             public mutating func next(
                 isolation actor: isolated (any Actor)? = #isolation
             ) async throws(any Swift.Error) -> String? {
-                while let event = try await base.next(isolation: actor) {
-                    if case .text(let text) = event { return text }
+                while let signal = try await base.nextSignal(isolation: actor) {
+                    if case .event(.text(let text)) = signal { return text }
                 }
                 return nil
             }
@@ -139,6 +133,9 @@ extension LanguageModelSession {
         case text(String)
         /// A piece of what the model thinks before it answers.
         case reasoning(String)
+        /// A call that the model is writing: all that there is of it so far, from when its name is known. `toolCall` with the same id
+        /// follows. As of snapshots, a slow reader skips stages, all of them where a call is written faster than it is read.
+        case partialToolCall(PartialToolCall)
         /// A tool that the model calls, once the call is whole.
         case toolCall(Transcript.ToolCall)
         /// What came of a call; in the order of the calls.
@@ -149,7 +146,19 @@ extension LanguageModelSession {
         case finished(FinishReason)
     }
 
-    /// Everything that happens while an answer is being written, in order and without loss. One reader, as of `ResponseStream`.
+    /// A call while its arguments are being written.
+    public struct PartialToolCall: Sendable, Equatable, Identifiable {
+        /// The name that the whole call will have.
+        public var id: String
+        /// The tool that is called. There may be none of this name: that is said in the call's output.
+        public var toolName: String
+        /// The arguments so far, an object, without what may still change; `isComplete` is false on all that is open. Of a tool whose
+        /// arguments are `Generable`, they make a `PartiallyGenerated`.
+        public var arguments: GeneratedContent
+    }
+
+    /// Everything that happens while an answer is being written, in order; nothing is lost but stages of calls that grow. One reader, as
+    /// of `ResponseStream`.
     public struct EventStream: AsyncSequence, Sendable {
         /// A piece of text or thought, or how it ended.
         public typealias Element = Event
@@ -164,7 +173,14 @@ extension LanguageModelSession {
         /// Reads events.
         public struct AsyncIterator: AsyncIteratorProtocol {
             let reading: TurnReading
-            var base: AsyncThrowingStream<Event, any Swift.Error>.AsyncIterator
+            var base: AsyncThrowingStream<Turn.Signal, any Swift.Error>.AsyncIterator
+            /// Calls that are being written, as far as they were read.
+            private var open: [String: (seen: Int, arguments: PartialContent)] = [:]
+
+            init(reading: TurnReading, base: AsyncThrowingStream<Turn.Signal, any Swift.Error>.AsyncIterator) {
+                self.reading = reading
+                self.base = base
+            }
 
             /// The next event; nil after the last.
             ///
@@ -172,9 +188,36 @@ extension LanguageModelSession {
             public mutating func next(
                 isolation actor: isolated (any Actor)? = #isolation
             ) async throws(any Swift.Error) -> Event? {
-                if let event = try await base.next(isolation: actor) { return event }
+                while let signal = try await nextSignal(isolation: actor) {
+                    switch signal {
+                    case .event(let event):
+                        if case .toolCall(let call) = event { open[call.id] = nil }
+                        return event
+                    case .progress(let id): if let call = stage(of: id) { return .partialToolCall(call) }
+                    }
+                }
+                return nil
+            }
+
+            mutating func nextSignal(
+                isolation actor: isolated (any Actor)?
+            ) async throws(any Swift.Error) -> Turn.Signal? {
+                if let signal = try await base.next(isolation: actor) { return signal }
                 try reading.turn.checkEnd()
                 return nil
+            }
+
+            /// What there is of a call; nil where it is whole by now, or no object.
+            private mutating func stage(of id: String) -> PartialToolCall? {
+                guard let (name, more) = reading.turn.progress(of: id, from: open[id]?.seen ?? 0) else { return nil }
+                var call = open.removeValue(forKey: id) ?? (0, PartialContent(id: GenerationID()))
+                call.seen += more.utf8.count
+                call.arguments.append(more)
+                let content =
+                    call.seen > 0
+                    ? call.arguments.content : GeneratedContent(.structure([:], []), isComplete: false)
+                open[id] = call
+                return content.map { PartialToolCall(id: id, toolName: name, arguments: $0) }
             }
         }
     }

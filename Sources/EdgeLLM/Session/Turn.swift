@@ -1,3 +1,4 @@
+internal import EdgeTemplate
 internal import Synchronization
 
 /// One answer in the making: what has come of it so far, and those who read it.
@@ -38,18 +39,27 @@ final class Turn: Sendable {
     /// A call that the model wrote in this round.
     struct PendingCall: Sendable {
         var call: Transcript.ToolCall
-        fileprivate var scan = ObjectScan()
+        fileprivate var scan = ValueScan()
+        /// Whether readers have been told that there is more of it, and have not looked yet.
+        fileprivate var isTold = false
         /// False where its arguments break off.
-        var isWhole: Bool { scan.isWhole }
+        var isWhole: Bool { scan.isWhole && scan.isObject }
     }
 
     private let state = Mutex(State())
     /// Says that there is more content; the content itself is read off the turn, so a slow reader skips stages.
     let ticks: AsyncThrowingStream<Void, any Error>
     private let tick: AsyncThrowingStream<Void, any Error>.Continuation
+    /// Something for whoever reads events.
+    enum Signal: Sendable {
+        case event(LanguageModelSession.Event)
+        /// There is more of a call, which is read off the turn.
+        case progress(id: String)
+    }
+
     /// Everything, in order.
-    let events: AsyncThrowingStream<LanguageModelSession.Event, any Error>
-    private let event: AsyncThrowingStream<LanguageModelSession.Event, any Error>.Continuation
+    let events: AsyncThrowingStream<Signal, any Error>
+    private let event: AsyncThrowingStream<Signal, any Error>.Continuation
 
     init() {
         (ticks, tick) = AsyncThrowingStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -67,6 +77,27 @@ final class Turn: Sendable {
     func drop() { state.withLock { $0.outcome == nil ? $0.drop : nil }?() }
 
     var content: String { state.withLock { $0.content } }
+
+    /// The content behind so many bytes of it.
+    func content(from count: Int) -> String { state.withLock { Self.text($0.content, from: count) } }
+
+    /// The tool of a call that is being written, and its arguments behind so many bytes of them; nil where it is whole, or not there. The
+    /// next piece is told of again.
+    func progress(of id: String, from count: Int) -> (toolName: String, arguments: String)? {
+        state.withLock { state in
+            guard let index = state.calls.lastIndex(where: { $0.call.id == id }), !state.calls[index].isWhole else {
+                return nil
+            }
+            state.calls[index].isTold = false
+            let call = state.calls[index].call
+            return (call.toolName, Self.text(call.arguments, from: count))
+        }
+    }
+
+    /// A copy of the end alone: one that shared the whole would have it copied when it grows.
+    private static func text(_ text: String, from count: Int) -> String {
+        String(decoding: text.utf8.dropFirst(count), as: UTF8.self)
+    }
 
     /// How it ended; nil while it has not.
     var outcome: Result<Outcome, any Error>? { state.withLock { $0.outcome } }
@@ -120,7 +151,7 @@ final class Turn: Sendable {
             state.words = ""
             state.reasoning = ""
         }
-        for output in outputs { event.yield(.toolOutput(output)) }
+        for output in outputs { event.yield(.event(.toolOutput(output))) }
     }
 
     /// Ends it here, without words.
@@ -133,13 +164,13 @@ final class Turn: Sendable {
 
     /// Takes what the model sends.
     private func feed(_ event: LanguageModelExecutorGenerationChannel.Event, _ round: Int) {
-        let told: LanguageModelSession.Event? = state.withLock { state in
+        let told: Signal? = state.withLock { state in
             guard state.outcome == nil, state.isListening, state.round == round else { return nil }
             return Self.take(event, &state)
         }
         guard let told else { return }
         self.event.yield(told)
-        if case .text = told { tick.yield() }
+        if case .event(.text) = told { tick.yield() }
     }
 
     /// Ends the round: the model has returned. Calls that are not whole are told now.
@@ -157,12 +188,12 @@ final class Turn: Sendable {
             state.isRoundOver = true
             return state.calls.filter { !$0.isWhole }.map(\.call)
         }
-        for call in broken { event.yield(.toolCall(call)) }
+        for call in broken { event.yield(.event(.toolCall(call))) }
     }
 
     private static func take(
         _ event: LanguageModelExecutorGenerationChannel.Event, _ state: inout State
-    ) -> LanguageModelSession.Event? {
+    ) -> Signal? {
         func count(_ tokens: Int, _ state: inout State) {
             var sum = Usage(input: Usage.zero.input, output: state.counted)
             var output = Usage.Output(totalTokenCount: tokens, reasoningTokenCount: 0)
@@ -184,12 +215,12 @@ final class Turn: Sendable {
             // Words of different rounds are paragraphs of the whole.
             if state.words.utf8.count == text.utf8.count, !state.content.isEmpty { text = "\n\n" + text }
             state.content += text
-            return .text(text)
+            return .event(.text(text))
         case .reasoning(action: .appendText(let text, let tokens)):
             count(tokens, &state)
             guard !text.isEmpty else { return nil }
             state.reasoning += text
-            return .reasoning(text)
+            return .event(.reasoning(text))
         case .toolCalls(action: .toolCall(let id, let name, action: .appendArguments(let arguments, let tokens))):
             count(tokens, &state)
             var index = state.calls.count
@@ -200,8 +231,11 @@ final class Turn: Sendable {
             }
             let wasWhole = state.calls[index].isWhole
             state.calls[index].call.arguments += arguments
-            state.calls[index].scan.append(arguments)
-            return state.calls[index].isWhole && !wasWhole ? .toolCall(state.calls[index].call) : nil
+            if !wasWhole { _ = state.calls[index].scan.append(arguments.utf8) }
+            if state.calls[index].isWhole { return wasWhole ? nil : .event(.toolCall(state.calls[index].call)) }
+            guard !state.calls[index].isTold else { return nil }
+            state.calls[index].isTold = true
+            return .progress(id: id)
         }
         return nil
     }
@@ -216,8 +250,8 @@ final class Turn: Sendable {
         guard isFirst else { return }
         switch outcome {
         case .success(let outcome):
-            event.yield(.usage(outcome.usage))
-            event.yield(.finished(outcome.finishReason))
+            event.yield(.event(.usage(outcome.usage)))
+            event.yield(.event(.finished(outcome.finishReason)))
             event.finish()
             tick.finish()
         case .failure(let error):
@@ -257,30 +291,4 @@ final class TurnReading: Sendable {
     let turn: Turn
     init(_ turn: Turn) { self.turn = turn }
     deinit { turn.drop() }
-}
-
-/// Sees where a JSON object that comes in pieces ends.
-private struct ObjectScan: Sendable {
-    private var depth = 0
-    private var isInText = false
-    private var isEscaped = false
-    private(set) var isWhole = false
-
-    mutating func append(_ text: String) {
-        for byte in text.utf8 {
-            if isInText {
-                if !isEscaped, byte == UInt8(ascii: "\"") { isInText = false }
-                isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\""): isInText = true
-            case UInt8(ascii: "{"): depth += 1
-            case UInt8(ascii: "}"):
-                depth -= 1
-                if depth == 0 { isWhole = true }
-            default: break
-            }
-        }
-    }
 }

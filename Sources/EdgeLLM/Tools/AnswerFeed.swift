@@ -8,6 +8,8 @@ package final class AnswerFeed: Sendable {
     private struct State {
         var splitter: AnswerSplitter
         var reasoning = ""
+        /// The call that is being written.
+        var call = (id: "", name: "")
     }
 
     private let state: Mutex<State>
@@ -46,14 +48,20 @@ package final class AnswerFeed: Sendable {
             case .reasoning(let text):
                 state.withLock { $0.reasoning += text }
                 channel.yield(.reasoning(action: .appendText(text, tokenCount: 0)))
-            case .call(let call):
-                channel.yield(
-                    .toolCalls(
-                        action: .toolCall(
-                            id: Self.newCallID(), name: call.name,
-                            action: .appendArguments(call.arguments, tokenCount: 0))))
+            case .call(.begin(let name)):
+                state.withLock { $0.call = (Self.newCallID(), name) }
+                sendArguments("")
+            case .call(.arguments(let text)): sendArguments(text)
+            // Whether it is whole, its arguments say.
+            case .call(.end): break
             }
         }
+    }
+
+    private func sendArguments(_ text: String) {
+        let (id, name) = state.withLock { $0.call }
+        channel.yield(
+            .toolCalls(action: .toolCall(id: id, name: name, action: .appendArguments(text, tokenCount: 0))))
     }
 
     /// A name for a call. Some templates insist on nine letters and digits.

@@ -9,7 +9,7 @@ struct AnswerSplitter: Sendable {
     enum Piece: Equatable {
         case content(String)
         case reasoning(String)
-        case call(ToolTurnReader.Call)
+        case call(ToolTurnReader.Piece)
     }
 
     private let form: AnswerForm
@@ -18,6 +18,7 @@ struct AnswerSplitter: Sendable {
     /// What opened the calls that are being read, which is content if no call follows.
     private var opening = ""
     private var hasCalls = false
+    private var hasWholeCalls = false
     /// Whether what opened them reached up to the first name.
     private(set) var isPrefixRead = false
     /// Content that may begin a mark.
@@ -30,12 +31,12 @@ struct AnswerSplitter: Sendable {
         thought = ReasoningSplitter(form.reasoning)
         isAtStart = form.calls?.mark.isEmpty == true
         if form.isOpened, let calls = form.calls {
-            reader = ToolTurnReader(calls, textArguments: form.textArguments)
+            reader = ToolTurnReader(calls, forms: form.argumentForms)
         }
     }
 
     /// Text behind the opening of a call, where one is open and none is whole yet.
-    var openedText: String? { hasCalls ? nil : reader?.rest }
+    var openedText: String? { hasWholeCalls ? nil : reader?.text }
 
     /// Adds text; returns what is certain now.
     mutating func append(_ text: String) -> [Piece] {
@@ -74,19 +75,22 @@ struct AnswerSplitter: Sendable {
         var pieces: [Piece] = []
         var input = text
         while true {
-            guard var calls = reader else {
+            // Taken out, as a second owner would have its bytes copied.
+            guard var calls = reader.take() else {
                 guard let rest = scan(input, &pieces) else { return pieces }
                 input = rest
                 continue
             }
             var found = calls.append(input)
             if isLast { found += calls.finish() }
-            reader = calls
             hasCalls = hasCalls || !found.isEmpty
+            hasWholeCalls = hasWholeCalls || found.contains(.end(isWhole: true))
             pieces += found.map { .call($0) }
-            guard calls.isClosed || isLast else { return pieces }
+            guard calls.isClosed || isLast else {
+                reader = calls
+                return pieces
+            }
             // What was no call is content; so is what follows the calls, unless it is blank.
-            reader = nil
             input = calls.rest
             if !hasCalls { pieces.append(.content(opening)) }
             if hasCalls, input.utf8.allSatisfy({ ReasoningSplitter.isSpace($0) }) { return pieces }
@@ -140,10 +144,10 @@ struct AnswerSplitter: Sendable {
 
     private mutating func open(_ spelling: String, _ calls: ToolSyntax, isPrefixRead: Bool) {
         opening = spelling
-        hasCalls = false
+        (hasCalls, hasWholeCalls) = (false, false)
         isAtStart = false
         self.isPrefixRead = isPrefixRead
-        reader = ToolTurnReader(calls, textArguments: form.textArguments, opened: isPrefixRead)
+        reader = ToolTurnReader(calls, forms: form.argumentForms, opened: isPrefixRead)
     }
 
     private mutating func flush() -> [Piece] {

@@ -77,12 +77,19 @@ package struct ToolUse: Sendable, Equatable {
         }
     }
 
-    /// Arguments that are texts, which a form without quotes cannot tell from other values.
-    var textArguments: [String: Set<String>] {
-        var found: [String: Set<String>] = [:]
+    /// How arguments are written in a form without quotes, which cannot tell texts from other values: those that can only be texts, and
+    /// those that can only be objects or lists.
+    var argumentForms: [String: [String: ToolTurnReader.ArgumentForm]] {
+        var found: [String: [String: ToolTurnReader.ArgumentForm]] = [:]
         for tool in tools {
             guard case .dict(let properties)? = (try? TemplateValue(json: tool.schema))?["properties"] else { continue }
-            found[tool.name] = Set(properties.keys.filter { properties[$0]?["type"]?.text == "string" })
+            for key in properties.keys {
+                switch properties[key]?["type"]?.text {
+                case "string": found[tool.name, default: [:]][key] = .text
+                case "object", "array": found[tool.name, default: [:]][key] = .nested
+                default: break
+                }
+            }
         }
         return found
     }
@@ -113,17 +120,19 @@ package struct AnswerForm: Sendable {
     package var marks: [Int32: String]
     /// Whether the prompt has opened a call already.
     package var isOpened: Bool
-    package var textArguments: [String: Set<String>]
+    /// How the arguments of each tool are written, where it is known.
+    package var argumentForms: [String: [String: ToolTurnReader.ArgumentForm]]
 
     package init(
         reasoning: ReasoningMarks? = nil, calls: ToolSyntax? = nil, openings: [String]? = nil,
-        marks: [Int32: String] = [:], isOpened: Bool = false, textArguments: [String: Set<String>] = [:]
+        marks: [Int32: String] = [:], isOpened: Bool = false,
+        argumentForms: [String: [String: ToolTurnReader.ArgumentForm]] = [:]
     ) {
         self.reasoning = reasoning
         self.calls = calls
         self.openings = openings ?? calls.map { ([$0.mark] + $0.otherMarks).filter { !$0.isEmpty } } ?? []
         self.marks = marks
         self.isOpened = isOpened
-        self.textArguments = textArguments
+        self.argumentForms = argumentForms
     }
 }
