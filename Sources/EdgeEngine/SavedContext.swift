@@ -2,6 +2,7 @@ internal import EdgeCache
 internal import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
+internal import Synchronization
 
 /// Why a saved state cannot be written, or cannot be used.
 package struct SavedContextError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -109,13 +110,17 @@ struct SavedContextLayout {
 
     // MARK: Reading
 
-    /// Where the parts of a file lie whose head is whole.
-    struct Places {
-        var blocks: [(group: Int, run: Int, bytes: ByteView, offset: Int, checksum: UInt64)]
+    /// Where a block lies in the file, and what it has to be.
+    struct Place {
+        var group: Int
+        var run: Int
+        var bytes: ByteView
+        var offset: Int
+        var checksum: UInt64
     }
 
     /// Reads all but the blocks' own contents.
-    static func read(_ file: ByteView) throws(SavedContextError) -> (layout: SavedContextLayout, places: Places) {
+    static func read(_ file: ByteView) throws(SavedContextError) -> (layout: SavedContextLayout, blocks: [Place]) {
         let common = (0..<min(file.count, magic.count)).allSatisfy { file[$0] == magic[$0] }
         guard common, file.count > 0 else {
             throw SavedContextError(.notSavedState, "the file is no saved state", byteOffset: 0)
@@ -161,7 +166,8 @@ struct SavedContextLayout {
         else {
             throw SavedContextError(.damaged, "the checksums of the blocks are damaged", byteOffset: file.count - 8)
         }
-        var places = Places(blocks: [])
+        var places: [Place] = []
+        places.reserveCapacity(order.count)
         var offset = start
         for (index, (group, run)) in order.enumerated() {
             let count = layout.runByteCounts[group]
@@ -169,8 +175,10 @@ struct SavedContextLayout {
             else {
                 throw SavedContextError(.damaged, "the blocks do not fit the file", byteOffset: offset)
             }
-            places.blocks.append(
-                (group, run, view, offset, UInt64(littleEndian: table.load(at: index * 8) ?? 0)))
+            places.append(
+                Place(
+                    group: group, run: run, bytes: view, offset: offset,
+                    checksum: UInt64(littleEndian: table.load(at: index * 8) ?? 0)))
             offset += count
         }
         guard offset == file.count - 8 - table.count else {
@@ -220,6 +228,50 @@ struct SavedContextLayout {
         self.runs = runs
         self.runByteCounts = runByteCounts
         self.info = info
+    }
+}
+
+/// Brings the blocks of a file into a cache, several threads at once, and checks each where it lies in memory then.
+///
+/// `@unchecked Sendable`: each block is one thread's, and the finding is behind a lock.
+private final class BlockLoading: TeamJob, @unchecked Sendable {
+    private let cache: KeyValueCache
+    private let blocks: [SavedContextLayout.Place]
+    /// The first place in the file that is damaged.
+    private let damaged = Mutex<Int?>(nil)
+    private let isCancelled = Atomic<Bool>(false)
+
+    /// More threads do not bring memory sooner.
+    private static let threadLimit = 8
+
+    init(_ cache: KeyValueCache, _ blocks: [SavedContextLayout.Place]) {
+        self.cache = cache
+        self.blocks = blocks
+    }
+
+    /// Returns the place of the first damage, nil where there is none.
+    ///
+    /// - Throws: `CancellationError`; `PlatformError` when the system refuses a thread.
+    func run(threadCount: Int) throws -> Int? {
+        try ThreadTeam(threadCount: max(1, min(threadCount, Self.threadLimit, blocks.count))).run(self)
+        try Task.checkCancellation()
+        return damaged.withLock { $0 }
+    }
+
+    func run(_ worker: TeamWorker) {
+        while true {
+            let index = worker.nextTicket()
+            // What lies before a damage is looked at, so that the first one is named whoever finds another.
+            guard index < blocks.count, damaged.withLock({ $0 == nil }), !isCancelled.load(ordering: .relaxed) else {
+                return
+            }
+            // The other threads know of no task.
+            if worker.index == 0, Task.isCancelled { isCancelled.store(true, ordering: .relaxed) }
+            let block = blocks[index]
+            cache.fill(group: block.group, run: block.run, from: block.bytes)
+            let isWhole = cache.withSpan(group: block.group, run: block.run) { Checksum.of($0) == block.checksum }
+            if !isWhole { damaged.withLock { $0 = min($0 ?? .max, block.offset) } }
+        }
     }
 }
 
@@ -325,7 +377,7 @@ extension Engine {
     private nonisolated func read(
         _ path: String, origin: SavedContextLayout.Origin, into context: GenerationContext
     ) throws -> [UInt8] {
-        let (layout, places) = try SavedContextLayout.read(Self.map(path))
+        let (layout, blocks) = try SavedContextLayout.read(Self.map(path))
         guard layout.origin.model == origin.model else {
             throw SavedContextError(.otherModel, "the state was saved with another model")
         }
@@ -346,31 +398,21 @@ extension Engine {
         guard layout.runByteCounts == cache.runByteCounts else {
             throw SavedContextError(.otherSettings, "the state was saved with a context of another size")
         }
-        var byRun: [[(bytes: ByteView, checksum: UInt64, offset: Int)?]] = Array(
-            repeating: Array(repeating: nil, count: layout.runs.count), count: layout.runs[0].upperBound)
         guard layout.runs[0].lowerBound == 0 else { throw SavedContextError(.damaged, "the state has no beginning") }
-        for place in places.blocks { byRun[place.run][place.group] = (place.bytes, place.checksum, place.offset) }
-        let length = KeyValueLayer.blockLength
-        for (run, blocks) in byRun.enumerated() {
-            try Task.checkCancellation()
-            let tokens = layout.tokens[run * length..<min((run + 1) * length, layout.tokens.count)]
-            var damaged: Int?
-            do throws(CacheError) {
-                _ = try cache.restore(tokens, contents: blocks.map { $0?.bytes }) { group, span in
-                    guard let block = blocks[group], Checksum.of(span) == block.checksum else {
-                        damaged = blocks[group]?.offset ?? 0
-                        return false
-                    }
-                    return true
-                }
-            } catch {
-                throw EngineError.cacheExhausted(
-                    tokenCount: layout.tokens.count, capacity: cache.pool.capacity * length)
-            }
-            if let damaged {
+        do throws(CacheError) {
+            try cache.reserveSaved(layout.tokens.count, runs: layout.runs)
+        } catch {
+            throw EngineError.cacheExhausted(
+                tokenCount: layout.tokens.count, capacity: cache.pool.capacity * KeyValueLayer.blockLength)
+        }
+        do {
+            if let damaged = try BlockLoading(cache, blocks).run(threadCount: threadCount) {
                 throw SavedContextError(.damaged, "keys and values of the state are damaged", byteOffset: damaged)
             }
+        } catch let error as PlatformError {
+            throw ModelError(.insufficientMemory, "the state cannot be restored: \(error)")
         }
+        cache.append(layout.tokens[...])
         guard cache.storedRuns == layout.runs else {
             throw SavedContextError(.damaged, "the state lacks what a window looks back to")
         }
