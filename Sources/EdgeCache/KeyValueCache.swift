@@ -81,9 +81,12 @@ package final class KeyValueCache {
 
     // MARK: Saving
 
-    /// By group (the layers that keep all positions, then those of each window): the runs of 32 positions that the next tokens
-    /// need.
-    package var storedRuns: [Range<Int>] { pool.withState { $0.storedRuns(id) } }
+    /// By group (the layers that keep all positions, then those of each window): the runs of 32 positions that tokens after so many
+    /// positions need.
+    package func storedRuns(for count: Int) -> [Range<Int>] { pool.withState { $0.storedRuns(count) } }
+
+    /// Whether the sequence holds all that tokens after its first `count` positions need.
+    package func holds(_ count: Int) -> Bool { pool.withState { $0.holds(id, count) } }
 
     /// What a group's block holds of a run of 32 positions; the sequence must be active, and the run be stored.
     package func withSpan<R, E: Error>(group: Int, run: Int, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
@@ -93,14 +96,13 @@ package final class KeyValueCache {
     /// Bytes that `withSpan` gives, by group.
     package var runByteCounts: [Int] { pool.blocks.map { $0.shape.usedByteCount ?? 0 } }
 
-    /// Makes room for a text whose blocks were saved, in a sequence that is empty: `fill` brings what they hold, and then `append`
-    /// says that it is there. Until then nobody else sees any of it.
+    /// Makes room for a text whose blocks were saved, in a sequence that is empty: `fill` brings what those of `storedRuns(for:)` hold,
+    /// and then `append` says that it is there. Until then nobody else sees any of it.
     ///
-    /// - Parameter runs: what is stored by group, as `storedRuns` gives it.
     /// - Throws: `CacheError.exhausted`; the sequence is empty then.
-    package func reserveSaved(_ positions: Int, runs: [Range<Int>]) throws(CacheError) {
-        precondition(count == 0 && positions <= capacity && runs.count == pool.blocks.count, "saved for another cache")
-        try pool.withState { (state) throws(CacheError) in try state.reserveSaved(id, positions, runs: runs) }
+    package func reserveSaved(_ positions: Int) throws(CacheError) {
+        precondition(count == 0 && positions <= capacity, "saved for another cache")
+        try pool.withState { (state) throws(CacheError) in try state.reserveSaved(id, positions) }
     }
 
     /// Fills a block that `reserveSaved` made room for. Several threads may fill different ones.

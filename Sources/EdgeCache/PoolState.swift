@@ -114,7 +114,8 @@ struct PoolState: Sendable {
     }
 
     /// Nodes for positions whose contents were saved, without blocks in groups whose window has passed them.
-    mutating func reserveSaved(_ id: Int, _ positions: Int, runs: [Range<Int>]) throws(CacheError) {
+    mutating func reserveSaved(_ id: Int, _ positions: Int) throws(CacheError) {
+        let runs = storedRuns(positions)
         cutPath(id, to: 0)
         for index in 0..<Self.nodeCount(positions) {
             guard let node = make(id, under: sequences[id].path.last ?? Int32(-1 - sequences[id].root)) else {
@@ -132,11 +133,16 @@ struct PoolState: Sendable {
         sequences[id].reserved = positions
     }
 
-    /// By group, the indices of the path whose blocks the next tokens need.
-    func storedRuns(_ id: Int) -> [Range<Int>] {
-        let (count, nodes) = (sequences[id].count, Self.nodeCount(sequences[id].count))
-        return [0..<nodes]
-            + tree.groups.map { PrefixTree.firstSeen(window: $0.window, from: count)..<nodes }
+    /// By group, the indices of a path whose blocks tokens after so many positions need.
+    func storedRuns(_ count: Int) -> [Range<Int>] {
+        let nodes = Self.nodeCount(count)
+        return [0..<nodes] + tree.groups.map { PrefixTree.firstSeen(window: $0.window, from: count)..<nodes }
+    }
+
+    /// Whether those blocks are a sequence's own to look into.
+    func holds(_ id: Int, _ count: Int) -> Bool {
+        count <= sequences[id].count
+            && zip(storedRuns(count).dropFirst(), sequences[id].heldFrom).allSatisfy { $0.lowerBound >= $1 }
     }
 
     private func exhausted(_ id: Int, needed: Int) -> CacheError {

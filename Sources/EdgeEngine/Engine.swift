@@ -4,6 +4,7 @@ package import EdgeModel
 internal import EdgePlatform
 internal import EdgeSampling
 package import EdgeTokenizer
+internal import Synchronization
 
 /// Runs generations for one loaded model, one step at a time, on a thread of its own.
 ///
@@ -18,6 +19,10 @@ package actor Engine {
     package nonisolated let threadCount: Int
     /// Whether all products are computed by this library's kernels, whose bits are the same everywhere.
     nonisolated let usesOwnArithmetic: Bool
+    /// What tells the model's files from those of others; read once, as it lies all over them.
+    private let knownFingerprint = Mutex<UInt64?>(nil)
+    /// Where the beginnings of prompts are kept beyond the life of the process.
+    nonisolated let prefixes: SavedPrefixes?
     private let pass: ForwardPass
     private nonisolated let pool: CachePool
     private var constraints = ConstraintMemory()
@@ -26,6 +31,14 @@ package actor Engine {
     private var steps = StepQueue()
 
     nonisolated var cacheGeometry: CacheGeometry { pool.geometry }
+
+    nonisolated var fingerprint: UInt64 {
+        knownFingerprint.withLock { known in
+            let fingerprint = known ?? model.fingerprint
+            known = fingerprint
+            return fingerprint
+        }
+    }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
@@ -37,7 +50,7 @@ package actor Engine {
     package init(
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
         batchCapacity: Int = 512, cacheLimit: Int? = nil, floatKernels: Kernels = .chosen,
-        usesOwnArithmetic: Bool = true
+        usesOwnArithmetic: Bool = true, prefixes: SavedPrefixes? = nil
     ) throws(ModelError) {
         do throws(PlatformError) {
             executor = try ThreadExecutor()
@@ -52,6 +65,7 @@ package actor Engine {
             logitsCapacity: Self.logitsCapacity, floatKernels: floatKernels)
         self.threadCount = pass.threadCount
         self.usesOwnArithmetic = usesOwnArithmetic
+        self.prefixes = prefixes
         pool = try Self.makePool(
             model.cacheGeometry(capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision),
             limit: cacheLimit)
@@ -146,8 +160,10 @@ package actor Engine {
         statistics.promptTokenCount = request.prompt.count
         let (seen, dropped) = slide(request.prompt, dropped: 0, request.window)
         statistics.droppedPromptTokenCount = dropped
-        statistics.cachedTokenCount = context.reusePrefix(of: seen)
-        statistics.cachedTokenCount = try await prefill(seen[statistics.cachedTokenCount...], of: seen, context)
+        let beginning = try await beginWithSaved(seen, context)
+        statistics.cachedTokenCount = try await prefill(seen[beginning.held...], of: seen, context)
+        // But for the last token, which a request with the same prompt runs again.
+        if beginning.isWorthSaving { try? await saveBeginning(seen.dropLast(), of: context) }
         statistics.prefillSeconds = Clock.seconds(from: start)
         let limit = min(
             request.maximumTokens ?? (request.window == nil ? .max : contextSize),
@@ -294,6 +310,14 @@ package actor Engine {
     /// - Throws: `EngineError`, `CancellationError`.
     package func prefill(_ prompt: [Int32], in context: GenerationContext) async throws {
         guard !context.isBusy else { throw EngineError.contextBusy }
+        begin(context)
+        defer { end(context) }
+        if try await fill(prompt, context) { try? await saveBeginning(prompt[...], of: context) }
+    }
+
+    /// Computes what a context lacks of a text; returns whether that is worth a file.
+    @discardableResult
+    func fill(_ prompt: [Int32], _ context: GenerationContext) async throws -> Bool {
         guard prompt.count < contextSize else {
             throw EngineError.contextSizeExceeded(contextSize: contextSize, tokenCount: prompt.count)
         }
@@ -301,12 +325,11 @@ package actor Engine {
             throw EngineError.invalidToken(bad)
         }
         guard !prompt.isEmpty, context.cache.count < prompt.count || !context.ledger.starts(with: prompt) else {
-            return
+            return false
         }
-        begin(context)
-        defer { end(context) }
-        let kept = context.reusePrefix(of: prompt)
-        _ = try await prefill(prompt[kept...], of: prompt, context)
+        let beginning = try await beginWithSaved(prompt, context)
+        try await prefill(prompt[beginning.held...], of: prompt, context)
+        return beginning.isWorthSaving
     }
 
     /// Runs the rest of a text in pieces, between which requests of other contexts may pass; the cut changes no bit.
@@ -481,10 +504,12 @@ package actor Engine {
             let held = context.cache.adopt(context.ledger[...])
             let rest = context.ledger[held...].prefix(min(64, pass.batchCapacity))
             guard !rest.isEmpty else { break }
-            // Not before all of it has room: else two would take turns at losing it.
+            // Not before all of it has room: else two would take turns at losing it. The first does not wait for that: what others hold
+            // while they rest is its own when it needs it.
             let others = pool.blockCounts.used - held / KeyValueLayer.blockLength
             let needed = (context.ledger.count + KeyValueLayer.blockLength) / KeyValueLayer.blockLength + 1
-            guard busy.count == 1 || others + needed <= pool.capacity else { return false }
+            let isFirst = busy.first == ObjectIdentifier(context)
+            guard isFirst || others + needed <= pool.capacity else { return false }
             do throws(CacheError) {
                 try context.cache.reserve(rest.count)
             } catch {

@@ -75,6 +75,9 @@ struct SavedContextLayout {
         runs.enumerated().flatMap { group, runs in runs.map { (group, $0) } }
     }
 
+    /// Bytes of the blocks and their checksums.
+    var contentByteCount: Int { zip(runs, runByteCounts).reduce(8) { $0 + $1.0.count * ($1.1 + 8) } }
+
     // MARK: Writing
 
     /// The prelude and the description, padded to where the blocks begin.
@@ -94,14 +97,13 @@ struct SavedContextLayout {
         description.bytes += info
         let end = Self.preludeByteCount + description.bytes.count
         let start = (end + Self.alignment - 1) / Self.alignment * Self.alignment
-        let contents = zip(runs, runByteCounts).reduce(0) { $0 + $1.0.count * $1.1 }
         var prelude = LittleEndian()
         prelude.bytes = Self.magic
         prelude.add(Self.version)
         prelude.add(UInt32(0))
         prelude.add(UInt64(description.bytes.count))
         prelude.add(UInt64(start))
-        prelude.add(UInt64(start + contents + 8 * (blocks.count + 1)))
+        prelude.add(UInt64(start + contentByteCount))
         prelude.add(Checksum.of(description.bytes))
         prelude.add(UInt64(0))
         prelude.add(Checksum.of(prelude.bytes))
@@ -288,9 +290,71 @@ struct LittleEndian {
     }
 }
 
+extension SavedContextLayout {
+    /// Writes a file that replaces an older one in one step when it is whole.
+    ///
+    /// - Parameters:
+    ///   - cache: what holds the blocks, active meanwhile.
+    ///   - isDurable: whether to wait for the disk.
+    /// - Throws: `SavedContextError.unwritable`.
+    func write(_ cache: KeyValueCache, to path: String, isDurable: Bool) throws(SavedContextError) {
+        do throws(PlatformError) {
+            let file = try AtomicFile(path: path)
+            try file.write(head())
+            var sums = LittleEndian()
+            for (group, run) in blocks {
+                try cache.withSpan(group: group, run: run) { (span) throws(PlatformError) in
+                    sums.add(Checksum.of(span))
+                    try file.write(span)
+                }
+            }
+            try file.write(sums.bytes)
+            var last = LittleEndian()
+            last.add(Checksum.of(sums.bytes))
+            try file.write(last.bytes)
+            try file.commit(isDurable: isDurable)
+        } catch {
+            throw SavedContextError(.unwritable, "the state cannot be saved: \(error)")
+        }
+    }
+
+    /// Maps a file and reads all but the blocks' own contents.
+    static func read(path: String) throws(SavedContextError) -> (layout: SavedContextLayout, blocks: [Place]) {
+        let bytes: ByteView
+        do throws(PlatformError) {
+            bytes = try MappedFile(path: path).bytes
+        } catch {
+            throw SavedContextError(.unreadable, "the state cannot be read: \(error)")
+        }
+        return try read(bytes)
+    }
+
+    /// Brings the first tokens into an empty cache, which stays empty where that fails.
+    ///
+    /// - Parameter blocks: as `read` gave them.
+    /// - Throws: `SavedContextError.damaged`; `CacheError`; `PlatformError` when the system refuses a thread; `CancellationError`.
+    func load(_ count: Int, _ blocks: [Place], into cache: KeyValueCache, threadCount: Int) throws {
+        let wanted = cache.storedRuns(for: count)
+        guard count <= tokens.count, runs.count == wanted.count, runByteCounts == cache.runByteCounts,
+            zip(runs, wanted).allSatisfy({ $0.lowerBound <= $1.lowerBound && $0.upperBound >= $1.upperBound })
+        else { throw SavedContextError(.damaged, "the state lacks what a window looks back to") }
+        try cache.reserveSaved(count)
+        do {
+            let loading = BlockLoading(cache, blocks.filter { wanted[$0.group].contains($0.run) })
+            if let damaged = try loading.run(threadCount: threadCount) {
+                throw SavedContextError(.damaged, "keys and values of the state are damaged", byteOffset: damaged)
+            }
+        } catch {
+            cache.removeAll()
+            throw error
+        }
+        cache.append(tokens[..<count])
+    }
+}
+
 extension Engine {
     /// What keys and values of this engine depend on besides tokens.
-    private nonisolated func origin(_ adapters: [AppliedAdapter]) -> SavedContextLayout.Origin {
+    nonisolated func origin(_ adapters: [AppliedAdapter]) -> SavedContextLayout.Origin {
         var settings = LittleEndian()
         settings.add(UInt64(KeyValueLayer.blockLength))
         settings.bytes += Array(cacheGeometry.precision.rawValue.utf8) + [0]
@@ -300,7 +364,7 @@ extension Engine {
             settings.add(applied.adapter.fingerprint)
             settings.add(applied.scale.bitPattern)
         }
-        return .init(model: model.fingerprint, settings: Checksum.of(settings.bytes))
+        return .init(model: fingerprint, settings: Checksum.of(settings.bytes))
     }
 
     /// Writes what a context holds to a file, which replaces an older one in one step when it is whole. Other contexts go on meanwhile.
@@ -313,49 +377,21 @@ extension Engine {
         defer { end(context) }
         // What rests may have been taken by others: then the state has fewer tokens, and they are computed again.
         let origin = origin(context.adapters?.adapters ?? [])
-        try await Task.detached { try Self.write(context, origin: origin, info: info, to: path) }.value
-    }
-
-    private static func write(
-        _ context: GenerationContext, origin: SavedContextLayout.Origin, info: [UInt8], to path: String
-    ) throws {
-        let cache = context.cache
-        let layout = SavedContextLayout(
-            origin: origin, tokens: cache.tokens, runs: cache.storedRuns, runByteCounts: cache.runByteCounts, info: info
-        )
-        do throws(PlatformError) {
-            let file = try AtomicFile(path: path)
-            try file.write(layout.head())
-            var sums = LittleEndian()
-            for (group, run) in layout.blocks {
-                try cache.withSpan(group: group, run: run) { (span) throws(PlatformError) in
-                    sums.add(Checksum.of(span))
-                    try file.write(span)
-                }
-            }
-            try file.write(sums.bytes)
-            var last = LittleEndian()
-            last.add(Checksum.of(sums.bytes))
-            try file.write(last.bytes)
-            try file.commit()
-        } catch {
-            throw SavedContextError(.unwritable, "the state cannot be saved: \(error)")
-        }
+        try await Task.detached {
+            let cache = context.cache
+            let tokens = cache.tokens
+            try SavedContextLayout(
+                origin: origin, tokens: tokens, runs: cache.storedRuns(for: tokens.count),
+                runByteCounts: cache.runByteCounts, info: info
+            ).write(cache, to: path, isDurable: true)
+        }.value
     }
 
     /// What a file holds besides keys and values, whole and undamaged, whatever model it is of.
     ///
     /// - Throws: `SavedContextError`.
     package static func savedInfo(at path: String) throws(SavedContextError) -> [UInt8] {
-        try SavedContextLayout.read(map(path)).layout.info
-    }
-
-    private static func map(_ path: String) throws(SavedContextError) -> ByteView {
-        do throws(PlatformError) {
-            return try MappedFile(path: path).bytes
-        } catch {
-            throw SavedContextError(.unreadable, "the state cannot be read: \(error)")
-        }
+        try SavedContextLayout.read(path: path).layout.info
     }
 
     /// A context as it was saved. The file is mapped; each block is checked where it lies in memory, after it was brought there, so that
@@ -377,18 +413,18 @@ extension Engine {
     private nonisolated func read(
         _ path: String, origin: SavedContextLayout.Origin, into context: GenerationContext
     ) throws -> [UInt8] {
-        let (layout, blocks) = try SavedContextLayout.read(Self.map(path))
+        let (layout, blocks) = try SavedContextLayout.read(path: path)
         guard layout.origin.model == origin.model else {
             throw SavedContextError(.otherModel, "the state was saved with another model")
         }
-        guard layout.origin.settings == origin.settings, layout.runByteCounts.count >= 1 else {
+        guard layout.origin.settings == origin.settings else {
             throw SavedContextError(
                 .otherSettings, "the state was saved with another cache precision, other adapters or other arithmetic")
         }
-        guard layout.tokens.count < contextSize else {
+        let count = layout.tokens.count
+        guard count < contextSize else {
             throw SavedContextError(
-                .contextTooSmall,
-                "the state has \(layout.tokens.count) tokens, but the context holds \(contextSize) with an answer")
+                .contextTooSmall, "the state has \(count) tokens, but the context holds \(contextSize) with an answer")
         }
         guard layout.tokens.allSatisfy({ $0 >= 0 && Int($0) < model.vocabularySize }) else {
             throw SavedContextError(.damaged, "the state has tokens that the model does not know")
@@ -398,23 +434,13 @@ extension Engine {
         guard layout.runByteCounts == cache.runByteCounts else {
             throw SavedContextError(.otherSettings, "the state was saved with a context of another size")
         }
-        guard layout.runs[0].lowerBound == 0 else { throw SavedContextError(.damaged, "the state has no beginning") }
-        do throws(CacheError) {
-            try cache.reserveSaved(layout.tokens.count, runs: layout.runs)
-        } catch {
-            throw EngineError.cacheExhausted(
-                tokenCount: layout.tokens.count, capacity: cache.pool.capacity * KeyValueLayer.blockLength)
-        }
         do {
-            if let damaged = try BlockLoading(cache, blocks).run(threadCount: threadCount) {
-                throw SavedContextError(.damaged, "keys and values of the state are damaged", byteOffset: damaged)
-            }
+            try layout.load(count, blocks, into: cache, threadCount: threadCount)
+        } catch is CacheError {
+            throw EngineError.cacheExhausted(
+                tokenCount: count, capacity: cache.pool.capacity * KeyValueLayer.blockLength)
         } catch let error as PlatformError {
             throw ModelError(.insufficientMemory, "the state cannot be restored: \(error)")
-        }
-        cache.append(layout.tokens[...])
-        guard cache.storedRuns == layout.runs else {
-            throw SavedContextError(.damaged, "the state lacks what a window looks back to")
         }
         context.ledger = layout.tokens
         return layout.info
