@@ -202,6 +202,57 @@ import Testing
         #expect(engine.cacheState.contradiction == nil && engine.cacheState.used == 0)
     }
 
+    @Test(
+        "Prompts that come while others generate run in their passes, each as it runs alone; a short one does not wait for a long one",
+        arguments: [1, 3, 9, 24, 64])
+    func prompts(batch: Int) async throws {
+        func make() throws -> Engine {
+            try Engine(
+                model: model, tokenizer: tokenizer, contextSize: 1024, threadCount: 2, precision: .f16,
+                batchCapacity: batch)
+        }
+        let words = "The engine light is on and the car shakes. Stop and let it cool. "
+        let short = String(words.prefix(40))
+        let long = String(repeating: words, count: 36)
+        let alone = try make()
+        let talk = try await answer("Check the brakes", 300, seed: 1, in: alone.makeContext(), alone)
+        let expectedShort = try await answer(short, 12, seed: 2, in: alone.makeContext(), alone)
+        alone.releaseUnusedCache()
+        let expectedLong = try await answer(long, 12, seed: 3, in: alone.makeContext(), alone)
+        let engine = try make()
+        /// Tokens of the one that talks, and where it was when the others had theirs.
+        let count = Mutex(0)
+        var sampling = SamplingParameters()
+        sampling.seed = 1
+        let request = GenerationRequest(
+            prompt: tokenizer.encode("Check the brakes", addSpecial: true, parseSpecial: false), sampling: sampling,
+            maximumTokens: 300, ignoresEnd: true)
+        async let talking = {
+            let text = Mutex("")
+            try await engine.generate(request, in: engine.makeContext()) { event in
+                if case .text(let piece) = event {
+                    text.withLock { $0 += piece }
+                    count.withLock { $0 += 1 }
+                }
+            }
+            return text.withLock { $0 }
+        }()
+        while count.withLock({ $0 }) == 0 { await Task.yield() }
+        async let slow = answer(long, 12, seed: 3, in: engine.makeContext(), engine)
+        try await Task.sleep(for: .milliseconds(2))
+        let before = count.withLock { $0 }
+        let quick = try await answer(short, 12, seed: 2, in: engine.makeContext(), engine)
+        let after = count.withLock { $0 }
+        #expect(quick == expectedShort)
+        #expect(try await slow == expectedLong)
+        #expect(try await talking == talk)
+        // Its pieces take every other pass at worst, then each pass gives it a token; some passes until it is noticed.
+        let length = tokenizer.encode(short, addSpecial: true, parseSpecial: false).count
+        let piece = max(1, min(16, batch - 8))
+        if batch > 1 { #expect(after - before <= 2 * (length + piece - 1) / piece + 12 + 8, "\(after - before)") }
+        #expect(engine.cacheState.contradiction == nil && engine.cacheState.used == 0)
+    }
+
     @Test("A pass of several contexts gives each the bits of its own pass, for any threads and depths")
     func bits() throws {
         for precision in CachePrecision.allCases {
@@ -222,9 +273,21 @@ import Testing
                 expected.append(single.logits.copy(row: 0))
                 caches.append(shared)
             }
-            common.run([20, 21, 22, 23, 24], of: caches, firstRow: 2)
+            common.run(
+                caches.enumerated().map { .init([Int32(20 + $0)], of: $1) }, firstRow: 2)
             for index in 0..<5 {
                 #expect(common.logits.copy(row: 2 + index) == expected[index], "\(precision) \(index)")
+            }
+            // Pieces of some, one token of others, and no logits of one.
+            let parts: [[Int32]] = [[5], [6, 7, 8, 9, 10, 11, 12], (0..<23).map { 30 + $0 }, [13, 14], [15]]
+            common.run(
+                zip(parts, caches).enumerated().map { .init($1.0[...], of: $1.1, wantsLogits: $0 != 1) }, firstRow: 1)
+            for (row, index) in [0, 2, 3, 4].enumerated() {
+                let own = try model.makeCache(capacity: 128, batchCapacity: 64, precision: precision)
+                let ids: [Int32] = (0..<index * 13 + 1).map { step in Int32((step * 7 + index) % 500 + 3) }
+                single.run((ids + [Int32(20 + index)])[...], cache: own, logits: 0..<0)
+                single.run(parts[index][...], cache: own, logits: parts[index].count - 1..<parts[index].count)
+                #expect(common.logits.copy(row: 1 + row) == single.logits.copy(row: 0), "\(precision) \(index)")
             }
         }
     }

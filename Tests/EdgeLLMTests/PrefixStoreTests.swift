@@ -283,4 +283,25 @@ import Testing
         }
         #expect(try bytes() <= limit && files().allSatisfy { $0.pathExtension == "prefix" })
     }
+
+    @Test("Completions of one model at the same time, each of which saves its prompt, do not see each other's logits")
+    func together() async throws {
+        defer { remove() }
+        let prompts = (0..<6).map { "\($0 * 7). " + Self.text }
+        let cold = try await model(store: false)
+        var answers: [String] = []
+        for prompt in prompts { answers.append(try await cold.completion(of: prompt, options: options()).content) }
+        let model = try await model()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (prompt, answer) in zip(prompts, answers) {
+                group.addTask {
+                    let completion = try await model.completion(of: prompt, options: self.options())
+                    #expect(completion.content == answer)
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try files().count == 6)
+        #expect(model.engine.cacheState.contradiction == nil)
+    }
 }
