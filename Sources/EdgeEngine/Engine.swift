@@ -413,7 +413,7 @@ package actor Engine {
             steps.wait(
                 .init(
                     tokens: tokens, context: context, prompt: prompt, wantsLogits: wantsLogits,
-                    continuation: continuation))
+                    finish: { continuation.resume(returning: $0) }))
             runWaiting()
         }
     }
@@ -429,7 +429,7 @@ package actor Engine {
         while steps.isReady {
             let taken = steps.take().filter { step in
                 let isRunnable = isRunnable(step)
-                if !isRunnable { step.continuation.resume(returning: nil) }
+                if !isRunnable { step.finish(nil) }
                 return isRunnable
             }
             guard let first = taken.first else { continue }
@@ -444,7 +444,7 @@ package actor Engine {
             for step in taken {
                 step.context.ledger.append(contentsOf: step.tokens)
                 steps.ran(step)
-                step.continuation.resume(returning: .init(row: row))
+                step.finish(.init(row: row))
                 row += step.wantsLogits ? 1 : 0
             }
         }

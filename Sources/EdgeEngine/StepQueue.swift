@@ -21,7 +21,7 @@ struct StepQueue {
         /// Whether a token is chosen after these.
         let wantsLogits: Bool
         /// Gets the row of the logits, where they are wanted, once the tokens have run; nil when they are to be waited with again.
-        let continuation: CheckedContinuation<Outcome?, Never>
+        let finish: (Outcome?) -> Void
     }
 
     /// What became of a step that has run.
