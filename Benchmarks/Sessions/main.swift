@@ -42,7 +42,7 @@ func makeEngine() throws -> Engine {
 }
 let prompt = (0..<length).map { Int32(truncatingIfNeeded: $0 &* 7919 % min(model.vocabularySize, tokenizer.count)) }
 
-// For `kills.py`: saves again and again until it is killed, or restores and says what was found.
+// For `kills.py` and `fulldisk.py`: saves again and again until it is killed or refused, or restores and says what was found.
 if let mode = arguments.firstIndex(where: { $0 == "--saving" || $0 == "--restoring" }), arguments.count > mode + 1 {
     let (engine, path) = (try makeEngine(), arguments[mode + 1])
     if arguments[mode] == "--restoring" {
@@ -53,7 +53,12 @@ if let mode = arguments.firstIndex(where: { $0 == "--saving" || $0 == "--restori
     }
     let context = try await engine.makeContext()
     try await engine.prefill(prompt, in: context)
-    for round in 0... { try await engine.save(context, info: Array(repeating: 7, count: round % 5000), to: path) }
+    do {
+        for round in 0... { try await engine.save(context, info: Array(repeating: 7, count: round % 5000), to: path) }
+    } catch let error as SavedContextError {
+        print("\(error.code): \(error)")
+        exit(3)
+    }
 }
 
 let engine = try makeEngine()

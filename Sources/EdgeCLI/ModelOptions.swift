@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import EdgeLLM
+internal import Foundation
 
 /// Which model, and how it is loaded.
 struct ModelOptions: ParsableArguments {
@@ -19,14 +20,43 @@ struct ModelOptions: ParsableArguments {
     var largePages = false
 
     /// What the options say about loading.
-    func loadOptions(contextSize: Int?, chatTemplate: String? = nil) -> GGUFLanguageModel.LoadOptions {
+    func loadOptions(
+        contextSize: Int?, chatTemplate: String? = nil, prefixes: PrefixOptions? = nil
+    ) -> GGUFLanguageModel.LoadOptions {
         GGUFLanguageModel.LoadOptions(
             contextSize: contextSize, threadCount: threads, cachePrecision: cacheType, chatTemplate: chatTemplate,
-            usesBLAS: blas, usesLargePages: largePages)
+            usesBLAS: blas, usesLargePages: largePages, prefixStore: prefixes?.store)
     }
 
     func validate() throws {
         if let threads, !(1...256).contains(threads) { throw ValidationError("--threads must be 1 to 256.") }
+    }
+}
+
+/// Where the beginnings of prompts are kept for the next time.
+struct PrefixOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A folder that keeps what was computed of the beginnings of prompts, for the next time and for other processes.",
+            valueName: "folder"))
+    var prefixCache: String?
+
+    @Option(help: "Megabytes that the folder may take; the longest unused files go. (default: 4096)")
+    var prefixCacheSize: Int?
+
+    func validate() throws {
+        guard let prefixCacheSize else { return }
+        if prefixCache == nil { throw ValidationError("--prefix-cache-size needs --prefix-cache.") }
+        if !(1...1 << 30).contains(prefixCacheSize) {
+            throw ValidationError("--prefix-cache-size must be 1 to \(1 << 30).")
+        }
+    }
+
+    var store: PrefixStore? {
+        prefixCache.map {
+            PrefixStore(
+                directory: URL(fileURLWithPath: $0, isDirectory: true), byteLimit: (prefixCacheSize ?? 4096) << 20)
+        }
     }
 }
 

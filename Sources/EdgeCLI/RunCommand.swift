@@ -25,6 +25,8 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var window: WindowOptions
 
+    @OptionGroup var prefixes: PrefixOptions
+
     @OptionGroup(title: "Sampling") var sampler: SamplerOptions
 
     @Flag(help: "Write the prompt with the model's chat template, as the first turn of a conversation.")
@@ -59,7 +61,7 @@ struct RunCommand: AsyncParsableCommand {
         let loading = ContinuousClock.now
         let model = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: self.model.model),
-            options: self.model.loadOptions(contextSize: contextSize))
+            options: self.model.loadOptions(contextSize: contextSize, prefixes: prefixes))
         let adapters = try await self.adapters.load(for: model)
         let loadSeconds = Terminal.seconds(since: loading)
         let tokens =

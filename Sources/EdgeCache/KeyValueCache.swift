@@ -81,9 +81,12 @@ package final class KeyValueCache {
 
     // MARK: Saving
 
-    /// By group (the layers that keep all positions, then those of each window): the runs of 32 positions that the next tokens
-    /// need.
-    package var storedRuns: [Range<Int>] { pool.withState { $0.storedRuns(id) } }
+    /// By group (the layers that keep all positions, then those of each window): the runs of 32 positions that tokens after so many
+    /// positions need.
+    package func storedRuns(for count: Int) -> [Range<Int>] { pool.withState { $0.storedRuns(count) } }
+
+    /// Whether the sequence holds all that tokens after its first `count` positions need.
+    package func holds(_ count: Int) -> Bool { pool.withState { $0.holds(id, count) } }
 
     /// What a group's block holds of a run of 32 positions; the sequence must be active, and the run be stored.
     package func withSpan<R, E: Error>(group: Int, run: Int, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
@@ -93,30 +96,18 @@ package final class KeyValueCache {
     /// Bytes that `withSpan` gives, by group.
     package var runByteCounts: [Int] { pool.blocks.map { $0.shape.usedByteCount ?? 0 } }
 
-    /// Adds the next run of 32 positions, or the last one with fewer, from what was saved.
+    /// Makes room for a text whose blocks were saved, in a sequence that is empty: `fill` brings what those of `storedRuns(for:)` hold,
+    /// and then `append` says that it is there. Until then nobody else sees any of it.
     ///
-    /// - Parameters:
-    ///   - contents: by group what the block holds; nil where no later token looks so far back.
-    ///   - check: by group, says whether what is in memory now is what was saved.
-    /// - Returns: what `check` said; the run is not added where that is false.
-    /// - Throws: `CacheError.exhausted`.
-    package func restore(
-        _ tokens: ArraySlice<Int32>, contents: [ByteView?], check: (Int, RawSpan) -> Bool
-    ) throws(CacheError) -> Bool {
-        precondition(count % KeyValueLayer.blockLength == 0 && tokens.count <= KeyValueLayer.blockLength)
-        precondition(contents.count == pool.blocks.count && contents[0] != nil && tokens.count <= capacity - count)
-        try pool.withState { (state) throws(CacheError) in
-            try state.reserveRestored(id, tokens.count, isStored: contents.dropFirst().map { $0 != nil })
-        }
-        let run = count / KeyValueLayer.blockLength
-        for (group, bytes) in contents.enumerated() {
-            guard let bytes else { continue }
-            let block = tables[group][run]
-            pool.blocks[group].fill(block: block, from: bytes)
-            guard pool.blocks[group].withSpan(block: block, { check(group, $0) }) else { return false }
-        }
-        append(tokens)
-        return true
+    /// - Throws: `CacheError.exhausted`; the sequence is empty then.
+    package func reserveSaved(_ positions: Int) throws(CacheError) {
+        precondition(count == 0 && positions <= capacity, "saved for another cache")
+        try pool.withState { (state) throws(CacheError) in try state.reserveSaved(id, positions) }
+    }
+
+    /// Fills a block that `reserveSaved` made room for. Several threads may fill different ones.
+    package func fill(group: Int, run: Int, from bytes: ByteView) {
+        pool.blocks[group].fill(block: tables[group][run], from: bytes)
     }
 
     /// The tokens of all positions.

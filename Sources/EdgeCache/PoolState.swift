@@ -113,28 +113,36 @@ struct PoolState: Sendable {
         sequences[id].reserved = count + positions
     }
 
-    /// A node for a run of positions whose contents were saved, some without blocks in groups whose window has passed it.
-    mutating func reserveRestored(_ id: Int, _ positions: Int, isStored: [Bool]) throws(CacheError) {
-        let count = sequences[id].count
-        cutPath(id, to: Self.nodeCount(count))
-        let parent = sequences[id].path.last ?? Int32(-1 - sequences[id].root)
-        guard let node = make(id, under: parent) else {
-            throw .exhausted(needed: 1, capacity: tree.capacity)
+    /// Nodes for positions whose contents were saved, without blocks in groups whose window has passed them.
+    mutating func reserveSaved(_ id: Int, _ positions: Int) throws(CacheError) {
+        let runs = storedRuns(positions)
+        cutPath(id, to: 0)
+        for index in 0..<Self.nodeCount(positions) {
+            guard let node = make(id, under: sequences[id].path.last ?? Int32(-1 - sequences[id].root)) else {
+                let error = exhausted(id, needed: Self.nodeCount(positions))
+                cut(id, to: 0)
+                throw error
+            }
+            sequences[id].path.append(node)
+            for group in tree.groups.indices where index < runs[group + 1].lowerBound {
+                tree.discardBlock(group, of: node)
+                sequences[id].heldFrom[group] = index + 1
+            }
+            enter(id, index)
         }
-        sequences[id].path.append(node)
-        for group in tree.groups.indices where !isStored[group] {
-            tree.discardBlock(group, of: node)
-            sequences[id].heldFrom[group] = sequences[id].path.count
-        }
-        enter(id, sequences[id].path.count - 1)
-        sequences[id].reserved = count + positions
+        sequences[id].reserved = positions
     }
 
-    /// By group, the indices of the path whose blocks the next tokens need.
-    func storedRuns(_ id: Int) -> [Range<Int>] {
-        let (count, nodes) = (sequences[id].count, Self.nodeCount(sequences[id].count))
-        return [0..<nodes]
-            + tree.groups.map { PrefixTree.firstSeen(window: $0.window, from: count)..<nodes }
+    /// By group, the indices of a path whose blocks tokens after so many positions need.
+    func storedRuns(_ count: Int) -> [Range<Int>] {
+        let nodes = Self.nodeCount(count)
+        return [0..<nodes] + tree.groups.map { PrefixTree.firstSeen(window: $0.window, from: count)..<nodes }
+    }
+
+    /// Whether those blocks are a sequence's own to look into.
+    func holds(_ id: Int, _ count: Int) -> Bool {
+        count <= sequences[id].count
+            && zip(storedRuns(count).dropFirst(), sequences[id].heldFrom).allSatisfy { $0.lowerBound >= $1 }
     }
 
     private func exhausted(_ id: Int, needed: Int) -> CacheError {

@@ -4,6 +4,7 @@ package import EdgeModel
 internal import EdgePlatform
 internal import EdgeSampling
 package import EdgeTokenizer
+internal import Synchronization
 
 /// Runs generations for one loaded model, one step at a time, on a thread of its own.
 ///
@@ -18,14 +19,26 @@ package actor Engine {
     package nonisolated let threadCount: Int
     /// Whether all products are computed by this library's kernels, whose bits are the same everywhere.
     nonisolated let usesOwnArithmetic: Bool
+    /// What tells the model's files from those of others; read once, as it lies all over them.
+    private let knownFingerprint = Mutex<UInt64?>(nil)
+    /// Where the beginnings of prompts are kept beyond the life of the process.
+    nonisolated let prefixes: SavedPrefixes?
     private let pass: ForwardPass
     private nonisolated let pool: CachePool
     private var constraints = ConstraintMemory()
     /// The contexts being worked on, in the order in which they began.
     private var busy: [ObjectIdentifier] = []
-    private var steps = StepQueue()
+    private var steps: StepQueue
 
     nonisolated var cacheGeometry: CacheGeometry { pool.geometry }
+
+    nonisolated var fingerprint: UInt64 {
+        knownFingerprint.withLock { known in
+            let fingerprint = known ?? model.fingerprint
+            known = fingerprint
+            return fingerprint
+        }
+    }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
@@ -37,7 +50,7 @@ package actor Engine {
     package init(
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
         batchCapacity: Int = 512, cacheLimit: Int? = nil, floatKernels: Kernels = .chosen,
-        usesOwnArithmetic: Bool = true
+        usesOwnArithmetic: Bool = true, prefixes: SavedPrefixes? = nil
     ) throws(ModelError) {
         do throws(PlatformError) {
             executor = try ThreadExecutor()
@@ -50,8 +63,10 @@ package actor Engine {
         pass = try ForwardPass(
             model, threadCount: threadCount, batchCapacity: Self.batchCapacity(batchCapacity, contextSize: contextSize),
             logitsCapacity: Self.logitsCapacity, floatKernels: floatKernels)
+        steps = StepQueue(batchCapacity: pass.batchCapacity)
         self.threadCount = pass.threadCount
         self.usesOwnArithmetic = usesOwnArithmetic
+        self.prefixes = prefixes
         pool = try Self.makePool(
             model.cacheGeometry(capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision),
             limit: cacheLimit)
@@ -146,8 +161,21 @@ package actor Engine {
         statistics.promptTokenCount = request.prompt.count
         let (seen, dropped) = slide(request.prompt, dropped: 0, request.window)
         statistics.droppedPromptTokenCount = dropped
-        statistics.cachedTokenCount = context.reusePrefix(of: seen)
-        statistics.cachedTokenCount = try await prefill(seen[statistics.cachedTokenCount...], of: seen, context)
+        let beginning = try await beginWithSaved(seen, context)
+        if beginning.isWorthSaving {
+            // But for the last token, which a request with the same prompt runs again; and before it runs, as others may pass
+            // meanwhile and its logits do not outlast that.
+            let start = Array(seen.dropLast())
+            try await prefill(start[beginning.held...], of: start, context)
+            try? await saveBeginning(start[...], of: context)
+        }
+        let held = context.reusePrefix(of: seen)
+        let prompted = try await prefill(seen[held...], of: seen, context, choosesNext: true)
+        // The row of the logits to choose from, where the last pass was a common one: then the context is counted as choosing already.
+        var commonRow = prompted.row
+        if commonRow == nil { steps.begin() }
+        defer { endChoosing() }
+        statistics.cachedTokenCount = beginning.isWorthSaving ? beginning.held : prompted.spared
         statistics.prefillSeconds = Clock.seconds(from: start)
         let limit = min(
             request.maximumTokens ?? (request.window == nil ? .max : contextSize),
@@ -168,10 +196,6 @@ package actor Engine {
         var waiting: [Int32] = []
         var drafts = DraftRun(
             isOn: request.speculates && pass.batchCapacity > PromptLookup.limit)
-        // The row of the logits to choose from, where the last pass was a common one.
-        var commonRow: Int?
-        steps.begin()
-        defer { endChoosing() }
         generation: while answer.statistics.generatedTokenCount < limit {
             try Task.checkCancellation()
             if follower?.mustEnd == true {
@@ -199,20 +223,16 @@ package actor Engine {
                 }
                 commonRow = nil
                 if isSliding {
-                    endChoosing()
-                    defer { steps.begin() }
                     let (seen, dropped) = slide(
                         context.ledger + waiting,
                         dropped: answer.statistics.droppedPromptTokenCount + answer.statistics.droppedTokenCount,
                         request.window)
                     answer.statistics.droppedTokenCount += dropped
-                    try await prefill(seen[context.reusePrefix(of: seen)...], of: seen, context)
+                    commonRow = try await runBetween(seen[context.reusePrefix(of: seen)...], of: seen, context)
                 } else if waiting.count > 1 {
-                    endChoosing()
-                    defer { steps.begin() }
-                    try await prefill(waiting[...], context)
+                    commonRow = try await runBetween(waiting[...], of: context.ledger + waiting, context)
                 } else if !steps.isAlone {
-                    commonRow = await runTogether(waiting[0], context)
+                    commonRow = await wait([waiting[0]], context)?.row
                 } else {
                     // The draft may not reach beyond the limit, where its tokens would run for nothing, nor to where a window slides.
                     let room = min(
@@ -294,6 +314,14 @@ package actor Engine {
     /// - Throws: `EngineError`, `CancellationError`.
     package func prefill(_ prompt: [Int32], in context: GenerationContext) async throws {
         guard !context.isBusy else { throw EngineError.contextBusy }
+        begin(context)
+        defer { end(context) }
+        if try await fill(prompt, context) { try? await saveBeginning(prompt[...], of: context) }
+    }
+
+    /// Computes what a context lacks of a text; returns whether that is worth a file.
+    @discardableResult
+    func fill(_ prompt: [Int32], _ context: GenerationContext) async throws -> Bool {
         guard prompt.count < contextSize else {
             throw EngineError.contextSizeExceeded(contextSize: contextSize, tokenCount: prompt.count)
         }
@@ -301,34 +329,62 @@ package actor Engine {
             throw EngineError.invalidToken(bad)
         }
         guard !prompt.isEmpty, context.cache.count < prompt.count || !context.ledger.starts(with: prompt) else {
-            return
+            return false
         }
-        begin(context)
-        defer { end(context) }
-        let kept = context.reusePrefix(of: prompt)
-        _ = try await prefill(prompt[kept...], of: prompt, context)
+        let beginning = try await beginWithSaved(prompt, context)
+        try await prefill(prompt[beginning.held...], of: prompt, context)
+        return beginning.isWorthSaving
     }
 
-    /// Runs the rest of a text in pieces, between which requests of other contexts may pass; the cut changes no bit.
+    /// Runs tokens of a context that is choosing, as a part of a prompt is; it is choosing again then.
+    ///
+    /// - Returns: the row of the logits of the last, where that ran in a common pass.
+    private func runBetween(
+        _ part: ArraySlice<Int32>, of whole: [Int32], _ context: GenerationContext
+    ) async throws -> Int? {
+        endChoosing()
+        do {
+            let row = try await prefill(part, of: whole, context, choosesNext: true).row
+            if row == nil { steps.begin() }
+            return row
+        } catch {
+            steps.begin()
+            throw error
+        }
+    }
+
+    /// Runs the rest of a text in pieces: while others generate, in their common passes, and else by itself. The cut changes no bit.
     ///
     /// Few tokens cost each of them several times what many do, as all weights are read for a piece. So pieces are short only while
-    /// others wait. Whoever comes then waits for one long piece, and a cancelled request for none.
+    /// others wait. Whoever comes then waits for one long piece, and a cancelled request for none, or for one common pass.
     ///
-    /// - Parameter whole: the text from the context's beginning on: what another context computes of it meanwhile is taken over.
-    /// - Returns: tokens of the text that had not to be run.
+    /// - Parameters:
+    ///   - whole: the text from the context's beginning on: what another context computes of it meanwhile is taken over.
+    ///   - choosesNext: whether a token is chosen from the logits of the last.
+    /// - Returns: tokens of the text that had not to be run, and, where the last ones ran in a common pass and a token is chosen next, the
+    ///   row of their logits; the context is choosing then.
     @discardableResult
     private func prefill(
-        _ part: ArraySlice<Int32>, of whole: [Int32]? = nil, _ context: GenerationContext
-    ) async throws -> Int {
+        _ part: ArraySlice<Int32>, of whole: [Int32], _ context: GenerationContext, choosesNext: Bool = false
+    ) async throws -> (spared: Int, row: Int?) {
         var rest = part
-        var spared = (whole?.count ?? part.count) - part.count
+        var spared = whole.count - part.count
         var tokensPerSecond = 0.0
         while !rest.isEmpty {
             try Task.checkCancellation()
-            if let whole {
-                let held = context.reusePrefix(of: whole)
-                spared = max(0, spared + held - (whole.count - rest.count))
-                rest = whole[held...]
+            let held = context.reusePrefix(of: whole)
+            spared = max(0, spared + held - (whole.count - rest.count))
+            rest = whole[held...]
+            if steps.isShared {
+                let piece = Array(rest.prefix(steps.promptBudget))
+                let isLast = piece.count == rest.count
+                try await makeRoom(for: piece.count, context)
+                let outcome = await wait(
+                    piece, of: whole, context, wantsLogits: isLast && choosesNext)
+                guard let outcome else { continue }
+                rest = rest.dropFirst(piece.count)
+                if isLast { return (spared, choosesNext ? outcome.row : nil) }
+                continue
             }
             let isAlone = !executor.hasWaitingJobs
             let wanted = tokensPerSecond * (isAlone ? 0.5 : 0.08)
@@ -343,14 +399,21 @@ package actor Engine {
             tokensPerSecond = Double(batch.count) / max(1e-6, Clock.seconds(from: start))
             if !rest.isEmpty { await letOthersPass() }
         }
-        return spared
+        return (spared, nil)
     }
 
-    /// Runs a context's next token with those of the others that generate, when all of them have chosen theirs; returns the row of
-    /// the logits that are its own. They stand until the context runs its next token.
-    private func runTogether(_ token: Int32, _ context: GenerationContext) async -> Int {
+    /// Runs a context's next token, or a piece of a prompt, with those of the others that generate, when all of them have chosen theirs.
+    ///
+    /// - Returns: the row of the logits that are its own, which stand until the context runs its next token; nil for a piece that has
+    ///   not run, as another context has computed some of it meanwhile or there is no room for it any more.
+    private func wait(
+        _ tokens: [Int32], of prompt: [Int32]? = nil, _ context: GenerationContext, wantsLogits: Bool = true
+    ) async -> StepQueue.Outcome? {
         await withCheckedContinuation { continuation in
-            steps.wait(.init(token: token, context: context, continuation: continuation))
+            steps.wait(
+                .init(
+                    tokens: tokens, context: context, prompt: prompt, wantsLogits: wantsLogits,
+                    finish: { continuation.resume(returning: $0) }))
             runWaiting()
         }
     }
@@ -363,15 +426,40 @@ package actor Engine {
 
     /// Runs the steps that wait, when nobody is choosing who could join them or whose logits they would overwrite.
     private func runWaiting() {
-        guard steps.isReady else { return }
-        let taken = steps.take()
-        guard let first = taken.first else { return }
-        pass.run(
-            taken.map(\.token), of: taken.map(\.context.cache), firstRow: Self.draftRows,
-            adapters: first.context.adapters)
-        for (index, step) in taken.enumerated() {
-            step.context.ledger.append(step.token)
-            step.continuation.resume(returning: Self.draftRows + index)
+        while steps.isReady {
+            let taken = steps.take().filter { step in
+                let isRunnable = isRunnable(step)
+                if !isRunnable { step.finish(nil) }
+                return isRunnable
+            }
+            guard let first = taken.first else { continue }
+            let start = Clock.nanoseconds
+            pass.run(
+                taken.map { .init($0.tokens[...], of: $0.context.cache, wantsLogits: $0.wantsLogits) },
+                firstRow: Self.draftRows, adapters: first.context.adapters)
+            steps.note(
+                promptTokens: taken.reduce(0) { $0 + ($1.prompt == nil ? 0 : $1.tokens.count) },
+                seconds: Clock.seconds(from: start))
+            var row = Self.draftRows
+            for step in taken {
+                step.context.ledger.append(contentsOf: step.tokens)
+                steps.ran(step)
+                step.finish(.init(row: row))
+                row += step.wantsLogits ? 1 : 0
+            }
+        }
+    }
+
+    /// Whether a piece of a prompt is still what its context lacks, with room for it; a chosen token always is.
+    private func isRunnable(_ step: StepQueue.Step) -> Bool {
+        guard let prompt = step.prompt else { return true }
+        let count = step.context.ledger.count
+        guard step.context.reusePrefix(of: prompt) == count else { return false }
+        do throws(CacheError) {
+            try step.context.cache.reserve(step.tokens.count)
+            return true
+        } catch {
+            return false
         }
     }
 
@@ -481,10 +569,12 @@ package actor Engine {
             let held = context.cache.adopt(context.ledger[...])
             let rest = context.ledger[held...].prefix(min(64, pass.batchCapacity))
             guard !rest.isEmpty else { break }
-            // Not before all of it has room: else two would take turns at losing it.
+            // Not before all of it has room: else two would take turns at losing it. The first does not wait for that: what others hold
+            // while they rest is its own when it needs it.
             let others = pool.blockCounts.used - held / KeyValueLayer.blockLength
             let needed = (context.ledger.count + KeyValueLayer.blockLength) / KeyValueLayer.blockLength + 1
-            guard busy.count == 1 || others + needed <= pool.capacity else { return false }
+            let isFirst = busy.first == ObjectIdentifier(context)
+            guard isFirst || others + needed <= pool.capacity else { return false }
             do throws(CacheError) {
                 try context.cache.reserve(rest.count)
             } catch {

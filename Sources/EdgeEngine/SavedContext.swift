@@ -2,6 +2,7 @@ internal import EdgeCache
 internal import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
+internal import Synchronization
 
 /// Why a saved state cannot be written, or cannot be used.
 package struct SavedContextError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -74,6 +75,9 @@ struct SavedContextLayout {
         runs.enumerated().flatMap { group, runs in runs.map { (group, $0) } }
     }
 
+    /// Bytes of the blocks and their checksums.
+    var contentByteCount: Int { zip(runs, runByteCounts).reduce(8) { $0 + $1.0.count * ($1.1 + 8) } }
+
     // MARK: Writing
 
     /// The prelude and the description, padded to where the blocks begin.
@@ -93,14 +97,13 @@ struct SavedContextLayout {
         description.bytes += info
         let end = Self.preludeByteCount + description.bytes.count
         let start = (end + Self.alignment - 1) / Self.alignment * Self.alignment
-        let contents = zip(runs, runByteCounts).reduce(0) { $0 + $1.0.count * $1.1 }
         var prelude = LittleEndian()
         prelude.bytes = Self.magic
         prelude.add(Self.version)
         prelude.add(UInt32(0))
         prelude.add(UInt64(description.bytes.count))
         prelude.add(UInt64(start))
-        prelude.add(UInt64(start + contents + 8 * (blocks.count + 1)))
+        prelude.add(UInt64(start + contentByteCount))
         prelude.add(Checksum.of(description.bytes))
         prelude.add(UInt64(0))
         prelude.add(Checksum.of(prelude.bytes))
@@ -109,13 +112,17 @@ struct SavedContextLayout {
 
     // MARK: Reading
 
-    /// Where the parts of a file lie whose head is whole.
-    struct Places {
-        var blocks: [(group: Int, run: Int, bytes: ByteView, offset: Int, checksum: UInt64)]
+    /// Where a block lies in the file, and what it has to be.
+    struct Place {
+        var group: Int
+        var run: Int
+        var bytes: ByteView
+        var offset: Int
+        var checksum: UInt64
     }
 
     /// Reads all but the blocks' own contents.
-    static func read(_ file: ByteView) throws(SavedContextError) -> (layout: SavedContextLayout, places: Places) {
+    static func read(_ file: ByteView) throws(SavedContextError) -> (layout: SavedContextLayout, blocks: [Place]) {
         let common = (0..<min(file.count, magic.count)).allSatisfy { file[$0] == magic[$0] }
         guard common, file.count > 0 else {
             throw SavedContextError(.notSavedState, "the file is no saved state", byteOffset: 0)
@@ -161,7 +168,8 @@ struct SavedContextLayout {
         else {
             throw SavedContextError(.damaged, "the checksums of the blocks are damaged", byteOffset: file.count - 8)
         }
-        var places = Places(blocks: [])
+        var places: [Place] = []
+        places.reserveCapacity(order.count)
         var offset = start
         for (index, (group, run)) in order.enumerated() {
             let count = layout.runByteCounts[group]
@@ -169,8 +177,10 @@ struct SavedContextLayout {
             else {
                 throw SavedContextError(.damaged, "the blocks do not fit the file", byteOffset: offset)
             }
-            places.blocks.append(
-                (group, run, view, offset, UInt64(littleEndian: table.load(at: index * 8) ?? 0)))
+            places.append(
+                Place(
+                    group: group, run: run, bytes: view, offset: offset,
+                    checksum: UInt64(littleEndian: table.load(at: index * 8) ?? 0)))
             offset += count
         }
         guard offset == file.count - 8 - table.count else {
@@ -223,6 +233,50 @@ struct SavedContextLayout {
     }
 }
 
+/// Brings the blocks of a file into a cache, several threads at once, and checks each where it lies in memory then.
+///
+/// `@unchecked Sendable`: each block is one thread's, and the finding is behind a lock.
+private final class BlockLoading: TeamJob, @unchecked Sendable {
+    private let cache: KeyValueCache
+    private let blocks: [SavedContextLayout.Place]
+    /// The first place in the file that is damaged.
+    private let damaged = Mutex<Int?>(nil)
+    private let isCancelled = Atomic<Bool>(false)
+
+    /// More threads do not bring memory sooner.
+    private static let threadLimit = 8
+
+    init(_ cache: KeyValueCache, _ blocks: [SavedContextLayout.Place]) {
+        self.cache = cache
+        self.blocks = blocks
+    }
+
+    /// Returns the place of the first damage, nil where there is none.
+    ///
+    /// - Throws: `CancellationError`; `PlatformError` when the system refuses a thread.
+    func run(threadCount: Int) throws -> Int? {
+        try ThreadTeam(threadCount: max(1, min(threadCount, Self.threadLimit, blocks.count))).run(self)
+        try Task.checkCancellation()
+        return damaged.withLock { $0 }
+    }
+
+    func run(_ worker: TeamWorker) {
+        while true {
+            let index = worker.nextTicket()
+            // What lies before a damage is looked at, so that the first one is named whoever finds another.
+            guard index < blocks.count, damaged.withLock({ $0 == nil }), !isCancelled.load(ordering: .relaxed) else {
+                return
+            }
+            // The other threads know of no task.
+            if worker.index == 0, Task.isCancelled { isCancelled.store(true, ordering: .relaxed) }
+            let block = blocks[index]
+            cache.fill(group: block.group, run: block.run, from: block.bytes)
+            let isWhole = cache.withSpan(group: block.group, run: block.run) { Checksum.of($0) == block.checksum }
+            if !isWhole { damaged.withLock { $0 = min($0 ?? .max, block.offset) } }
+        }
+    }
+}
+
 /// Bytes being put together.
 struct LittleEndian {
     var bytes: [UInt8] = []
@@ -236,9 +290,71 @@ struct LittleEndian {
     }
 }
 
+extension SavedContextLayout {
+    /// Writes a file that replaces an older one in one step when it is whole.
+    ///
+    /// - Parameters:
+    ///   - cache: what holds the blocks, active meanwhile.
+    ///   - isDurable: whether to wait for the disk.
+    /// - Throws: `SavedContextError.unwritable`.
+    func write(_ cache: KeyValueCache, to path: String, isDurable: Bool) throws(SavedContextError) {
+        do throws(PlatformError) {
+            let file = try AtomicFile(path: path)
+            try file.write(head())
+            var sums = LittleEndian()
+            for (group, run) in blocks {
+                try cache.withSpan(group: group, run: run) { (span) throws(PlatformError) in
+                    sums.add(Checksum.of(span))
+                    try file.write(span)
+                }
+            }
+            try file.write(sums.bytes)
+            var last = LittleEndian()
+            last.add(Checksum.of(sums.bytes))
+            try file.write(last.bytes)
+            try file.commit(isDurable: isDurable)
+        } catch {
+            throw SavedContextError(.unwritable, "the state cannot be saved: \(error)")
+        }
+    }
+
+    /// Maps a file and reads all but the blocks' own contents.
+    static func read(path: String) throws(SavedContextError) -> (layout: SavedContextLayout, blocks: [Place]) {
+        let bytes: ByteView
+        do throws(PlatformError) {
+            bytes = try MappedFile(path: path).bytes
+        } catch {
+            throw SavedContextError(.unreadable, "the state cannot be read: \(error)")
+        }
+        return try read(bytes)
+    }
+
+    /// Brings the first tokens into an empty cache, which stays empty where that fails.
+    ///
+    /// - Parameter blocks: as `read` gave them.
+    /// - Throws: `SavedContextError.damaged`; `CacheError`; `PlatformError` when the system refuses a thread; `CancellationError`.
+    func load(_ count: Int, _ blocks: [Place], into cache: KeyValueCache, threadCount: Int) throws {
+        let wanted = cache.storedRuns(for: count)
+        guard count <= tokens.count, runs.count == wanted.count, runByteCounts == cache.runByteCounts,
+            zip(runs, wanted).allSatisfy({ $0.lowerBound <= $1.lowerBound && $0.upperBound >= $1.upperBound })
+        else { throw SavedContextError(.damaged, "the state lacks what a window looks back to") }
+        try cache.reserveSaved(count)
+        do {
+            let loading = BlockLoading(cache, blocks.filter { wanted[$0.group].contains($0.run) })
+            if let damaged = try loading.run(threadCount: threadCount) {
+                throw SavedContextError(.damaged, "keys and values of the state are damaged", byteOffset: damaged)
+            }
+        } catch {
+            cache.removeAll()
+            throw error
+        }
+        cache.append(tokens[..<count])
+    }
+}
+
 extension Engine {
     /// What keys and values of this engine depend on besides tokens.
-    private nonisolated func origin(_ adapters: [AppliedAdapter]) -> SavedContextLayout.Origin {
+    nonisolated func origin(_ adapters: [AppliedAdapter]) -> SavedContextLayout.Origin {
         var settings = LittleEndian()
         settings.add(UInt64(KeyValueLayer.blockLength))
         settings.bytes += Array(cacheGeometry.precision.rawValue.utf8) + [0]
@@ -248,7 +364,7 @@ extension Engine {
             settings.add(applied.adapter.fingerprint)
             settings.add(applied.scale.bitPattern)
         }
-        return .init(model: model.fingerprint, settings: Checksum.of(settings.bytes))
+        return .init(model: fingerprint, settings: Checksum.of(settings.bytes))
     }
 
     /// Writes what a context holds to a file, which replaces an older one in one step when it is whole. Other contexts go on meanwhile.
@@ -261,49 +377,21 @@ extension Engine {
         defer { end(context) }
         // What rests may have been taken by others: then the state has fewer tokens, and they are computed again.
         let origin = origin(context.adapters?.adapters ?? [])
-        try await Task.detached { try Self.write(context, origin: origin, info: info, to: path) }.value
-    }
-
-    private static func write(
-        _ context: GenerationContext, origin: SavedContextLayout.Origin, info: [UInt8], to path: String
-    ) throws {
-        let cache = context.cache
-        let layout = SavedContextLayout(
-            origin: origin, tokens: cache.tokens, runs: cache.storedRuns, runByteCounts: cache.runByteCounts, info: info
-        )
-        do throws(PlatformError) {
-            let file = try AtomicFile(path: path)
-            try file.write(layout.head())
-            var sums = LittleEndian()
-            for (group, run) in layout.blocks {
-                try cache.withSpan(group: group, run: run) { (span) throws(PlatformError) in
-                    sums.add(Checksum.of(span))
-                    try file.write(span)
-                }
-            }
-            try file.write(sums.bytes)
-            var last = LittleEndian()
-            last.add(Checksum.of(sums.bytes))
-            try file.write(last.bytes)
-            try file.commit()
-        } catch {
-            throw SavedContextError(.unwritable, "the state cannot be saved: \(error)")
-        }
+        try await Task.detached {
+            let cache = context.cache
+            let tokens = cache.tokens
+            try SavedContextLayout(
+                origin: origin, tokens: tokens, runs: cache.storedRuns(for: tokens.count),
+                runByteCounts: cache.runByteCounts, info: info
+            ).write(cache, to: path, isDurable: true)
+        }.value
     }
 
     /// What a file holds besides keys and values, whole and undamaged, whatever model it is of.
     ///
     /// - Throws: `SavedContextError`.
     package static func savedInfo(at path: String) throws(SavedContextError) -> [UInt8] {
-        try SavedContextLayout.read(map(path)).layout.info
-    }
-
-    private static func map(_ path: String) throws(SavedContextError) -> ByteView {
-        do throws(PlatformError) {
-            return try MappedFile(path: path).bytes
-        } catch {
-            throw SavedContextError(.unreadable, "the state cannot be read: \(error)")
-        }
+        try SavedContextLayout.read(path: path).layout.info
     }
 
     /// A context as it was saved. The file is mapped; each block is checked where it lies in memory, after it was brought there, so that
@@ -325,18 +413,18 @@ extension Engine {
     private nonisolated func read(
         _ path: String, origin: SavedContextLayout.Origin, into context: GenerationContext
     ) throws -> [UInt8] {
-        let (layout, places) = try SavedContextLayout.read(Self.map(path))
+        let (layout, blocks) = try SavedContextLayout.read(path: path)
         guard layout.origin.model == origin.model else {
             throw SavedContextError(.otherModel, "the state was saved with another model")
         }
-        guard layout.origin.settings == origin.settings, layout.runByteCounts.count >= 1 else {
+        guard layout.origin.settings == origin.settings else {
             throw SavedContextError(
                 .otherSettings, "the state was saved with another cache precision, other adapters or other arithmetic")
         }
-        guard layout.tokens.count < contextSize else {
+        let count = layout.tokens.count
+        guard count < contextSize else {
             throw SavedContextError(
-                .contextTooSmall,
-                "the state has \(layout.tokens.count) tokens, but the context holds \(contextSize) with an answer")
+                .contextTooSmall, "the state has \(count) tokens, but the context holds \(contextSize) with an answer")
         }
         guard layout.tokens.allSatisfy({ $0 >= 0 && Int($0) < model.vocabularySize }) else {
             throw SavedContextError(.damaged, "the state has tokens that the model does not know")
@@ -346,33 +434,13 @@ extension Engine {
         guard layout.runByteCounts == cache.runByteCounts else {
             throw SavedContextError(.otherSettings, "the state was saved with a context of another size")
         }
-        var byRun: [[(bytes: ByteView, checksum: UInt64, offset: Int)?]] = Array(
-            repeating: Array(repeating: nil, count: layout.runs.count), count: layout.runs[0].upperBound)
-        guard layout.runs[0].lowerBound == 0 else { throw SavedContextError(.damaged, "the state has no beginning") }
-        for place in places.blocks { byRun[place.run][place.group] = (place.bytes, place.checksum, place.offset) }
-        let length = KeyValueLayer.blockLength
-        for (run, blocks) in byRun.enumerated() {
-            try Task.checkCancellation()
-            let tokens = layout.tokens[run * length..<min((run + 1) * length, layout.tokens.count)]
-            var damaged: Int?
-            do throws(CacheError) {
-                _ = try cache.restore(tokens, contents: blocks.map { $0?.bytes }) { group, span in
-                    guard let block = blocks[group], Checksum.of(span) == block.checksum else {
-                        damaged = blocks[group]?.offset ?? 0
-                        return false
-                    }
-                    return true
-                }
-            } catch {
-                throw EngineError.cacheExhausted(
-                    tokenCount: layout.tokens.count, capacity: cache.pool.capacity * length)
-            }
-            if let damaged {
-                throw SavedContextError(.damaged, "keys and values of the state are damaged", byteOffset: damaged)
-            }
-        }
-        guard cache.storedRuns == layout.runs else {
-            throw SavedContextError(.damaged, "the state lacks what a window looks back to")
+        do {
+            try layout.load(count, blocks, into: cache, threadCount: threadCount)
+        } catch is CacheError {
+            throw EngineError.cacheExhausted(
+                tokenCount: count, capacity: cache.pool.capacity * KeyValueLayer.blockLength)
+        } catch let error as PlatformError {
+            throw ModelError(.insufficientMemory, "the state cannot be restored: \(error)")
         }
         context.ledger = layout.tokens
         return layout.info

@@ -39,6 +39,8 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         /// limit. A model that does not fit with one full context is not loaded. Conversations share what there is: those that rest
         /// make way, and compute their beginning again when they go on.
         public var memoryLimit: Int?
+        /// Where the beginnings of prompts are kept for other sessions and processes; nil for nowhere.
+        public var prefixStore: PrefixStore?
         /// The chat template, in Jinja, that takes the place of the file's; nil for the file's own.
         public var chatTemplate: String?
 
@@ -46,7 +48,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         public init(
             contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16,
             chatTemplate: String? = nil, usesBLAS: Bool = false, usesLargePages: Bool = false, batchSize: Int = 512,
-            memoryLimit: Int? = nil
+            memoryLimit: Int? = nil, prefixStore: PrefixStore? = nil
         ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
@@ -55,6 +57,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             self.usesLargePages = usesLargePages
             self.batchSize = batchSize
             self.memoryLimit = memoryLimit
+            self.prefixStore = prefixStore
             self.chatTemplate = chatTemplate
         }
     }
@@ -143,7 +146,8 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             engine = try Engine(
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: threadCount,
                 precision: options.cachePrecision.stored, batchCapacity: options.batchSize, cacheLimit: cacheLimit,
-                floatKernels: try options.floatKernels(), usesOwnArithmetic: !options.usesBLAS)
+                floatKernels: try options.floatKernels(), usesOwnArithmetic: !options.usesBLAS,
+                prefixes: try options.prefixStore?.opened())
             chat = ChatFormatSource(
                 template: options.chatTemplate ?? file["tokenizer.chat_template"]?.text, tokenizer: tokenizer)
             // A template of the caller's own is refused at once, the file's when it is first needed: texts can be continued

@@ -221,26 +221,39 @@ package final class ForwardPass: TeamJob {
         return true
     }
 
-    /// Runs one token of each of several sequences, in one pass over the weights, and appends it to the sequence's cache.
+    /// What is run of one of several sequences in a common pass.
+    package struct Part {
+        /// The tokens that follow what the cache holds, one at least.
+        package let tokens: ArraySlice<Int32>
+        package let cache: KeyValueCache
+        /// Whether the logits of the last token are wanted.
+        package let wantsLogits: Bool
+
+        package init(_ tokens: ArraySlice<Int32>, of cache: KeyValueCache, wantsLogits: Bool = true) {
+            self.tokens = tokens
+            self.cache = cache
+            self.wantsLogits = wantsLogits
+        }
+    }
+
+    /// Runs the next tokens of several sequences, in one pass over the weights, and appends them to the sequences' caches.
     ///
     /// - Parameters:
-    ///   - tokens: the next token of each, at most `batchCapacity`.
-    ///   - caches: all different and of the same capacity; where other sequences use their pools, with room that was reserved.
-    ///   - firstRow: row i + `firstRow` of `logits` is then the i-th sequence's.
-    package func run(
-        _ tokens: [Int32], of caches: [KeyValueCache], firstRow: Int = 0, adapters: AdapterStack? = nil
-    ) {
+    ///   - parts: of caches that are all different and of the same capacity; where other sequences use their pools, with room that was
+    ///     reserved. At most `batchCapacity` tokens together.
+    ///   - firstRow: row i + `firstRow` of `logits` is then the i-th part's, of those that want any.
+    package func run(_ parts: [Part], firstRow: Int = 0, adapters: AdapterStack? = nil) {
         precondition(pooling == nil, "this pass embeds")
-        precondition(!tokens.isEmpty && tokens.count == caches.count, "\(tokens.count) tokens of \(caches.count)")
+        precondition(!parts.isEmpty, "nothing to run")
         begin()
-        for index in tokens.indices {
-            precondition(caches[index].capacity == caches[0].capacity, "contexts of different sizes")
-            add(tokens[index...index], following: caches[index])
-            logitTokens.append(index)
+        for part in parts {
+            precondition(part.cache.capacity == parts[0].cache.capacity, "contexts of different sizes")
+            add(part.tokens, following: part.cache)
+            if part.wantsLogits { logitTokens.append(tokenCount - 1) }
         }
         firstLogitsRow = firstRow
         finish(adapters)
-        for index in tokens.indices { caches[index].append(tokens[index...index]) }
+        for part in parts { part.cache.append(part.tokens) }
     }
 
     private func add(_ batch: ArraySlice<Int32>, following cache: KeyValueCache) {

@@ -62,9 +62,12 @@ package final class AtomicFile {
     }
 
     /// Brings the bytes to the disk and gives the file its name.
-    package func commit() throws(PlatformError) {
+    ///
+    /// - Parameter isDurable: whether to wait for the disk. Otherwise a power cut may leave the name with other bytes behind it, which
+    ///   only a checksum finds; the end of the process may not.
+    package func commit(isDurable: Bool = true) throws(PlatformError) {
         try flush()
-        guard fsync(descriptor) == 0 else { throw PlatformError(operation: "sync \(path)", code: errno) }
+        guard !isDurable || fsync(descriptor) == 0 else { throw PlatformError(operation: "sync \(path)", code: errno) }
         let closed = close(descriptor)
         let closeCode = errno
         descriptor = -1
@@ -73,7 +76,7 @@ package final class AtomicFile {
             unlink(temporaryPath)
             throw PlatformError(operation: "write \(path)", code: code)
         }
-        syncFolder()
+        if isDurable { syncFolder() }
     }
 
     private func flush() throws(PlatformError) {

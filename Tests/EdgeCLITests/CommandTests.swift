@@ -75,6 +75,50 @@ struct CommandTests {
         #expect(object["peakMemoryBytes"] as? Int ?? 0 > 1_000_000)
     }
 
+    @Test("--prefix-cache keeps beginnings for the next process, also when several run at once and some are killed")
+    func prefixCache() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edge-prefixes-\(UUID())")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let text = String(repeating: "The engine light is on and the car shakes. Stop and let it cool. ", count: 12)
+        func arguments(_ index: Int, _ cache: Bool = true) -> [String] {
+            ["run", "-m", model, "-p", "\(index % 3). " + text, "--temp", "0", "-n", "12", "--json"]
+                + (cache ? ["--prefix-cache", folder.path, "--prefix-cache-size", "1"] : [])
+        }
+        func report(_ data: Data) throws -> (text: String, cached: Int) {
+            let object = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+            return (try #require(object["text"] as? String), try #require(object["cachedTokens"] as? Int))
+        }
+        func run(_ arguments: [String]) throws -> (text: String, cached: Int) {
+            let (process, stdin, stdout, _) = EdgeLLMCommand.process(arguments)
+            try process.run()
+            try stdin.fileHandleForWriting.close()
+            let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            return try report(output)
+        }
+        let cold = try (0..<3).map { try run(arguments($0, false)).text }
+        // In rounds: two write and read, and one of a third is killed on its way.
+        for round in 0..<6 {
+            let running = try (0..<3).map { index in
+                let it = EdgeLLMCommand.process(arguments(round + index))
+                try it.0.run()
+                try it.input.fileHandleForWriting.close()
+                return it
+            }
+            Thread.sleep(forTimeInterval: 0.004 * Double(round))
+            kill(running[2].0.processIdentifier, SIGKILL)
+            for (index, it) in running.enumerated() {
+                let output = try it.output.fileHandleForReading.readToEnd() ?? Data()
+                it.0.waitUntilExit()
+                if index < 2 { #expect(try report(output).text == cold[(round + index) % 3]) }
+            }
+        }
+        for index in 0..<3 {
+            let last = try run(arguments(index))
+            #expect(last.text == cold[index] && last.cached > 100)
+        }
+    }
+
     @Test("Wrong usage is one line and code 64; a bad file one line and code 65")
     func codes() throws {
         let missing = NSTemporaryDirectory() + "edge-\(UUID()).gguf"
@@ -83,7 +127,10 @@ struct CommandTests {
             (["run"], 64), (["run", "-m", model, "-p", "a", "--temp", "warm"], 64),
             (["run", "-m", model, "-p", "a", "--temp", "-1"], 64),
             (["run", "-m", model, "-p", "a", "-t", "0"], 64), (["run", "-m", model, "-p", "a", "-n", "-1"], 64),
-            (["run", "-m", model, "-p", "a", "-f", "b"], 64), (["run", "-m", model, "-p", "a", "-c", "1"], 64),
+            (["run", "-m", model, "-p", "a", "-f", "b"], 64),
+            (["run", "-m", model, "-p", "a", "--prefix-cache-size", "5"], 64),
+            (["run", "-m", model, "-p", "a", "--prefix-cache", readme], 64),
+            (["run", "-m", model, "-p", "a", "-c", "1"], 64),
             (["frobnicate"], 64), (["run", "-m", missing, "-p", "a"], 65), (["run", "-m", readme, "-p", "a"], 65),
             (["inspect", readme], 65), (["tokenize", "-m", missing, "-p", "a"], 65),
             (["perplexity", "-m", model, "-f", missing], 65), (["perplexity", "-m", model, "-p", "too short"], 64),

@@ -202,6 +202,106 @@ import Testing
         #expect(engine.cacheState.contradiction == nil && engine.cacheState.used == 0)
     }
 
+    @Test(
+        "Those who generate and those with prompts have their turns, newcomers too", arguments: [1, 2, 9, 24, 64],
+        [(0, 3), (1, 1), (3, 2), (10, 4), (20, 1)])
+    func turns(batch: Int, count: (generating: Int, prompts: Int)) async throws {
+        let engine = try engine()
+        var queue = StepQueue(batchCapacity: batch)
+        var generating: [GenerationContext] = []
+        var prompts: [GenerationContext] = []
+        for _ in 0..<count.generating { generating.append(try await engine.makeContext()) }
+        for _ in 0..<count.prompts { prompts.append(try await engine.makeContext()) }
+        var random = SplitMix(seed: UInt64(batch))
+        func wait(_ context: GenerationContext, isPrompt: Bool) {
+            let isLast = isPrompt && Int.random(in: 0..<4, using: &random) == 0
+            let length = isLast ? Int.random(in: 1...queue.promptBudget, using: &random) : queue.promptBudget
+            queue.wait(
+                .init(
+                    tokens: Array(repeating: 1, count: isPrompt ? length : 1), context: context,
+                    prompt: isPrompt ? [] : nil, wantsLogits: !isPrompt || isLast, finish: { _ in }))
+        }
+        for context in generating {
+            queue.begin()
+            wait(context, isPrompt: false)
+        }
+        for context in prompts { wait(context, isPrompt: true) }
+        var lastTurn: [ObjectIdentifier: Int] = [:]
+        for pass in 0..<200 {
+            if pass == 100 {
+                prompts.append(try await engine.makeContext())
+                lastTurn[ObjectIdentifier(prompts[count.prompts])] = 99
+                wait(prompts[count.prompts], isPrompt: true)
+            }
+            #expect(queue.isReady)
+            let taken = queue.take()
+            #expect(!taken.isEmpty && taken.reduce(0) { $0 + $1.tokens.count } <= batch)
+            #expect(taken.count { $0.wantsLogits } <= StepQueue.limit)
+            for step in taken {
+                queue.ran(step)
+                // Who began the prompt begins another when it has ended, in place of choosing.
+                if step.prompt != nil, step.wantsLogits { queue.end() }
+                let id = ObjectIdentifier(step.context)
+                let passes = pass - lastTurn[id, default: -1]
+                let least = max(1, min(StepQueue.limit - 1, batch - max(1, min(32, batch - StepQueue.limit))))
+                let bound =
+                    batch == 1
+                    ? count.generating + prompts.count
+                    : step.prompt == nil ? (count.generating + least - 1) / least : prompts.count
+                #expect(passes <= bound, "pass \(pass): \(passes) of \(bound)")
+                lastTurn[id] = pass
+                wait(step.context, isPrompt: step.prompt != nil)
+            }
+        }
+        #expect(lastTurn.values.allSatisfy { $0 >= 200 - count.generating - prompts.count })
+        #expect(lastTurn.count == count.generating + count.prompts + 1 && queue.choosing == 0)
+    }
+
+    @Test(
+        "Prompts that come while others generate run in their passes, and all are what they are alone",
+        arguments: [1, 3, 9, 24, 64])
+    func prompts(batch: Int) async throws {
+        func make() throws -> Engine {
+            try Engine(
+                model: model, tokenizer: tokenizer, contextSize: 1024, threadCount: 2, precision: .f16,
+                batchCapacity: batch)
+        }
+        let words = "The engine light is on and the car shakes. Stop and let it cool. "
+        let short = String(words.prefix(40))
+        let long = String(repeating: words, count: 36)
+        let alone = try make()
+        let talk = try await answer("Check the brakes", 300, seed: 1, in: alone.makeContext(), alone)
+        let expectedShort = try await answer(short, 12, seed: 2, in: alone.makeContext(), alone)
+        alone.releaseUnusedCache()
+        let expectedLong = try await answer(long, 12, seed: 3, in: alone.makeContext(), alone)
+        let engine = try make()
+        /// Tokens of the one that talks.
+        let count = Mutex(0)
+        var sampling = SamplingParameters()
+        sampling.seed = 1
+        let request = GenerationRequest(
+            prompt: tokenizer.encode("Check the brakes", addSpecial: true, parseSpecial: false), sampling: sampling,
+            maximumTokens: 300, ignoresEnd: true)
+        async let talking = {
+            let text = Mutex("")
+            try await engine.generate(request, in: engine.makeContext()) { event in
+                if case .text(let piece) = event {
+                    text.withLock { $0 += piece }
+                    count.withLock { $0 += 1 }
+                }
+            }
+            return text.withLock { $0 }
+        }()
+        while count.withLock({ $0 }) == 0 { await Task.yield() }
+        async let slow = answer(long, 12, seed: 3, in: engine.makeContext(), engine)
+        try await Task.sleep(for: .milliseconds(2))
+        let quick = try await answer(short, 12, seed: 2, in: engine.makeContext(), engine)
+        #expect(quick == expectedShort)
+        #expect(try await slow == expectedLong)
+        #expect(try await talking == talk)
+        #expect(engine.cacheState.contradiction == nil && engine.cacheState.used == 0)
+    }
+
     @Test("A pass of several contexts gives each the bits of its own pass, for any threads and depths")
     func bits() throws {
         for precision in CachePrecision.allCases {
@@ -222,9 +322,21 @@ import Testing
                 expected.append(single.logits.copy(row: 0))
                 caches.append(shared)
             }
-            common.run([20, 21, 22, 23, 24], of: caches, firstRow: 2)
+            common.run(
+                caches.enumerated().map { .init([Int32(20 + $0)], of: $1) }, firstRow: 2)
             for index in 0..<5 {
                 #expect(common.logits.copy(row: 2 + index) == expected[index], "\(precision) \(index)")
+            }
+            // Pieces of some, one token of others, and no logits of one.
+            let parts: [[Int32]] = [[5], [6, 7, 8, 9, 10, 11, 12], (0..<23).map { 30 + $0 }, [13, 14], [15]]
+            common.run(
+                zip(parts, caches).enumerated().map { .init($1.0[...], of: $1.1, wantsLogits: $0 != 1) }, firstRow: 1)
+            for (row, index) in [0, 2, 3, 4].enumerated() {
+                let own = try model.makeCache(capacity: 128, batchCapacity: 64, precision: precision)
+                let ids: [Int32] = (0..<index * 13 + 1).map { step in Int32((step * 7 + index) % 500 + 3) }
+                single.run((ids + [Int32(20 + index)])[...], cache: own, logits: 0..<0)
+                single.run(parts[index][...], cache: own, logits: parts[index].count - 1..<parts[index].count)
+                #expect(common.logits.copy(row: 1 + row) == single.logits.copy(row: 0), "\(precision) \(index)")
             }
         }
     }

@@ -67,6 +67,47 @@ import Testing
         #expect(try await LanguageModelSession(restoring: url, model: model()).transcript.isEmpty)
     }
 
+    @Test("An answer begins with its own sampler: whatever its kind, it is the same after saving and restoring")
+    func samplers() async throws {
+        var kinds: [(String, GenerationOptions)] = [("greedy", .init(samplingMode: .greedy))]
+        func add(_ name: String, _ change: (inout LocalSamplingOptions) -> Void) {
+            var options = GenerationOptions(temperature: 1.2)
+            options.local.seed = 11
+            change(&options.local)
+            kinds.append((name, options))
+        }
+        add("the default chain") { _ in }
+        add("mirostat") { $0.mirostat = .init(tau: 4, eta: 0.3) }
+        add("penalties") {
+            ($0.repetitionPenalty, $0.frequencyPenalty, $0.presencePenalty, $0.penaltyWindow) = (1.3, 0.4, 0.3, -1)
+        }
+        add("a window of penalties") { ($0.repetitionPenalty, $0.penaltyWindow) = (1.5, 16) }
+        add("DRY") { ($0.dryMultiplier, $0.dryWindow, $0.dryBreakers) = (2, -1, []) }
+        add("XTC") { ($0.xtcProbability, $0.xtcThreshold) = (0.7, 0.05) }
+        add("locally typical") { $0.typicalP = 0.6 }
+        add("nucleus") { ($0.topK, $0.topP, $0.minP) = (0, 0.7, 0) }
+        var texts: Set<String> = []
+        for (name, sampling) in kinds {
+            var options = sampling
+            options.maximumResponseTokens = 30
+            options.local.ignoresEnd = true
+            let model = try await model()
+            let session = LanguageModelSession(model: model, instructions: "You know cars, and answer at length.")
+            // The first answer leaves whatever a sampler of this kind could keep.
+            try await session.respond(to: "The engine light is on. What should I do?", options: options)
+            let url = temporary()
+            defer { try? FileManager.default.removeItem(at: url) }
+            try await session.saveState(to: url)
+            let next = try await session.respond(to: "And the brakes?", options: options)
+            let restored = try await LanguageModelSession(restoring: url, model: self.model())
+            let answer = try await restored.respond(to: "And the brakes?", options: options)
+            #expect(answer.content == next.content, "\(name)")
+            texts.insert(next.content)
+        }
+        // The kinds choose differently, or nothing was shown.
+        #expect(texts.count >= 7)
+    }
+
     @Test("A session whose window has slid is restored with what it still holds")
     func slidingWindow() async throws {
         let model = try await model(contextSize: 128)

@@ -40,6 +40,8 @@ struct ChatCommand: AsyncParsableCommand {
 
     @OptionGroup var window: WindowOptions
 
+    @OptionGroup var prefixes: PrefixOptions
+
     @OptionGroup(title: "Sampling") var sampler: SamplerOptions
 
     func validate() throws {
@@ -50,7 +52,8 @@ struct ChatCommand: AsyncParsableCommand {
         let model = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: self.model.model),
             options: self.model.loadOptions(
-                contextSize: contextSize, chatTemplate: try chatTemplate.map { try ChatCommand.templateText($0) }))
+                contextSize: contextSize, chatTemplate: try chatTemplate.map { try ChatCommand.templateText($0) },
+                prefixes: prefixes))
         guard model.chatTemplate != nil else {
             throw Failure.Message(
                 "\(self.model.model): the model has no chat template; give one with --chat-template, or use 'edge-llm run'",

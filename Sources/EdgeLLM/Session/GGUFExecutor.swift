@@ -79,9 +79,25 @@ extension GGUFLanguageModel: LanguageModel {
 
         /// Fills the cache with what every prompt that begins like this one shares; a prompt at the end is the beginning of one.
         func prewarm(_ request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel) async {
-            guard configuration == model.executorConfiguration, let format = try? model.chat.format() else { return }
-            let tools: ToolUse?
-            do { tools = try ToolUse(request) } catch { return }
+            guard configuration == model.executorConfiguration,
+                let shared = try? sharedTokens(of: request, model: model), !shared.isEmpty,
+                let context = try? await context(of: model, request.adapters)
+            else { return }
+            try? await model.engine.prefill(shared, in: context)
+        }
+
+        /// Saves what every prompt that begins like this one shares.
+        ///
+        /// - Throws: `SavedStateError`, `LanguageModelError`.
+        func savePrefix(_ request: LanguageModelExecutorGenerationRequest, of model: GGUFLanguageModel) async throws {
+            let shared = try sharedTokens(of: request, model: model).map { Int($0) }
+            try await model.savePrefix(ofTokens: shared, adapters: request.adapters)
+        }
+
+        private func sharedTokens(
+            of request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel
+        ) throws -> [Int32] {
+            let (format, tools) = (try model.chat.format(), try ToolUse(request))
             var entries = request.transcript.entries
             var prefix = ""
             if case .prompt(let prompt)? = entries.last {
@@ -89,15 +105,12 @@ extension GGUFLanguageModel: LanguageModel {
                 entries.removeLast()
             }
             // What two prompts that go on differently have in common, every prompt with this beginning has.
-            let renderings = ["a", "1"].compactMap { rest in
-                try? format.tokens(
+            let renderings = try ["a", "1"].map { rest in
+                try format.tokens(
                     of: entries + [.prompt(.init(segments: .text(prefix + rest)))], tools: tools, answers: true,
                     now: now)
             }
-            guard renderings.count == 2 else { return }
-            let shared = zip(renderings[0], renderings[1]).prefix { $0 == $1 }.map(\.0)
-            guard !shared.isEmpty, let context = try? await context(of: model, request.adapters) else { return }
-            try? await model.engine.prefill(shared, in: context)
+            return zip(renderings[0], renderings[1]).prefix { $0 == $1 }.map(\.0)
         }
 
         /// Answers a request.

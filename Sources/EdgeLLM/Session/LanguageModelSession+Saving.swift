@@ -82,7 +82,8 @@ extension LanguageModelSession {
     /// on without computing it again.
     ///
     /// An older file is replaced in one step when the new one is whole, whatever happens meanwhile. Tools and adapters are not in
-    /// the file, nor are the numbers of a random generator: each answer begins with its own, from its seed.
+    /// the file. Nor is the state of a sampler, as none outlives an answer: each begins with its own generator, from its seed, and its own
+    /// bound of mirostat, and penalties look at the tokens of the whole prompt, which the transcript gives.
     /// - Throws: `SavedStateError`; `LanguageModelSession.Error.concurrentRequests` while an answer is being written.
     public nonisolated(nonsending) func saveState(to url: URL) async throws {
         guard let save = model.save else {

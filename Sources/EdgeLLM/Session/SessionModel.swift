@@ -10,6 +10,8 @@ struct SessionModel: Sendable {
     let releaseCache: @Sendable () -> Void
     /// Saves a conversation and what was computed of it; nil where the model keeps nothing that could be.
     let save: (@Sendable (LanguageModelSession.Conversation, _ path: String) async throws -> Void)?
+    /// Saves what requests that begin like this one share; nil where the model keeps nothing that could be.
+    let savePrefix: (@Sendable (LanguageModelExecutorGenerationRequest) async throws -> Void)?
     /// Whether a schema needs no second look at the answer.
     let isEnforcing: Bool
 
@@ -28,6 +30,7 @@ struct SessionModel: Sendable {
             tokenCount = { try executor.tokenCount(of: $0, model: model) }
             releaseCache = { executor.releaseCache(of: model) }
             save = { try await executor.save($0, of: model, to: $1) }
+            savePrefix = { try await executor.savePrefix($0, of: model) }
             isEnforcing = true
         } else {
             prewarm = { try? executor.get().prewarm(model: model, transcript: $0.transcript) }
@@ -37,6 +40,7 @@ struct SessionModel: Sendable {
             }
             releaseCache = {}
             save = nil
+            savePrefix = nil
             isEnforcing = false
         }
     }
