@@ -18,11 +18,16 @@ struct ModelOptions: ParsableArguments {
     @Flag(help: "Read the weights into large pages: slower to load, faster to generate.")
     var largePages = false
 
+    @Option(
+        help:
+            "Bytes of weights in memory at most, such as 900M or 2G; the others are read from the file for each token.")
+    var weightMemory: ByteCount?
+
     /// What the options say about loading.
     func loadOptions(contextSize: Int?, chatTemplate: String? = nil) -> GGUFLanguageModel.LoadOptions {
         GGUFLanguageModel.LoadOptions(
             contextSize: contextSize, threadCount: threads, cachePrecision: cacheType, chatTemplate: chatTemplate,
-            usesBLAS: blas, usesLargePages: largePages)
+            usesBLAS: blas, usesLargePages: largePages, weightMemory: weightMemory?.value)
     }
 
     func validate() throws {

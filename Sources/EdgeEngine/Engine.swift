@@ -212,7 +212,7 @@ package actor Engine {
                     defer { steps.begin() }
                     try await prefill(waiting[...], context)
                 } else if !steps.isAlone {
-                    commonRow = await runTogether(waiting[0], context)
+                    commonRow = try await runTogether(waiting[0], context)
                 } else {
                     // The draft may not reach beyond the limit, where its tokens would run for nothing, nor to where a window slides.
                     let room = min(
@@ -348,8 +348,10 @@ package actor Engine {
 
     /// Runs a context's next token with those of the others that generate, when all of them have chosen theirs; returns the row of
     /// the logits that are its own. They stand until the context runs its next token.
-    private func runTogether(_ token: Int32, _ context: GenerationContext) async -> Int {
-        await withCheckedContinuation { continuation in
+    ///
+    /// - Throws: `EngineError.storageFailed`.
+    private func runTogether(_ token: Int32, _ context: GenerationContext) async throws -> Int {
+        try await withCheckedThrowingContinuation { continuation in
             steps.wait(.init(token: token, context: context, continuation: continuation))
             runWaiting()
         }
@@ -366,9 +368,14 @@ package actor Engine {
         guard steps.isReady else { return }
         let taken = steps.take()
         guard let first = taken.first else { return }
-        pass.run(
+        let isWhole = pass.run(
             taken.map(\.token), of: taken.map(\.context.cache), firstRow: Self.draftRows,
             adapters: first.context.adapters)
+        guard isWhole else {
+            let reason = pass.failure?.description ?? "stopped"
+            for step in taken { step.continuation.resume(throwing: EngineError.storageFailed(reason)) }
+            return
+        }
         for (index, step) in taken.enumerated() {
             step.context.ledger.append(step.token)
             step.continuation.resume(returning: Self.draftRows + index)
@@ -379,7 +386,7 @@ package actor Engine {
     ///   - logits: which tokens of the batch to compute logits for; nil for the last.
     ///   - isStoppable: whether the cancellation of the task ends the batch, as if it had not been begun.
     /// - Returns: whether the batch has run to its end.
-    /// - Throws: `EngineError.cacheExhausted`.
+    /// - Throws: `EngineError.cacheExhausted`, `storageFailed`.
     @discardableResult
     private func run(
         _ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil,
@@ -392,8 +399,10 @@ package actor Engine {
         let isWhole = pass.run(
             slice, cache: context.cache, logits: logits ?? slice.count - 1..<slice.count,
             adapters: context.adapters, isStoppable: isStoppable)
-        if !isWhole { context.ledger.removeLast(batch.count) }
-        return isWhole
+        guard !isWhole else { return true }
+        context.ledger.removeLast(batch.count)
+        if let failure = pass.failure { throw EngineError.storageFailed(failure.description) }
+        return false
     }
 
     /// - Parameters:
@@ -492,6 +501,7 @@ package actor Engine {
                 return false
             }
             pass.run(rest, cache: context.cache, logits: 0..<0, adapters: context.adapters)
+            if let failure = pass.failure { throw EngineError.storageFailed(failure.description) }
             await letOthersPass()
             try Task.checkCancellation()
         }

@@ -7,6 +7,8 @@ internal import EdgePlatform
 package struct MemoryUse: Sendable, Hashable {
     /// What a full context brings in of the model's file.
     package var weights: Int
+    /// Bytes of weights read from the file for each token; nil where all are in memory.
+    package var streamed: Int?
     /// Keys and values of one full context, with room for a copy of what it shares.
     package var cache: Int
     /// Rows of activations for a batch.
@@ -30,9 +32,11 @@ package struct MemoryUse: Sendable, Hashable {
 
     /// What an engine with these settings takes when one context is full.
     ///
-    /// - Throws: `ModelError.insufficientMemory` when the sizes overflow.
+    /// - Parameter weightLimit: bytes of weights in memory; nil for all.
+    /// - Throws: `ModelError.insufficientMemory` when the sizes overflow, or the limit is too low.
     package init(
-        _ model: Model, contextSize: Int, batchCapacity: Int, threadCount: Int, precision: CachePrecision
+        _ model: Model, contextSize: Int, batchCapacity: Int, threadCount: Int, precision: CachePrecision,
+        weightLimit: Int? = nil
     ) throws(ModelError) {
         let batch = Engine.batchCapacity(batchCapacity, contextSize: contextSize)
         let geometry = model.cacheGeometry(capacity: contextSize, batchCapacity: batch, precision: precision)
@@ -41,22 +45,26 @@ package struct MemoryUse: Sendable, Hashable {
         }
         let counts = try ForwardPass.byteCounts(
             model, threadCount: threadCount, batchCapacity: batch, logitsCapacity: Engine.logitsCapacity)
-        weights = model.residentByteCount(tokens: contextSize)
+        if let weightLimit, let streamed = try model.streamedByteCounts(limit: weightLimit) {
+            (weights, self.streamed) = (streamed.resident, streamed.read)
+        } else {
+            weights = model.residentByteCount(tokens: contextSize)
+        }
         self.cache = cache
         activations = counts.activations
-        scratch = counts.scratch
+        scratch = counts.scratch + (streamed == nil ? 0 : max(1, threadCount) * model.embeddingWindowByteCount)
     }
 
     /// The largest context, in whole blocks, that fits with these settings otherwise; nil where not even one block does.
     package static func largestContext(
         _ model: Model, within limit: Int, atMost most: Int, batchCapacity: Int, threadCount: Int,
-        precision: CachePrecision
+        precision: CachePrecision, weightLimit: Int? = nil
     ) -> Int? {
         // Takes more the larger it is: halve the range.
         func fits(_ blocks: Int) -> Bool {
             let use = try? MemoryUse(
                 model, contextSize: blocks * KeyValueLayer.blockLength, batchCapacity: batchCapacity,
-                threadCount: threadCount, precision: precision)
+                threadCount: threadCount, precision: precision, weightLimit: weightLimit)
             return use.map { $0.total <= limit } ?? false
         }
         var (low, high) = (0, max(1, most / KeyValueLayer.blockLength) + 1)
@@ -97,6 +105,7 @@ package struct MemoryUse: Sendable, Hashable {
             let ids = (position..<position + count).map { Int32(truncatingIfNeeded: $0 &* 7919 % model.vocabularySize) }
             let wanted = rest <= Engine.logitsCapacity ? 0..<count : count - 1..<count
             pass.run(ids[...], cache: cache, logits: wanted)
+            if let failure = pass.failure { throw ModelError(.unreadable, failure.description) }
             position += count
         }
         return ProcessMemory.peakByteCount.map { Measurement(before: before, peak: $0) }

@@ -12,7 +12,7 @@ struct StepQueue {
     struct Step {
         let token: Int32
         let context: GenerationContext
-        let continuation: CheckedContinuation<Int, Never>
+        let continuation: CheckedContinuation<Int, any Error>
     }
 
     /// Contexts that are choosing.

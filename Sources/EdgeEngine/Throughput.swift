@@ -34,6 +34,8 @@ package final class Throughput {
     private let pass: ForwardPass
     private let cache: KeyValueCache
     private let adapters: AdapterStack
+    /// Of the last test: seconds in which the threads waited for what was read from a file.
+    package private(set) var waitedSeconds = 0.0
 
     /// Allocates for prompts in batches of `batchCapacity`, and a context of `contextSize`.
     ///
@@ -51,32 +53,38 @@ package final class Throughput {
     }
 
     /// The seconds that the timed tokens took, after `depth` tokens that are not timed.
-    package func seconds(_ test: Test, depth: Int) -> Double {
+    ///
+    /// - Throws: `ModelError.unreadable` when weights that are not in memory could not be read.
+    package func seconds(_ test: Test, depth: Int) throws(ModelError) -> Double {
         if cache.count > depth {
             do throws(CacheError) { try cache.truncate(to: depth) } catch { cache.removeAll() }
         }
-        prefill(depth - cache.count)
+        try prefill(depth - cache.count)
+        let waited = model.stream?.waitedSeconds ?? 0
         let start = Clock.nanoseconds
         switch test {
-        case .prompt(let count): prefill(count, wantsLogits: true)
-        case .generation(let count): for _ in 0..<count { run(1, wantsLogits: true) }
+        case .prompt(let count): try prefill(count, wantsLogits: true)
+        case .generation(let count): for _ in 0..<count { try run(1, wantsLogits: true) }
         }
-        return Clock.seconds(from: start)
+        let seconds = Clock.seconds(from: start)
+        waitedSeconds = (model.stream?.waitedSeconds ?? 0) - waited
+        return seconds
     }
 
-    private func prefill(_ count: Int, wantsLogits: Bool = false) {
+    private func prefill(_ count: Int, wantsLogits: Bool = false) throws(ModelError) {
         var left = count
         while left > 0 {
             let batch = min(left, pass.batchCapacity)
             left -= batch
-            run(batch, wantsLogits: wantsLogits && left == 0)
+            try run(batch, wantsLogits: wantsLogits && left == 0)
         }
     }
 
-    private func run(_ count: Int, wantsLogits: Bool) {
+    private func run(_ count: Int, wantsLogits: Bool) throws(ModelError) {
         let first = cache.count
         let ids = (0..<count).map { Int32(truncatingIfNeeded: (first + $0) &* 7919 % model.vocabularySize) }
         pass.run(ids[...], cache: cache, logits: wantsLogits ? count - 1..<count : 0..<0, adapters: adapters)
+        if let failure = pass.failure { throw ModelError(.unreadable, failure.description) }
     }
 
     /// Bytes of weights that one token reads.

@@ -39,6 +39,10 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         /// limit. A model that does not fit with one full context is not loaded. Conversations share what there is: those that rest
         /// make way, and compute their beginning again when they go on.
         public var memoryLimit: Int?
+        /// Bytes of the file that may be in memory; nil for all of it, mapped. A larger model generates even so, at the speed of its disk:
+        /// the weights beyond the limit are read again for each token, those of the next layer while one is computed. Two layers
+        /// must fit. Does not change a bit of any answer, and excludes ``usesLargePages``.
+        public var weightMemory: Int?
         /// The chat template, in Jinja, that takes the place of the file's; nil for the file's own.
         public var chatTemplate: String?
 
@@ -46,7 +50,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         public init(
             contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16,
             chatTemplate: String? = nil, usesBLAS: Bool = false, usesLargePages: Bool = false, batchSize: Int = 512,
-            memoryLimit: Int? = nil
+            memoryLimit: Int? = nil, weightMemory: Int? = nil
         ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
@@ -55,6 +59,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             self.usesLargePages = usesLargePages
             self.batchSize = batchSize
             self.memoryLimit = memoryLimit
+            self.weightMemory = weightMemory
             self.chatTemplate = chatTemplate
         }
     }
@@ -132,12 +137,12 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
     package init(path: String, options: LoadOptions) throws {
         do {
             let file = try GGUFFile(path: path, inLargePages: options.usesLargePages)
-            let model = try Model(file)
+            let cacheLimit = try options.memoryLimit == nil ? nil : options.cacheLimit(for: Model(file), path: path)
+            let model = try Model(file, weightLimit: options.checkedWeightMemory())
             let tokenizer = try model.makeTokenizer()
             let trained = model.hyperparameters.contextLength
             let contextSize = try options.checkedContextSize(for: model)
             let threadCount = try options.checkedThreadCount()
-            let cacheLimit = try options.cacheLimit(for: model, path: path)
             self.options = options
             grammars = GrammarCache()
             engine = try Engine(
@@ -193,6 +198,19 @@ extension GGUFLanguageModel.LoadOptions {
                 code: .invalidOptions, message: "\(threads) threads are not possible; give 1 to 256")
         }
         return threadCount
+    }
+
+    /// Bytes of weights that may be in memory.
+    func checkedWeightMemory() throws(ModelLoadingError) -> Int? {
+        guard let weightMemory else { return nil }
+        guard weightMemory > 0, !usesLargePages else {
+            throw ModelLoadingError(
+                code: .invalidOptions,
+                message: weightMemory > 0
+                    ? "large pages are for weights that are all in memory; give no limit for them"
+                    : "weights in \(weightMemory) bytes of memory are not possible")
+        }
+        return weightMemory
     }
 
     /// Bytes that the limit leaves for keys and values; nil without a limit.

@@ -53,6 +53,11 @@ package final class ForwardPass: TeamJob {
     /// Whether the cancellation of the task that runs the batch ends it, and whether it has.
     private var isStoppable = false
     private let isStopped = Atomic<Bool>(false)
+    /// The item of the weights' stream that is in use; touched by worker 0 alone.
+    private var item: Int?
+    private let stopReason = Mutex<PlatformError?>(nil)
+    /// Why the last batch did not run to its end where that is not its task's cancellation: what it needed could not be read.
+    package private(set) var failure: PlatformError?
 
     /// Some tokens of one text.
     private struct Tile {
@@ -200,7 +205,8 @@ package final class ForwardPass: TeamJob {
     ///     token `logits.lowerBound + i`.
     ///   - adapters: made by this pass; whoever changes them starts with an empty cache, as keys and values depend on them.
     ///   - isStoppable: whether the cancellation of the current task ends the batch, within one piece of one matrix.
-    /// - Returns: whether the batch has run to its end. The cache is as before, and the logits are none, where it has not.
+    /// - Returns: whether the batch has run to its end. The cache is as before, and the logits are none, where it has not: the task was
+    ///   cancelled, or `failure` says why.
     @discardableResult
     package func run(
         _ batch: ArraySlice<Int32>, cache: KeyValueCache, logits wanted: Range<Int>, adapters: AdapterStack? = nil,
@@ -212,11 +218,11 @@ package final class ForwardPass: TeamJob {
         add(batch, following: cache)
         for token in wanted { logitTokens.append(token) }
         self.isStoppable = isStoppable
-        finish(adapters)
+        let isWhole = finish(adapters)
         self.isStoppable = false
         // What a batch that was stopped has stored behind the valid positions is nothing; a ring has room for it beside what the
         // next token sees.
-        guard !isStopped.exchange(false, ordering: .relaxed) else { return false }
+        guard isWhole else { return false }
         cache.append(batch)
         return true
     }
@@ -227,9 +233,11 @@ package final class ForwardPass: TeamJob {
     ///   - tokens: the next token of each, at most `batchCapacity`.
     ///   - caches: all different and of the same capacity; where other sequences use their pools, with room that was reserved.
     ///   - firstRow: row i + `firstRow` of `logits` is then the i-th sequence's.
+    /// - Returns: whether the pass has run to its end; `failure` says why where it has not, and the caches are as before.
+    @discardableResult
     package func run(
         _ tokens: [Int32], of caches: [KeyValueCache], firstRow: Int = 0, adapters: AdapterStack? = nil
-    ) {
+    ) -> Bool {
         precondition(pooling == nil, "this pass embeds")
         precondition(!tokens.isEmpty && tokens.count == caches.count, "\(tokens.count) tokens of \(caches.count)")
         begin()
@@ -239,8 +247,9 @@ package final class ForwardPass: TeamJob {
             logitTokens.append(index)
         }
         firstLogitsRow = firstRow
-        finish(adapters)
+        guard finish(adapters) else { return false }
         for index in tokens.indices { caches[index].append(tokens[index...index]) }
+        return true
     }
 
     private func add(_ batch: ArraySlice<Int32>, following cache: KeyValueCache) {
@@ -257,12 +266,13 @@ package final class ForwardPass: TeamJob {
         add(batch, position: count, slot: count, first: 0)
     }
 
-    private func finish(_ adapters: AdapterStack?) {
+    private func finish(_ adapters: AdapterStack?) -> Bool {
         precondition(
             firstLogitsRow >= 0 && logitTokens.count <= logitsCapacity - firstLogitsRow,
             "more logits asked for than there is room")
-        start(adapters)
+        let isWhole = start(adapters)
         caches.removeAll(keepingCapacity: true)
+        return isWhole
     }
 
     /// Logits of the last run: row i for token `wanted.lowerBound + i`.
@@ -271,7 +281,9 @@ package final class ForwardPass: TeamJob {
     /// Runs texts of any lengths side by side, without padding.
     ///
     /// - Parameter batch: texts of one token at least, `batchCapacity` tokens together at most, ids below the vocabulary size.
-    package func run(texts batch: ArraySlice<[Int32]>, adapters: AdapterStack? = nil) {
+    /// - Returns: whether the batch has run to its end; `failure` says why where it has not.
+    @discardableResult
+    package func run(texts batch: ArraySlice<[Int32]>, adapters: AdapterStack? = nil) -> Bool {
         precondition(pooling != nil, "this pass computes logits")
         begin()
         var slot = 0
@@ -281,22 +293,56 @@ package final class ForwardPass: TeamJob {
             slot += (text.count + KeyValueLayer.blockLength - 1) / KeyValueLayer.blockLength * KeyValueLayer.blockLength
         }
         contextSize = batchCapacity
-        start(adapters)
+        return start(adapters)
     }
 
     /// Vectors of the last texts: row i for text i, or without pooling for token i of all.
     package var embeddings: Rows { space.final }
 
-    private func start(_ adapters: AdapterStack?) {
+    private func start(_ adapters: AdapterStack?) -> Bool {
         let rows = max(rowCount(tokenCount), firstLogitsRow + logitTokens.count)
         precondition(adapters?.fits(model, rowCount: rows) ?? true, "adapters made for another pass")
         self.adapters = adapters.flatMap { $0.isEmpty ? nil : $0 }
+        model.stream?.begin(wantsOutput: !logitTokens.isEmpty)
         team.run(self)
+        let isWhole = !isStopped.exchange(false, ordering: .relaxed)
+        leave()
+        model.stream?.end(isWhole: isWhole)
+        if !isWhole { failure = stopReason.withLock { $0 } }
         self.adapters = nil
+        return isWhole
+    }
+
+    /// Ends the batch, as what it needs cannot be read.
+    private func stop(_ error: PlatformError) {
+        stopReason.withLock { $0 = $0 ?? error }
+        isStopped.store(true, ordering: .relaxed)
+    }
+
+    // MARK: Weights that are not all in memory
+
+    /// Waits for a unit of weights, by worker 0; no thread reads the one before any more. A barrier must come before the unit is read.
+    private func enter(_ item: Int?, _ worker: TeamWorker) {
+        guard worker.index == 0, let stream = model.stream else { return }
+        leave()
+        guard let item, !isEnding(worker) else { return }
+        do throws(PlatformError) {
+            try stream.acquire(item)
+            self.item = item
+        } catch {
+            stop(error)
+        }
+    }
+
+    private func leave() {
+        if let item { model.stream?.release(item) }
+        item = nil
     }
 
     private func begin() {
         tokenCount = 0
+        failure = nil
+        stopReason.withLock { $0 = nil }
         logitTokens.removeAll(keepingCapacity: true)
         firstLogitsRow = 0
         texts.removeAll(keepingCapacity: true)
@@ -338,6 +384,7 @@ package final class ForwardPass: TeamJob {
             let wanted = blocks.isEmpty ? nil : blocks[index]
             let adapted = adapters?.layers[index]
 
+            enter(model.stream?.layout.layers[index].item, worker)
             normalize(layer.attentionNorm, for: wanted?.attention, worker)
             worker.barrier()
             shrink(adapted?.attention, space.normed, worker)
@@ -392,7 +439,17 @@ package final class ForwardPass: TeamJob {
         let residual = space.residual
         for token in share(worker) {
             let position = positions[token]
-            weights.tokenEmbedding.decode(row: Int(tokens[token]), into: residual, at: token)
+            if let stream = model.stream {
+                do throws(PlatformError) {
+                    try stream.decode(
+                        row: Int(tokens[token]), of: weights.tokenEmbedding, into: residual, at: token,
+                        buffer: space.embeddingWindows, worker: worker.index)
+                } catch {
+                    return stop(error)
+                }
+            } else {
+                weights.tokenEmbedding.decode(row: Int(tokens[token]), into: residual, at: token)
+            }
             adapters?.addEmbedding(
                 of: Int(tokens[token]), row: token, to: residual, scratch: space.weightScratch, worker: worker.index)
             let scale = model.hyperparameters.embeddingScale
@@ -699,17 +756,30 @@ package final class ForwardPass: TeamJob {
         worker.barrier()
         let wanted = firstLogitsRow..<firstLogitsRow + logitTokens.count
         shrink(adapters?.output, space.final, count: wanted.upperBound, worker)
+        for (index, piece) in model.output.enumerated() {
+            if model.stream != nil {
+                if index > 0 { worker.barrier() }
+                enter(piece.item, worker)
+                worker.barrier()
+            }
+            computeLogits(wanted, piece, output.bias, worker)
+        }
+    }
+
+    /// The logits of some rows of the output's matrix.
+    private func computeLogits(_ wanted: Range<Int>, _ piece: OutputPiece, _ bias: Vector?, _ worker: TeamWorker) {
         let shape = model.hyperparameters
-        let total = output.matrix.rowCount
+        let total = piece.rows.count
         let grain = grain(of: total, worker)
-        while let rows = nextRows(of: total, grain: grain, worker) {
-            output.matrix.multiply(
-                space.final, quantized: space.quantizedFinal, tokens: wanted, rows: rows,
+        while let part = nextRows(of: total, grain: grain, worker) {
+            let rows = piece.rows.lowerBound + part.lowerBound..<piece.rows.lowerBound + part.upperBound
+            piece.matrix.multiply(
+                space.final, quantized: space.quantizedFinal, tokens: wanted, rows: part,
                 into: space.logits, outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
                 floatKernels: floatKernels)
             expand(adapters?.output.terms[0], tokens: wanted, rows, into: space.logits, worker)
             for row in wanted {
-                if let bias = output.bias {
+                if let bias {
                     space.logits.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound)
                 }
                 if shape.logitScale != 1 { space.logits.multiply(row: row, columns: rows, by: shape.logitScale) }

@@ -28,6 +28,8 @@ struct Workspace {
     // One row a thread.
     let weightScratch: Rows
     let attentionScratch: Rows
+    /// What rows of an embedding that is not in memory are read into.
+    let embeddingWindows: AlignedBuffer<UInt8>
     /// Bytes of the activations, and of the scratch that threads have.
     let activationByteCount: Int
     let scratchByteCount: Int
@@ -100,7 +102,9 @@ struct Workspace {
         weightScratch = try rows(
             threads, Matrix.scratchColumnCount(columnCount: max(width, queryWidth, inner)))
         attentionScratch = try rows(threads, attentionScratchCount)
-        scratchByteCount = bytes - activationByteCount
+        embeddingWindows = try AlignedBuffer(
+            count: model.stream == nil ? 0 : threads * WeightStream.windowByteCount(model.weights.tokenEmbedding))
+        scratchByteCount = bytes - activationByteCount + embeddingWindows.byteCount
     }
 }
 
