@@ -58,6 +58,8 @@ struct BenchCommand: ParsableCommand {
             "Bytes of weights in memory at most, such as 900M or 2G; the others are read from the file for each token.")
     var weightMemory: ByteCount?
 
+    @OptionGroup var spill: SpillOptions
+
     @Option(
         help:
             "on, or off to read what is not in memory only when its turn comes; 'waited' is the share of the time in which the threads waited for it."
@@ -122,8 +124,9 @@ struct BenchCommand: ParsableCommand {
                 let speed = try SpeedMeasurement(
                     of: subject.model,
                     options: .init(
-                        contextSize: contextSize, threadCount: threadCount, cachePrecision: cacheType, usesBLAS: blas),
-                    batchSize: batchSize, adapters: subject.adapters)
+                        contextSize: contextSize, threadCount: threadCount, cachePrecision: cacheType, usesBLAS: blas,
+                        cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder),
+                    batchSize: batchSize, adapters: subject.adapters, readsAhead: prefetch == .on)
                 _ = try speed.seconds(for: .prompt(1))
                 return (speed: speed, seconds: subject.loadSeconds + Terminal.seconds(since: starting))
             }
@@ -287,7 +290,7 @@ struct BenchCommand: ParsableCommand {
             cells.enumerated().filter { index, _ in
                 switch cells.count - index {
                 case 1: beside != nil
-                case 2: weightMemory != nil
+                case 2: weightMemory != nil || spill.cacheMemory != nil
                 default: true
                 }
             }.map(\.element)

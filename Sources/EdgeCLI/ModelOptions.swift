@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import EdgeLLM
+internal import Foundation
 
 /// Which model, and how it is loaded.
 struct ModelOptions: ParsableArguments {
@@ -23,15 +24,38 @@ struct ModelOptions: ParsableArguments {
             "Bytes of weights in memory at most, such as 900M or 2G; the others are read from the file for each token.")
     var weightMemory: ByteCount?
 
+    @OptionGroup var spill: SpillOptions
+
     /// What the options say about loading.
     func loadOptions(contextSize: Int?, chatTemplate: String? = nil) -> GGUFLanguageModel.LoadOptions {
         GGUFLanguageModel.LoadOptions(
             contextSize: contextSize, threadCount: threads, cachePrecision: cacheType, chatTemplate: chatTemplate,
-            usesBLAS: blas, usesLargePages: largePages, weightMemory: weightMemory?.value)
+            usesBLAS: blas, usesLargePages: largePages, weightMemory: weightMemory?.value,
+            cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder)
     }
 
     func validate() throws {
         if let threads, !(1...256).contains(threads) { throw ValidationError("--threads must be 1 to 256.") }
+    }
+}
+
+/// How much of the keys and values is in memory, and where the rest lies.
+struct SpillOptions: ParsableArguments {
+    @Option(
+        help:
+            "Bytes of keys and values in memory at most, such as 64M; the rest lies in a file and is read for each token."
+    )
+    var cacheMemory: ByteCount?
+
+    @Option(help: "The folder of that file. (default: the temporary folder)")
+    var spillDirectory: String?
+
+    var folder: URL? { spillDirectory.map { URL(fileURLWithPath: $0) } }
+
+    func validate() throws {
+        if spillDirectory != nil, cacheMemory == nil {
+            throw ValidationError("--spill-directory needs --cache-memory.")
+        }
     }
 }
 

@@ -34,6 +34,8 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "Bytes of weights in memory at most; the others are read from the file for each token.")
     var weightMemory: ByteCount?
 
+    @OptionGroup var spill: SpillOptions
+
     @Flag(help: "Run the model with a full context, and say what memory that took.")
     var measure = false
 
@@ -51,7 +53,8 @@ struct PlanCommand: ParsableCommand {
     func run() throws {
         let options = GGUFLanguageModel.LoadOptions(
             contextSize: contextSize, threadCount: threads, cachePrecision: cacheType, batchSize: batchSize,
-            memoryLimit: memoryLimit?.value, weightMemory: weightMemory?.value)
+            memoryLimit: memoryLimit?.value, weightMemory: weightMemory?.value,
+            cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder)
         let file = URL(fileURLWithPath: model)
         let plan = try MemoryPlan(contentsOf: file, options: options)
         var report = Report(plan: plan, total: plan.total, memoryLimit: memoryLimit?.value)
@@ -81,6 +84,7 @@ struct PlanCommand: ParsableCommand {
             ("scratch", plan.scratch), ("total", plan.total),
         ]
         for (name, bytes) in parts { lines.append(Self.line(name, bytes)) }
+        if let spilled = plan.spilledCache { lines.append(Self.line("in a file", spilled)) }
         if let streamed = plan.streamedWeights { lines.append(Self.line("read/token", streamed)) }
         if let measured = report.measured {
             let share = 100 * (Double(plan.total) / Double(max(1, measured)) - 1)

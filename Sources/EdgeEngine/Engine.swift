@@ -1,4 +1,4 @@
-internal import EdgeCache
+package import EdgeCache
 package import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
@@ -33,11 +33,12 @@ package actor Engine {
     ///
     /// - Parameter cacheLimit: bytes that the keys and values of all contexts may take together, at least one's; nil for
     ///   what some contexts need.
+    /// - Parameter spill: how many of these may be in memory, and where the others lie; nil for all in memory.
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
-        batchCapacity: Int = 512, cacheLimit: Int? = nil, floatKernels: Kernels = .chosen,
-        usesOwnArithmetic: Bool = true
+        batchCapacity: Int = 512, cacheLimit: Int? = nil, spill: CacheSpill.Options? = nil,
+        floatKernels: Kernels = .chosen, usesOwnArithmetic: Bool = true
     ) throws(ModelError) {
         do throws(PlatformError) {
             executor = try ThreadExecutor()
@@ -54,7 +55,7 @@ package actor Engine {
         self.usesOwnArithmetic = usesOwnArithmetic
         pool = try Self.makePool(
             model.cacheGeometry(capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision),
-            limit: cacheLimit)
+            limit: cacheLimit, spill: spill)
     }
 
     /// Contexts that can be computed at the same time, full, where memory allows; there may be more that rest.
@@ -69,7 +70,14 @@ package actor Engine {
     static let logitsCapacity = draftRows + StepQueue.limit
 
     /// Reserves address space for some full contexts. The system provides memory as they fill; unused blocks are kept for one.
-    static func makePool(_ geometry: CacheGeometry, limit: Int?) throws(ModelError) -> CachePool {
+    static func makePool(
+        _ geometry: CacheGeometry, limit: Int?, spill: CacheSpill.Options? = nil
+    ) throws(ModelError) -> CachePool {
+        if let spill {
+            do throws(CacheError) { return try CachePool(geometry, spill: spill) } catch {
+                throw ModelError(cache: error)
+            }
+        }
         var contexts = contextLimit
         while contexts > 1, let limit, geometry.byteCount(contexts: contexts) ?? .max > limit { contexts -= 1 }
         while true {
@@ -392,7 +400,11 @@ package actor Engine {
         _ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil,
         isStoppable: Bool = false
     ) throws -> Bool {
-        do throws(CacheError) { try context.cache.reserve(batch.count) } catch { throw exhausted(context, batch.count) }
+        do throws(CacheError) {
+            try context.cache.reserve(batch.count)
+        } catch {
+            throw Self.storageFailure(error) ?? exhausted(context, batch.count)
+        }
         // A slice of the ledger, so that a token needs no array of its own.
         context.ledger.append(contentsOf: batch)
         let slice = context.ledger.suffix(batch.count)
@@ -454,6 +466,7 @@ package actor Engine {
                 try context.cache.reserve(count)
                 hasRoom = true
             } catch {
+                if let failure = Self.storageFailure(error) { throw failure }
                 guard busy.count > 1 else { throw exhausted(context, count) }
             }
         }
@@ -469,6 +482,7 @@ package actor Engine {
                     return
                 }
             } catch {
+                if let failure = Self.storageFailure(error) { throw failure }
                 guard busy.count > 1 else { throw exhausted(context, count) }
             }
             let isFirst = busy.first == ObjectIdentifier(context)
@@ -477,6 +491,10 @@ package actor Engine {
             if !isFirst { context.cache.setActive(true) }
             try Task.checkCancellation()
         }
+    }
+
+    private static func storageFailure(_ error: CacheError) -> EngineError? {
+        if case .storage(let reason) = error { .storageFailed(reason) } else { nil }
     }
 
     private func exhausted(_ context: GenerationContext, _ count: Int) -> EngineError {
@@ -497,6 +515,7 @@ package actor Engine {
             do throws(CacheError) {
                 try context.cache.reserve(rest.count)
             } catch {
+                if let failure = Self.storageFailure(error) { throw failure }
                 guard busy.count > 1 else { throw exhausted(context, 0) }
                 return false
             }

@@ -1,4 +1,4 @@
-internal import EdgeCache
+package import EdgeCache
 package import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
@@ -9,6 +9,8 @@ package struct MemoryUse: Sendable, Hashable {
     package var weights: Int
     /// Bytes of weights read from the file for each token; nil where all are in memory.
     package var streamed: Int?
+    /// Bytes of keys and values of a full context that lie in a file; nil where all are in memory.
+    package var spilled: Int?
     /// Keys and values of one full context, with room for a copy of what it shares.
     package var cache: Int
     /// Rows of activations for a batch.
@@ -32,11 +34,13 @@ package struct MemoryUse: Sendable, Hashable {
 
     /// What an engine with these settings takes when one context is full.
     ///
-    /// - Parameter weightLimit: bytes of weights in memory; nil for all.
+    /// - Parameters:
+    ///   - weightLimit: bytes of weights in memory; nil for all.
+    ///   - spill: bytes of keys and values in memory; nil for all.
     /// - Throws: `ModelError.insufficientMemory` when the sizes overflow, or the limit is too low.
     package init(
         _ model: Model, contextSize: Int, batchCapacity: Int, threadCount: Int, precision: CachePrecision,
-        weightLimit: Int? = nil
+        weightLimit: Int? = nil, spill: CacheSpill.Options? = nil
     ) throws(ModelError) {
         let batch = Engine.batchCapacity(batchCapacity, contextSize: contextSize)
         let geometry = model.cacheGeometry(capacity: contextSize, batchCapacity: batch, precision: precision)
@@ -51,6 +55,16 @@ package struct MemoryUse: Sendable, Hashable {
             weights = model.residentByteCount(tokens: contextSize)
         }
         self.cache = cache
+        if let spill {
+            do throws(CacheError) {
+                if try geometry.residentBlockCount(byteCount: spill.byteCount) != nil {
+                    self.cache = spill.byteCount
+                    spilled = cache - spill.byteCount
+                }
+            } catch {
+                throw ModelError(cache: error)
+            }
+        }
         activations = counts.activations
         scratch = counts.scratch + (streamed == nil ? 0 : max(1, threadCount) * model.embeddingWindowByteCount)
     }
@@ -87,7 +101,8 @@ package struct MemoryUse: Sendable, Hashable {
     ///
     /// - Throws: `ModelError.insufficientMemory`.
     package static func measure(
-        _ model: () throws -> Model, contextSize: Int, batchCapacity: Int, threadCount: Int, precision: CachePrecision
+        _ model: () throws -> Model, contextSize: Int, batchCapacity: Int, threadCount: Int, precision: CachePrecision,
+        spill: CacheSpill.Options? = nil
     ) throws -> Measurement? {
         guard let before = ProcessMemory.residentByteCount else { return nil }
         let model = try model()
@@ -95,7 +110,8 @@ package struct MemoryUse: Sendable, Hashable {
         let pass = try ForwardPass(
             model, threadCount: threadCount, batchCapacity: batch, logitsCapacity: Engine.logitsCapacity)
         let pool = try Engine.makePool(
-            model.cacheGeometry(capacity: contextSize, batchCapacity: batch, precision: precision), limit: nil)
+            model.cacheGeometry(capacity: contextSize, batchCapacity: batch, precision: precision), limit: nil,
+            spill: spill)
         let cache = pool.makeCache()
         var position = 0
         while position < contextSize {

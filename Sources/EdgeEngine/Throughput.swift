@@ -1,4 +1,4 @@
-internal import EdgeCache
+package import EdgeCache
 package import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
@@ -42,14 +42,14 @@ package final class Throughput {
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
         _ model: Model, threadCount: Int?, contextSize: Int, batchCapacity: Int, precision: CachePrecision,
-        floatKernels: Kernels = .chosen, adapters: [AppliedAdapter] = []
+        spill: CacheSpill.Options? = nil, floatKernels: Kernels = .chosen, adapters: [AppliedAdapter] = []
     ) throws(ModelError) {
         self.model = model
         pass = try ForwardPass(
             model, threadCount: threadCount, batchCapacity: min(batchCapacity, contextSize), floatKernels: floatKernels)
         self.adapters = try pass.makeStack(adapters)
         cache = try model.makeCache(
-            capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision)
+            capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision, spill: spill)
     }
 
     /// The seconds that the timed tokens took, after `depth` tokens that are not timed.
@@ -60,15 +60,19 @@ package final class Throughput {
             do throws(CacheError) { try cache.truncate(to: depth) } catch { cache.removeAll() }
         }
         try prefill(depth - cache.count)
-        let waited = model.stream?.waitedSeconds ?? 0
+        let waited = waitedInAll
         let start = Clock.nanoseconds
         switch test {
         case .prompt(let count): try prefill(count, wantsLogits: true)
         case .generation(let count): for _ in 0..<count { try run(1, wantsLogits: true) }
         }
         let seconds = Clock.seconds(from: start)
-        waitedSeconds = (model.stream?.waitedSeconds ?? 0) - waited
+        waitedSeconds = waitedInAll - waited
         return seconds
+    }
+
+    private var waitedInAll: Double {
+        (model.stream?.waitedSeconds ?? 0) + (cache.pool.spill?.waitedSeconds ?? 0)
     }
 
     private func prefill(_ count: Int, wantsLogits: Bool = false) throws(ModelError) {
@@ -91,7 +95,9 @@ package final class Throughput {
     package var weightByteCountPerToken: Int { model.weightByteCountPerToken }
 
     /// Bytes of keys and values that a token after `depth` others reads.
-    package func cacheByteCount(depth: Int) -> Int { cache.byteCount / cache.capacity * depth }
+    package func cacheByteCount(depth: Int) -> Int {
+        (cache.pool.geometry.byteCount(contexts: 1) ?? 0) / cache.capacity * depth
+    }
 
     /// Multiplications and additions of one token's matrix products without the output's, which only the last token needs.
     package var operationsPerToken: Int { 2 * model.layerWeightCountPerToken }

@@ -1,3 +1,4 @@
+internal import EdgeCache
 package import EdgeEngine
 internal import EdgeGGUF
 package import EdgeKernels
@@ -43,6 +44,13 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         /// the weights beyond the limit are read again for each token, those of the next layer while one is computed. Two layers
         /// must fit. Does not change a bit of any answer, and excludes ``usesLargePages``.
         public var weightMemory: Int?
+        /// Bytes of keys and values that may be in memory; nil for all. Conversations may be longer even so: what is beyond lies in a file
+        /// and is read again for each token, the next part while one is attended to. Those of a batch must fit. Does not change a
+        /// bit of any answer.
+        public var cacheMemory: Int?
+        /// The folder of that file, which has no name and is gone with the model, whatever ends the process; nil for the
+        /// temporary folder. It takes up to four contexts of disk. A folder in memory (tmpfs) saves none.
+        public var spillFolder: URL?
         /// The chat template, in Jinja, that takes the place of the file's; nil for the file's own.
         public var chatTemplate: String?
 
@@ -50,7 +58,8 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         public init(
             contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16,
             chatTemplate: String? = nil, usesBLAS: Bool = false, usesLargePages: Bool = false, batchSize: Int = 512,
-            memoryLimit: Int? = nil, weightMemory: Int? = nil
+            memoryLimit: Int? = nil, weightMemory: Int? = nil, cacheMemory: Int? = nil,
+            spillFolder: URL? = nil
         ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
@@ -60,6 +69,8 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             self.batchSize = batchSize
             self.memoryLimit = memoryLimit
             self.weightMemory = weightMemory
+            self.cacheMemory = cacheMemory
+            self.spillFolder = spillFolder
             self.chatTemplate = chatTemplate
         }
     }
@@ -148,7 +159,8 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             engine = try Engine(
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: threadCount,
                 precision: options.cachePrecision.stored, batchCapacity: options.batchSize, cacheLimit: cacheLimit,
-                floatKernels: try options.floatKernels(), usesOwnArithmetic: !options.usesBLAS)
+                spill: options.checkedSpill(), floatKernels: try options.floatKernels(),
+                usesOwnArithmetic: !options.usesBLAS)
             chat = ChatFormatSource(
                 template: options.chatTemplate ?? file["tokenizer.chat_template"]?.text, tokenizer: tokenizer)
             // A template of the caller's own is refused at once, the file's when it is first needed: texts can be continued
@@ -198,6 +210,18 @@ extension GGUFLanguageModel.LoadOptions {
                 code: .invalidOptions, message: "\(threads) threads are not possible; give 1 to 256")
         }
         return threadCount
+    }
+
+    /// How many keys and values may be in memory, and where the others lie.
+    func checkedSpill(readsAhead: Bool = true) throws(ModelLoadingError) -> CacheSpill.Options? {
+        guard let cacheMemory else { return nil }
+        guard cacheMemory > 0 else {
+            throw ModelLoadingError(
+                code: .invalidOptions, message: "keys and values in \(cacheMemory) bytes of memory are not possible")
+        }
+        return CacheSpill.Options(
+            byteCount: cacheMemory, folder: (spillFolder ?? FileManager.default.temporaryDirectory).path,
+            readsAhead: readsAhead)
     }
 
     /// Bytes of weights that may be in memory.

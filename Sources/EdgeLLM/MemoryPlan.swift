@@ -30,7 +30,11 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
     /// Bytes of weights that are read from the file for each token, with ``GGUFLanguageModel/LoadOptions/weightMemory``; nil where all are
     /// in memory. Divided by what the disk reads in a second they are the least time of a token.
     public let streamedWeights: Int?
-    /// Bytes of keys and values of one full context. Conversations at the same time that have nothing in common take as much each.
+    /// Bytes of keys and values of a full context that lie in a file and are read for each token, with
+    /// ``GGUFLanguageModel/LoadOptions/cacheMemory``; nil where all are in memory.
+    public let spilledCache: Int?
+    /// Bytes of keys and values of one full context. Conversations at the same time that have nothing in common take as much each, unless
+    /// ``GGUFLanguageModel/LoadOptions/cacheMemory`` says what all take.
     public let cache: Int
     /// Bytes of the activations of a batch.
     public let activations: Int
@@ -39,6 +43,9 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
 
     /// What ``GGUFLanguageModel/LoadOptions/weightMemory`` must be for this plan; nil where all weights are in memory.
     public var weightMemory: Int? { streamedWeights == nil ? nil : weights }
+
+    /// What ``GGUFLanguageModel/LoadOptions/cacheMemory`` must be for this plan; nil where all keys and values are in memory.
+    public var cacheMemory: Int? { spilledCache == nil ? nil : cache }
 
     /// Bytes of all of it.
     public var total: Int { use.total }
@@ -69,7 +76,7 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
             try MemoryUse.measure(
                 { try Model(GGUFFile(path: url.path), weightLimit: options.checkedWeightMemory()) },
                 contextSize: plan.contextSize, batchCapacity: plan.batchSize,
-                threadCount: plan.threadCount, precision: plan.cachePrecision.stored
+                threadCount: plan.threadCount, precision: plan.cachePrecision.stored, spill: options.checkedSpill()
             ).map { $0.peak - $0.before }
         }
     }
@@ -93,10 +100,12 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
         cachePrecision = options.cachePrecision
         var use = try MemoryUse(
             model, contextSize: contextSize, batchCapacity: batchSize, threadCount: threadCount,
-            precision: cachePrecision.stored, weightLimit: options.checkedWeightMemory())
+            precision: cachePrecision.stored, weightLimit: options.checkedWeightMemory(),
+            spill: options.checkedSpill())
         if options.usesLargePages { use.weights = model.file.byteCount }
         (weights, cache, activations, scratch) = (use.weights, use.cache, use.activations, use.scratch)
         streamedWeights = use.streamed
+        spilledCache = use.spilled
     }
 
     private var use: MemoryUse {
@@ -109,6 +118,7 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
             ("weights", weights), ("cache", cache), ("activations", activations), ("scratch", scratch),
         ]
         return parts.map { "\($0.0) \(Self.size($0.1))" }.joined(separator: ", ") + "; \(Self.size(total)) in all"
+            + (spilledCache.map { ", and \(Self.size($0)) of keys and values in a file" } ?? "")
             + (streamedWeights.map { ", and \(Self.size($0)) of weights read for each token" } ?? "")
     }
 
@@ -143,6 +153,9 @@ public struct MemoryShortage: Sendable, Hashable {
             var parts = ["a context of \(fit.contextSize)"]
             if fit.cachePrecision != plan.cachePrecision { parts.append("a \(fit.cachePrecision.rawValue) cache") }
             if fit.batchSize != plan.batchSize { parts.append("batches of \(fit.batchSize)") }
+            if fit.spilledCache != nil, fit.cache != plan.cache {
+                parts.append("\(MemoryPlan.size(fit.cache)) of the cache in memory, the rest in a file")
+            }
             if fit.streamedWeights != nil, fit.weights != plan.weights {
                 parts.append("\(MemoryPlan.size(fit.weights)) of weights in memory, the others read for each token")
             }
@@ -152,7 +165,7 @@ public struct MemoryShortage: Sendable, Hashable {
     }
 
     /// Looks for settings that fit: a smaller context as it is, the context with a smaller cache, and a smaller batch; and the whole
-    /// context with less of the weights in memory, which costs the most time.
+    /// context with less of the weights, or of the cache, in memory, which costs the most time.
     init(_ model: Model, _ options: GGUFLanguageModel.LoadOptions, plan: MemoryPlan, limit: Int) {
         self.plan = plan
         self.limit = limit
@@ -184,6 +197,17 @@ public struct MemoryShortage: Sendable, Hashable {
             fitting.contextSize = plan.contextSize
             fitting.threadCount = plan.threadCount
             fitting.weightMemory = rest - plan.threadCount * model.embeddingWindowByteCount
+            if let fit = try? MemoryPlan(model, fitting), fit.total <= limit, fit.contextSize == plan.contextSize {
+                found.append(fit)
+            }
+        }
+        // Or all of the weights, and less of the cache.
+        let left = limit - (plan.total - plan.cache)
+        if left > 0 {
+            var fitting = options
+            fitting.contextSize = plan.contextSize
+            fitting.threadCount = plan.threadCount
+            fitting.cacheMemory = left
             if let fit = try? MemoryPlan(model, fitting), fit.total <= limit, fit.contextSize == plan.contextSize {
                 found.append(fit)
             }

@@ -55,6 +55,8 @@ package final class ForwardPass: TeamJob {
     private let isStopped = Atomic<Bool>(false)
     /// The item of the weights' stream that is in use; touched by worker 0 alone.
     private var item: Int?
+    /// What brings in keys and values of the batch's sequences that are not in memory; nil where all are.
+    private var spill: CacheSpill?
     private let stopReason = Mutex<PlatformError?>(nil)
     /// Why the last batch did not run to its end where that is not its task's cancellation: what it needed could not be read.
     package private(set) var failure: PlatformError?
@@ -215,7 +217,7 @@ package final class ForwardPass: TeamJob {
         precondition(pooling == nil, "this pass embeds")
         precondition(wanted.lowerBound >= 0 && wanted.upperBound <= batch.count, "logits of tokens not in the batch")
         begin()
-        add(batch, following: cache)
+        guard add(batch, following: cache) else { return false }
         for token in wanted { logitTokens.append(token) }
         self.isStoppable = isStoppable
         let isWhole = finish(adapters)
@@ -243,7 +245,7 @@ package final class ForwardPass: TeamJob {
         begin()
         for index in tokens.indices {
             precondition(caches[index].capacity == caches[0].capacity, "contexts of different sizes")
-            add(tokens[index...index], following: caches[index])
+            guard add(tokens[index...index], following: caches[index]) else { return false }
             logitTokens.append(index)
         }
         firstLogitsRow = firstRow
@@ -252,18 +254,25 @@ package final class ForwardPass: TeamJob {
         return true
     }
 
-    private func add(_ batch: ArraySlice<Int32>, following cache: KeyValueCache) {
+    /// Adds tokens of a sequence; false where blocks that must make way for theirs could not be written, and nothing is to be run.
+    private func add(_ batch: ArraySlice<Int32>, following cache: KeyValueCache) -> Bool {
         precondition(!batch.isEmpty && batch.count <= cache.batchCapacity, "\(batch.count) tokens")
         let count = cache.count
         precondition(batch.count <= cache.capacity - count, "the cache is full")
         do throws(CacheError) {
             try cache.reserve(batch.count)
         } catch {
-            preconditionFailure("a pass was run without room in the cache: \(error)")
+            guard case .storage(let reason) = error else {
+                preconditionFailure("a pass was run without room in the cache: \(error)")
+            }
+            failure = .storage(reason)
+            caches.removeAll(keepingCapacity: true)
+            return false
         }
         caches.append(cache)
         contextSize = cache.capacity
         add(batch, position: count, slot: count, first: 0)
+        return true
     }
 
     private func finish(_ adapters: AdapterStack?) -> Bool {
@@ -304,9 +313,12 @@ package final class ForwardPass: TeamJob {
         precondition(adapters?.fits(model, rowCount: rows) ?? true, "adapters made for another pass")
         self.adapters = adapters.flatMap { $0.isEmpty ? nil : $0 }
         model.stream?.begin(wantsOutput: !logitTokens.isEmpty)
+        if let pool = caches.first?.pool, let spill = pool.spill, spill.begin(caches) { self.spill = spill }
         team.run(self)
         let isWhole = !isStopped.exchange(false, ordering: .relaxed)
         leave()
+        spill?.end(isWhole: isWhole)
+        spill = nil
         model.stream?.end(isWhole: isWhole)
         if !isWhole { failure = stopReason.withLock { $0 } }
         self.adapters = nil
@@ -578,16 +590,38 @@ package final class ForwardPass: TeamJob {
 
     /// Work pieces are pairs of a key-value head and a tile of tokens; late tiles see more, so they are handed out first.
     private func attend(_ layer: Int, _ worker: TeamWorker) {
+        guard let spill, let place = caches.first?.pool.places[layer], place.group == 0 else {
+            return attend(layer, part: nil, worker) { _ in true }
+        }
+        attend(layer, part: nil, worker) { !spill.isSpilled(owner: $0) }
+        for index in spill.parts.indices {
+            if worker.index == 0, !isEnding(worker) {
+                do throws(PlatformError) { try spill.acquire(index, layer: place.layer) } catch { stop(error) }
+            }
+            worker.barrier()
+            let owner = spill.parts[index].owner
+            let part = spill.attentionPart(index, layer: place.layer, state: space.attentionState)
+            attend(layer, part: part, worker) { $0 == owner }
+            worker.barrier()
+            if worker.index == 0, !isEnding(worker) { spill.release(index, layer: place.layer) }
+        }
+    }
+
+    /// All of the texts of some sequences, or a part of one's.
+    private func attend(
+        _ layer: Int, part: AttentionPart?, _ worker: TeamWorker, where isWanted: (_ owner: Int) -> Bool
+    ) {
         let shape = attention[layer]
         let heads = model.hyperparameters.keyValueHeadCount
         while true {
             let ticket = worker.nextTicket()
             guard ticket < tiles.count * heads, !isEnding(worker) else { return }
             let tile = tiles[tiles.count - 1 - ticket / heads]
+            guard isWanted(tile.owner) else { continue }
             store(layer, owner: tile.owner).attend(
                 head: ticket % heads, queries: space.query, output: space.attended, tokens: tile.tokens,
                 firstPosition: tile.offset, start: tile.slots.lowerBound, end: tile.slots.upperBound, shape: shape,
-                scratch: space.attentionScratch, worker: worker.index)
+                part: part, scratch: space.attentionScratch, worker: worker.index)
         }
     }
 

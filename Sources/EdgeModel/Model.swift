@@ -111,13 +111,21 @@ extension Model {
     ///
     /// - Parameter batchCapacity: the most tokens that will be run at once, by default all; layers with a window keep only
     ///   that window and a batch.
+    /// - Parameter spill: how much of it may be in memory, and where the rest lies; nil for all in memory.
     /// - Throws: `ModelError.insufficientMemory`.
     package func makeCache(
-        capacity: Int, batchCapacity: Int? = nil, precision: CachePrecision
+        capacity: Int, batchCapacity: Int? = nil, precision: CachePrecision, spill: CacheSpill.Options? = nil
     ) throws(ModelError) -> KeyValueCache {
+        let geometry = cacheGeometry(capacity: capacity, batchCapacity: batchCapacity, precision: precision)
+        if let spill {
+            do throws(CacheError) {
+                return try CachePool(geometry, spill: spill).makeCache()
+            } catch {
+                throw ModelError(cache: error)
+            }
+        }
         do throws(PlatformError) {
-            return try KeyValueCache(
-                cacheGeometry(capacity: capacity, batchCapacity: batchCapacity, precision: precision))
+            return try KeyValueCache(geometry)
         } catch {
             throw ModelError(.insufficientMemory, "no memory for a context of \(capacity) tokens: \(error)")
         }

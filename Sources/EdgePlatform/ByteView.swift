@@ -84,6 +84,12 @@
         return try body(storage)
     }
 
+    /// Runs a closure over the bytes as a span.
+    package func withSpan<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
+        defer { withExtendedLifetime(owner) {} }
+        return try body(storage.bytes)
+    }
+
     /// A copy of the bytes.
     package func copied() -> [UInt8] { [UInt8](storage) }
 

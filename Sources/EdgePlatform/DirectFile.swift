@@ -1,3 +1,5 @@
+internal import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -19,6 +21,8 @@ package final class DirectFile: @unchecked Sendable {
     /// The path, for messages.
     package let path: String
     private let descriptor: Int32
+    /// For tests: what every call fails with, as a disk that is full or broken would; 0 for nothing.
+    private let fault = Atomic<Int32>(0)
     /// Bytes that the file had when it was opened, or was made with.
     package let byteCount: Int
 
@@ -116,6 +120,9 @@ package final class DirectFile: @unchecked Sendable {
         }
     }
 
+    /// For tests: makes every call fail with a code, as a disk that is full or broken does; 0 ends it.
+    package func fail(with code: Int32) { fault.store(code, ordering: .relaxed) }
+
     private static func memory(_ buffer: AlignedBuffer<UInt8>, _ start: Int, _ byteCount: Int)
         -> UnsafeMutableRawPointer
     {
@@ -134,6 +141,8 @@ package final class DirectFile: @unchecked Sendable {
         var done = 0
         while done < wanted {
             guard !isCancelled() else { throw PlatformError(operation: "move \(path)", code: ECANCELED) }
+            let fault = fault.load(ordering: .relaxed)
+            guard fault == 0 else { throw PlatformError(operation: "read or write \(path)", code: fault) }
             let moved = call(offset + done, min(Self.pieceByteCount, byteCount - done))
             // Only a file's end lies within a page: what follows a part of one is asked for again with it.
             let whole = done + moved >= wanted ? moved : moved - moved % Self.alignment

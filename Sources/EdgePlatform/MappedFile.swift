@@ -18,6 +18,9 @@ package struct PlatformError: Error, Sendable, CustomStringConvertible {
         self.code = code
     }
 
+    /// What could not be read from a file or written to it, in words that say why.
+    package static func storage(_ what: String) -> PlatformError { PlatformError(operation: what, code: EIO) }
+
     /// The system has not enough memory for what is named.
     package static func outOfMemory(_ what: String) -> PlatformError {
         PlatformError(operation: "allocate \(what)", code: ENOMEM)

@@ -1,3 +1,4 @@
+internal import EdgeCache
 internal import EdgeEngine
 internal import EdgeGGUF
 internal import EdgeKernels
@@ -73,10 +74,11 @@ public final class SpeedMeasurement {
     ///   - options: context, threads, precision and BLAS; without a context one of 512 tokens.
     ///   - batchSize: tokens of a prompt that are computed together at most.
     ///   - adapters: what is added to the weights.
+    ///   - readsAhead: false to read keys and values that are not in memory only when their turn comes, to see what reading ahead brings.
     /// - Throws: `ModelLoadingError`.
     public init(
         of model: MeasuredModel, options: GGUFLanguageModel.LoadOptions = .init(), batchSize: Int = 512,
-        adapters: [LoRAAdapter] = []
+        adapters: [LoRAAdapter] = [], readsAhead: Bool = true
     ) throws {
         contextSize = options.contextSize ?? 512
         guard (1...1 << 24).contains(contextSize), batchSize > 0, (1...256).contains(options.threadCount ?? 1) else {
@@ -87,7 +89,8 @@ public final class SpeedMeasurement {
         throughput = try ModelLoadingError.reporting("model") { [contextSize] in
             try Throughput(
                 model.model, threadCount: options.threadCount, contextSize: contextSize, batchCapacity: batchSize,
-                precision: options.cachePrecision.stored, floatKernels: options.floatKernels(),
+                precision: options.cachePrecision.stored, spill: options.checkedSpill(readsAhead: readsAhead),
+                floatKernels: options.floatKernels(),
                 adapters: adapters.map(\.applied))
         }
     }
