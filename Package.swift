@@ -105,7 +105,7 @@ let rooms: [(name: String, imports: [String])] =
             "EdgeLLM",
             [
                 "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeTemplate", "EdgeGrammar", "EdgeSampling", "EdgeGGUF",
-                "EdgeKernels", "EdgeModel", "EdgeEngine", "EdgeSynthesis",
+                "EdgeKernels", "EdgeCache", "EdgeModel", "EdgeEngine", "EdgeSynthesis",
             ]
         ),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }

@@ -53,6 +53,21 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "Read the weights into large pages: slower to load, faster to generate.")
     var largePages = false
 
+    @Option(
+        help:
+            "Bytes of weights in memory at most, such as 900M or 2G; the others are read from the file for each token.")
+    var weightMemory: ByteCount?
+
+    @OptionGroup var spill: SpillOptions
+
+    @Option(
+        help:
+            "on, or off to read what is not in memory only when its turn comes; 'waited' is the share of the time in which the threads waited for it."
+    )
+    var prefetch: Prefetch = .on
+
+    enum Prefetch: String, ExpressibleByArgument, CaseIterable { case on, off }
+
     @Option(name: [.customShort("o"), .long], help: "table, json, csv or md.")
     var output: Format = .table
 
@@ -87,7 +102,9 @@ struct BenchCommand: ParsableCommand {
         let loading = ContinuousClock.now
         // Mapped, it needs no name any more: whatever ends the command, nothing stays behind.
         defer { if isTemporary { try? FileManager.default.removeItem(atPath: path) } }
-        let model = try MeasuredModel(contentsOf: URL(fileURLWithPath: path), usesLargePages: largePages)
+        let model = try MeasuredModel(
+            contentsOf: URL(fileURLWithPath: path), usesLargePages: largePages, weightMemory: weightMemory?.value,
+            readsAhead: prefetch == .on)
         return Subject(
             name: name ?? (path as NSString).lastPathComponent, model: model, adapters: try adapters.load(for: model),
             loadSeconds: Terminal.seconds(since: loading))
@@ -107,8 +124,9 @@ struct BenchCommand: ParsableCommand {
                 let speed = try SpeedMeasurement(
                     of: subject.model,
                     options: .init(
-                        contextSize: contextSize, threadCount: threadCount, cachePrecision: cacheType, usesBLAS: blas),
-                    batchSize: batchSize, adapters: subject.adapters)
+                        contextSize: contextSize, threadCount: threadCount, cachePrecision: cacheType, usesBLAS: blas,
+                        cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder),
+                    batchSize: batchSize, adapters: subject.adapters, readsAhead: prefetch == .on)
                 _ = try speed.seconds(for: .prompt(1))
                 return (speed: speed, seconds: subject.loadSeconds + Terminal.seconds(since: starting))
             }
@@ -117,16 +135,18 @@ struct BenchCommand: ParsableCommand {
                     // Once before, so that pages and caches are as they will be.
                     for (speed, _) in started { _ = try speed.seconds(for: test, depth: depth) }
                     var seconds = started.map { _ in [Double]() }
+                    var waited = seconds
                     for _ in 0..<repetitions {
                         for (index, (speed, _)) in started.enumerated() {
                             seconds[index].append(try speed.seconds(for: test, depth: depth))
+                            waited[index].append(speed.waitedSeconds)
                         }
                     }
                     for (index, (speed, firstToken)) in started.enumerated() {
                         measurements.append(
                             Measurement(
-                                speed, test, depth: depth, seconds: seconds[index], subject: index,
-                                firstTokenSeconds: firstToken))
+                                speed, test, depth: depth, seconds: seconds[index], waited: waited[index],
+                                subject: index, firstTokenSeconds: firstToken))
                     }
                 }
             }
@@ -159,6 +179,8 @@ struct BenchCommand: ParsableCommand {
         let test: SpeedMeasurement.Test
         let depth: Int
         let seconds: [Double]
+        /// Of each, those in which the threads waited for a file.
+        let waited: [Double]
         /// Which of the models measured in turn.
         let subject: Int
         /// Operations of a prompt's token, or bytes that a generated one reads.
@@ -167,14 +189,15 @@ struct BenchCommand: ParsableCommand {
         let peakMemoryBytes: Int?
 
         init(
-            _ speed: SpeedMeasurement, _ test: SpeedMeasurement.Test, depth: Int, seconds: [Double], subject: Int,
-            firstTokenSeconds: Double
+            _ speed: SpeedMeasurement, _ test: SpeedMeasurement.Test, depth: Int, seconds: [Double], waited: [Double],
+            subject: Int, firstTokenSeconds: Double
         ) {
             self.subject = subject
             threadCount = speed.threadCount
             self.test = test
             self.depth = depth
             self.seconds = seconds
+            self.waited = waited
             work = speed.workPerToken(of: test, depth: depth)
             self.firstTokenSeconds = firstTokenSeconds
             peakMemoryBytes = ProcessMemory.peakByteCount
@@ -206,6 +229,8 @@ struct BenchCommand: ParsableCommand {
         let loadSeconds: Double
         let firstTokenSeconds: Double
         let peakMemoryBytes: Int?
+        /// Share of the time in which the threads waited for what was read from a file.
+        let waitedShare: Double
         /// `Measurement.ratio` to the model given by `--beside`.
         let beside: Double?
 
@@ -237,6 +262,7 @@ struct BenchCommand: ParsableCommand {
             self.loadSeconds = loadSeconds
             firstTokenSeconds = measurement.firstTokenSeconds
             peakMemoryBytes = measurement.peakMemoryBytes
+            waitedShare = measurement.waited.reduce(0, +) / max(1e-9, measurement.seconds.reduce(0, +))
         }
 
         var cells: [String] {
@@ -248,19 +274,27 @@ struct BenchCommand: ParsableCommand {
                     : String(format: "%.1f of %.1f GB/s", rate / 1e9, ceiling / 1e9),
                 String(format: "%.0f %%", 100 * share), String(format: "%.0f", 1000 * loadSeconds),
                 String(format: "%.0f", 1000 * firstTokenSeconds), peakMemoryBytes.map(Terminal.size) ?? "",
-                beside.map { String(format: "%.2f", $0) } ?? "",
+                String(format: "%.0f %%", 100 * waitedShare), beside.map { String(format: "%.2f", $0) } ?? "",
             ]
         }
 
         static let header = [
             "model", "isa", "threads", "test", "tok/s", "range", "rate", "share", "load ms", "first token ms",
-            "peak memory", "beside",
+            "peak memory", "waited", "beside",
         ]
     }
 
     private func text(_ rows: [Row]) throws -> String {
-        // Without another model there is nothing in the last column.
-        let lines = ([Row.header] + rows.map(\.cells)).map { Array(beside == nil ? $0.dropLast() : $0[...]) }
+        // Without another model there is nothing in the last column, nor in the one before where all is in memory.
+        let lines = ([Row.header] + rows.map(\.cells)).map { cells in
+            cells.enumerated().filter { index, _ in
+                switch cells.count - index {
+                case 1: beside != nil
+                case 2: weightMemory != nil || spill.cacheMemory != nil
+                default: true
+                }
+            }.map(\.element)
+        }
         switch output {
         case .json: return try Terminal.json(rows, pretty: true)
         case .csv:

@@ -37,6 +37,7 @@ enum Failure {
         case let error as ModelLoadingError:
             (error.description, error.code == .invalidOptions ? .validationFailure : badFile)
         case LanguageModelError.damagedModel: ("\(error)", badFile)
+        case LanguageModelError.storageFailed: ("\(error)", noOutput)
         case let error as LanguageModelError: (error.description, .validationFailure)
         case let error as EmbeddingError: (error.description, .validationFailure)
         case is CancellationError: ("", interrupted)

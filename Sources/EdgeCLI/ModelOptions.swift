@@ -19,13 +19,21 @@ struct ModelOptions: ParsableArguments {
     @Flag(help: "Read the weights into large pages: slower to load, faster to generate.")
     var largePages = false
 
+    @Option(
+        help:
+            "Bytes of weights in memory at most, such as 900M or 2G; the others are read from the file for each token.")
+    var weightMemory: ByteCount?
+
+    @OptionGroup var spill: SpillOptions
+
     /// What the options say about loading.
     func loadOptions(
         contextSize: Int?, chatTemplate: String? = nil, prefixes: PrefixOptions? = nil
     ) -> GGUFLanguageModel.LoadOptions {
         GGUFLanguageModel.LoadOptions(
             contextSize: contextSize, threadCount: threads, cachePrecision: cacheType, chatTemplate: chatTemplate,
-            usesBLAS: blas, usesLargePages: largePages, prefixStore: prefixes?.store)
+            usesBLAS: blas, usesLargePages: largePages, weightMemory: weightMemory?.value,
+            cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder, prefixStore: prefixes?.store)
     }
 
     func validate() throws {
@@ -56,6 +64,26 @@ struct PrefixOptions: ParsableArguments {
         prefixCache.map {
             PrefixStore(
                 directory: URL(fileURLWithPath: $0, isDirectory: true), byteLimit: (prefixCacheSize ?? 4096) << 20)
+        }
+    }
+}
+
+/// How much of the keys and values is in memory, and where the rest lies.
+struct SpillOptions: ParsableArguments {
+    @Option(
+        help:
+            "Bytes of keys and values in memory at most, such as 64M; the rest lies in a file and is read for each token."
+    )
+    var cacheMemory: ByteCount?
+
+    @Option(help: "The folder of that file. (default: the temporary folder)")
+    var spillDirectory: String?
+
+    var folder: URL? { spillDirectory.map { URL(fileURLWithPath: $0) } }
+
+    func validate() throws {
+        if spillDirectory != nil, cacheMemory == nil {
+            throw ValidationError("--spill-directory needs --cache-memory.")
         }
     }
 }

@@ -31,6 +31,11 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "Bytes that there may be, such as 900M or 2G: says what would fit.")
     var memoryLimit: ByteCount?
 
+    @Option(help: "Bytes of weights in memory at most; the others are read from the file for each token.")
+    var weightMemory: ByteCount?
+
+    @OptionGroup var spill: SpillOptions
+
     @Flag(help: "Run the model with a full context, and say what memory that took.")
     var measure = false
 
@@ -48,7 +53,8 @@ struct PlanCommand: ParsableCommand {
     func run() throws {
         let options = GGUFLanguageModel.LoadOptions(
             contextSize: contextSize, threadCount: threads, cachePrecision: cacheType, batchSize: batchSize,
-            memoryLimit: memoryLimit?.value)
+            memoryLimit: memoryLimit?.value, weightMemory: weightMemory?.value,
+            cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder)
         let file = URL(fileURLWithPath: model)
         let plan = try MemoryPlan(contentsOf: file, options: options)
         var report = Report(plan: plan, total: plan.total, memoryLimit: memoryLimit?.value)
@@ -78,6 +84,8 @@ struct PlanCommand: ParsableCommand {
             ("scratch", plan.scratch), ("total", plan.total),
         ]
         for (name, bytes) in parts { lines.append(Self.line(name, bytes)) }
+        if let spilled = plan.spilledCache { lines.append(Self.line("in a file", spilled)) }
+        if let streamed = plan.streamedWeights { lines.append(Self.line("read/token", streamed)) }
         if let measured = report.measured {
             let share = 100 * (Double(plan.total) / Double(max(1, measured)) - 1)
             lines.append(Self.line("measured", measured) + String(format: "  (the plan is %+.1f %% off)", share))

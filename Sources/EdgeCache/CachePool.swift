@@ -91,8 +91,10 @@ package final class CachePool: Sendable {
     package let retained: Int
     private let state: Mutex<PoolState>
     /// By layer: the group that it belongs to, 0 for the layers that keep all positions, and its place in it.
-    let places: [(group: Int, layer: Int)]
+    package let places: [(group: Int, layer: Int)]
     let blocks: [KeyValueBlocks]
+    /// What brings in blocks that are not in memory; nil where all are.
+    package let spill: CacheSpill?
 
     /// A pool for so many full contexts, which keeps unused blocks for one.
     ///
@@ -105,15 +107,36 @@ package final class CachePool: Sendable {
             geometry, blockCount: counts.full, sequenceCount: contexts + 1, retained: geometry.blockCount)
     }
 
+    /// A pool of which only some bytes are in memory, and the rest in a file; all in memory where one context fits the limit.
+    ///
+    /// - Throws: `CacheError.tooSmall` when the limit is too low; `storage` when there is no memory for the buffers or no room in the folder.
+    package convenience init(_ geometry: CacheGeometry, spill: CacheSpill.Options) throws(CacheError) {
+        let resident = try geometry.residentBlockCount(byteCount: spill.byteCount)
+        let contexts = resident == nil ? 1 : CacheGeometry.spillingContexts
+        guard let counts = geometry.poolBlockCounts(contexts: contexts) else {
+            throw .storage("\(contexts) contexts of \(geometry.capacity) positions are too many")
+        }
+        do throws(PlatformError) {
+            // Of windows as many as one context needs and a copy.
+            try self.init(
+                geometry, blockCount: counts.full, sequenceCount: 2, retained: geometry.blockCount,
+                residentBlockCount: resident, spill: resident == nil ? nil : spill)
+        } catch {
+            throw .storage(error.description)
+        }
+    }
+
     /// Reserves memory; the system provides it page by page as positions are filled.
     ///
     /// - Parameters:
     ///   - blockCount: blocks of 32 positions for all sequences together, by default those of one.
     ///   - sequenceCount: sequences that layers with a window have room for at the same time.
     ///   - retained: blocks to keep for sequences to come while none uses them.
+    ///   - residentBlockCount: blocks, of the layers that keep all positions, that are in memory at most; the others lie in the file of `spill`.
     /// - Throws: `PlatformError` when the sizes overflow or cannot be reserved.
     package init(
-        _ geometry: CacheGeometry, blockCount: Int? = nil, sequenceCount: Int = 1, retained: Int = 0
+        _ geometry: CacheGeometry, blockCount: Int? = nil, sequenceCount: Int = 1, retained: Int = 0,
+        residentBlockCount: Int? = nil, spill: CacheSpill.Options? = nil
     ) throws(PlatformError) {
         let capacity = blockCount ?? geometry.blockCount
         guard geometry.capacity >= 0, capacity >= 0, capacity < Int(Int32.max) else {
@@ -123,7 +146,7 @@ package final class CachePool: Sendable {
         self.capacity = capacity
         self.retained = retained
         let (shape, windowedShapes) = geometry.shapes
-        let full = try KeyValueBlocks(shape, blockCount: capacity)
+        let full = try KeyValueBlocks(shape, blockCount: capacity, spillingTo: spill?.folder)
         var groups: [PrefixTree.WindowGroup] = []
         for (shape, (window, count)) in zip(windowedShapes, geometry.windowedBlockCounts) {
             let total = count.multipliedReportingOverflow(by: max(1, sequenceCount))
@@ -140,7 +163,16 @@ package final class CachePool: Sendable {
         }
         self.places = places
         blocks = [full] + groups.map(\.blocks)
-        state = Mutex(PoolState(PrefixTree(capacity: capacity, blocks: full, groups: groups), retained: retained))
+        if let spill, full.canSpill {
+            self.spill = try CacheSpill(full, contextBlockCount: geometry.blockCount, readsAhead: spill.readsAhead)
+        } else {
+            self.spill = nil
+        }
+        state = Mutex(
+            PoolState(
+                PrefixTree(
+                    capacity: capacity, residentLimit: residentBlockCount ?? capacity, blocks: full, groups: groups),
+                retained: retained))
     }
 
     /// Bytes reserved.
@@ -156,6 +188,9 @@ package final class CachePool: Sendable {
 
     /// Forgets all that no sequence uses and gives its memory back.
     package func releaseUnused() { state.withLock { $0.trim(to: 0, givingBack: true) } }
+
+    /// For tests: makes the file fail with a code, as a disk that is full or broken does; 0 ends it.
+    package func failFile(with code: Int32) { for blocks in blocks { blocks.failFile(with: code) } }
 
     /// What contradicts itself; nil where every block is accounted for. For tests.
     package func contradiction() -> String? { state.withLock { $0.contradiction() } }

@@ -11,6 +11,8 @@ package final class KeyValueCache {
     package let layers: [KeyValueLayer]
     private let id: Int
     private let tables: [BlockTable]
+    /// Where the runs of 32 positions lie, in the layers that keep all.
+    var fullTable: BlockTable { tables[0] }
 
     /// A sequence of a pool, empty.
     package init(_ pool: CachePool, lineage: CacheLineage = .init()) {
@@ -89,8 +91,14 @@ package final class KeyValueCache {
     package func holds(_ count: Int) -> Bool { pool.withState { $0.holds(id, count) } }
 
     /// What a group's block holds of a run of 32 positions; the sequence must be active, and the run be stored.
-    package func withSpan<R, E: Error>(group: Int, run: Int, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
-        try pool.blocks[group].withSpan(block: tables[group][run], body)
+    ///
+    /// - Throws: what `body` throws, and `PlatformError` when a block that is not in memory cannot be read.
+    package func withSpan<R>(
+        group: Int, run: Int, _ body: (RawSpan) throws(PlatformError) -> R
+    ) throws(PlatformError) -> R {
+        let (blocks, block) = (pool.blocks[group], tables[group][run])
+        guard blocks.isSpilled(block: block) else { return try blocks.withSpan(block: block, body) }
+        return try blocks.spilledBytes(block: block).withSpan(body)
     }
 
     /// Bytes that `withSpan` gives, by group.

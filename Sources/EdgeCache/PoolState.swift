@@ -1,4 +1,5 @@
 internal import EdgeKernels
+internal import EdgePlatform
 
 /// The tree of blocks and the sequences that run through it.
 struct PoolState: Sendable {
@@ -95,18 +96,30 @@ struct PoolState: Sendable {
             let node = tree.nodes[Int(tip)]
             // What others hold, or what holds more than is ours, is copied before it is written.
             if node.useCount > 1 || node.firstChild >= 0 || Int(node.tokenCount) != used {
-                guard let copy = make(id, under: node.parent) else { throw exhausted(id, needed: needed) }
-                tree.copy(tip, to: copy, count: used)
+                guard let copy = try make(id, under: node.parent) else { throw exhausted(id, needed: needed) }
+                do throws(PlatformError) {
+                    try tree.copy(tip, to: copy, count: used)
+                } catch {
+                    for group in tree.groups.indices { tree.releaseBlock(group, of: copy) }
+                    tree.release(copy)
+                    throw .storage(error.description)
+                }
                 let index = sequences[id].path.count - 1
                 sequences[id].path[index] = copy
                 enter(id, index)
                 for group in tree.groups.indices { tree.releaseBlock(group, of: tip) }
                 tree.release(tip)
+            } else {
+                let isThere: Bool
+                do throws(PlatformError) { isThere = try tree.bringBack(tip) } catch {
+                    throw .storage(error.description)
+                }
+                guard isThere else { throw .exhausted(needed: 1, capacity: tree.residentLimit) }
             }
         }
         while sequences[id].path.count < needed {
             let parent = sequences[id].path.last ?? Int32(-1 - sequences[id].root)
-            guard let node = make(id, under: parent) else { throw exhausted(id, needed: needed) }
+            guard let node = try make(id, under: parent) else { throw exhausted(id, needed: needed) }
             sequences[id].path.append(node)
             enter(id, sequences[id].path.count - 1)
         }
@@ -118,7 +131,7 @@ struct PoolState: Sendable {
         let runs = storedRuns(positions)
         cutPath(id, to: 0)
         for index in 0..<Self.nodeCount(positions) {
-            guard let node = make(id, under: sequences[id].path.last ?? Int32(-1 - sequences[id].root)) else {
+            guard let node = try make(id, under: sequences[id].path.last ?? Int32(-1 - sequences[id].root)) else {
                 let error = exhausted(id, needed: Self.nodeCount(positions))
                 cut(id, to: 0)
                 throw error
@@ -150,9 +163,13 @@ struct PoolState: Sendable {
     }
 
     /// A node, if need be at the cost of the sequence that has rested longest.
-    private mutating func make(_ id: Int, under parent: Int32) -> Int32? {
+    private mutating func make(_ id: Int, under parent: Int32) throws(CacheError) -> Int32? {
         while true {
-            if let node = tree.make(under: parent) { return node }
+            do throws(PlatformError) {
+                if let node = try tree.make(under: parent) { return node }
+            } catch {
+                throw .storage(error.description)
+            }
             let resting = sequences.indices.filter { index in
                 index != id && !sequences[index].isActive && !sequences[index].path.isEmpty
             }

@@ -1,4 +1,5 @@
 internal import EdgeKernels
+internal import EdgePlatform
 
 /// What keys and values depend on besides the tokens before them: sequences share only where it is the same.
 package struct CacheLineage: Hashable, Sendable {
@@ -57,6 +58,10 @@ struct PrefixTree {
 
     /// The most nodes there may be.
     let capacity: Int
+    /// The most of their blocks, of the layers that keep all positions, that may be in memory.
+    let residentLimit: Int
+    /// Where the search for a block that can leave memory goes on.
+    private var spillCursor = 0
     /// Blocks of the layers that keep all positions; a node's number is its block's.
     let blocks: KeyValueBlocks
     private(set) var groups: [WindowGroup]
@@ -69,8 +74,9 @@ struct PrefixTree {
     /// Nodes that no sequence runs through.
     private(set) var unused = RecencyList()
 
-    init(capacity: Int, blocks: KeyValueBlocks, groups: [WindowGroup]) {
+    init(capacity: Int, residentLimit: Int, blocks: KeyValueBlocks, groups: [WindowGroup]) {
         self.capacity = capacity
+        self.residentLimit = residentLimit
         self.blocks = blocks
         self.groups = groups
         let room = min(capacity, 1024)
@@ -219,8 +225,10 @@ struct PrefixTree {
     // MARK: Making and evicting
 
     /// A node under another (or a root), used once with a block in every group; nil when all are in use.
-    mutating func make(under parent: Int32) -> Int32? {
-        guard let node = takeNode() else { return nil }
+    ///
+    /// - Throws: `PlatformError` when a block that must make way cannot be written to the file.
+    mutating func make(under parent: Int32) throws(PlatformError) -> Int32? {
+        guard try makeRoom(), let node = takeNode() else { return nil }
         for group in groups.indices {
             guard let block = takeBlock(group) else {
                 for earlier in 0..<group { freeBlock(earlier, of: node, givingBack: false) }
@@ -233,7 +241,38 @@ struct PrefixTree {
         }
         nodes[Int(node)] = Node(parent: parent, useCount: 1)
         link(node)
+        blocks.take(block: Int(node))
         return node
+    }
+
+    /// Sees to it that one more block may take memory: one that is full, so that nobody writes it, makes way for it. False when there is none.
+    private mutating func makeRoom() throws(PlatformError) -> Bool {
+        guard blocks.canSpill else { return true }
+        var seen = 0
+        while blocks.residentCount >= residentLimit {
+            guard seen < nodes.count else {
+                // What nobody uses and is not full is forgotten instead.
+                guard evictOldest(givingBack: true) else { return false }
+                continue
+            }
+            spillCursor = spillCursor < nodes.count ? spillCursor : 0
+            let node = nodes[spillCursor]
+            if !node.isFree, Int(node.tokenCount) == Self.length { try blocks.spill(block: spillCursor) }
+            spillCursor += 1
+            seen += 1
+        }
+        return true
+    }
+
+    /// Brings the block of a node into memory, to be written.
+    ///
+    /// - Returns: false when there is no room.
+    /// - Throws: `PlatformError` when it cannot be read, or another not be written.
+    mutating func bringBack(_ node: Int32) throws(PlatformError) -> Bool {
+        guard blocks.isSpilled(block: Int(node)) else { return true }
+        guard try makeRoom() else { return false }
+        try blocks.bringBack(block: Int(node), to: Int(node))
+        return true
     }
 
     private mutating func takeNode() -> Int32? {
@@ -281,7 +320,7 @@ struct PrefixTree {
         unused.remove(node)
         unlink(node)
         for group in groups.indices { freeBlock(group, of: node, givingBack: givingBack) }
-        if givingBack { blocks.giveBack(block: Int(node)) }
+        if givingBack || blocks.canSpill { blocks.giveBack(block: Int(node)) }
         nodes[Int(node)].isFree = true
         nodes[Int(node)].tokenCount = 0
         free.append(node)
@@ -304,8 +343,14 @@ struct PrefixTree {
     }
 
     /// Copies what a node holds in its first positions into a new one beside it.
-    mutating func copy(_ node: Int32, to other: Int32, count: Int) {
-        blocks.copy(block: Int(node), to: Int(other))
+    ///
+    /// - Throws: `PlatformError` when it lies in the file and cannot be read.
+    mutating func copy(_ node: Int32, to other: Int32, count: Int) throws(PlatformError) {
+        if blocks.isSpilled(block: Int(node)) {
+            try blocks.bringBack(block: Int(node), to: Int(other))
+        } else {
+            blocks.copy(block: Int(node), to: Int(other))
+        }
         for group in groups where group.block[Int(node)] >= 0 {
             group.blocks.copy(block: Int(group.block[Int(node)]), to: Int(group.block[Int(other)]))
         }
@@ -364,6 +409,10 @@ struct PrefixTree {
                 useCounts[Int(node)] += 1
                 for group in groups.indices where index >= heldFrom[group] { blockUse[group][Int(node)] += 1 }
             }
+        }
+        let resident = nodes.indices.count { !nodes[$0].isFree && !blocks.isSpilled(block: $0) }
+        guard !blocks.canSpill || (resident == blocks.residentCount && resident <= residentLimit) else {
+            return "\(resident) blocks in memory, counted \(blocks.residentCount), of \(residentLimit)"
         }
         let freeNodes = Set(free)
         let unusedNodes = Set(unused.all)

@@ -1,4 +1,4 @@
-internal import EdgeCache
+package import EdgeCache
 package import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
@@ -46,11 +46,12 @@ package actor Engine {
     ///
     /// - Parameter cacheLimit: bytes that the keys and values of all contexts may take together, at least one's; nil for
     ///   what some contexts need.
+    /// - Parameter spill: how many of these may be in memory, and where the others lie; nil for all in memory.
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
-        batchCapacity: Int = 512, cacheLimit: Int? = nil, floatKernels: Kernels = .chosen,
-        usesOwnArithmetic: Bool = true, prefixes: SavedPrefixes? = nil
+        batchCapacity: Int = 512, cacheLimit: Int? = nil, spill: CacheSpill.Options? = nil,
+        floatKernels: Kernels = .chosen, usesOwnArithmetic: Bool = true, prefixes: SavedPrefixes? = nil
     ) throws(ModelError) {
         do throws(PlatformError) {
             executor = try ThreadExecutor()
@@ -69,7 +70,7 @@ package actor Engine {
         self.prefixes = prefixes
         pool = try Self.makePool(
             model.cacheGeometry(capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision),
-            limit: cacheLimit)
+            limit: cacheLimit, spill: spill)
     }
 
     /// Contexts that can be computed at the same time, full, where memory allows; there may be more that rest.
@@ -84,7 +85,14 @@ package actor Engine {
     static let logitsCapacity = draftRows + StepQueue.limit
 
     /// Reserves address space for some full contexts. The system provides memory as they fill; unused blocks are kept for one.
-    static func makePool(_ geometry: CacheGeometry, limit: Int?) throws(ModelError) -> CachePool {
+    static func makePool(
+        _ geometry: CacheGeometry, limit: Int?, spill: CacheSpill.Options? = nil
+    ) throws(ModelError) -> CachePool {
+        if let spill {
+            do throws(CacheError) { return try CachePool(geometry, spill: spill) } catch {
+                throw ModelError(cache: error)
+            }
+        }
         var contexts = contextLimit
         while contexts > 1, let limit, geometry.byteCount(contexts: contexts) ?? .max > limit { contexts -= 1 }
         while true {
@@ -232,7 +240,7 @@ package actor Engine {
                 } else if waiting.count > 1 {
                     commonRow = try await runBetween(waiting[...], of: context.ledger + waiting, context)
                 } else if !steps.isAlone {
-                    commonRow = await wait([waiting[0]], context)?.row
+                    commonRow = try await wait([waiting[0]], context)?.row
                 } else {
                     // The draft may not reach beyond the limit, where its tokens would run for nothing, nor to where a window slides.
                     let room = min(
@@ -379,7 +387,7 @@ package actor Engine {
                 let piece = Array(rest.prefix(steps.promptBudget))
                 let isLast = piece.count == rest.count
                 try await makeRoom(for: piece.count, context)
-                let outcome = await wait(
+                let outcome = try await wait(
                     piece, of: whole, context, wantsLogits: isLast && choosesNext)
                 guard let outcome else { continue }
                 rest = rest.dropFirst(piece.count)
@@ -406,14 +414,15 @@ package actor Engine {
     ///
     /// - Returns: the row of the logits that are its own, which stand until the context runs its next token; nil for a piece that has
     ///   not run, as another context has computed some of it meanwhile or there is no room for it any more.
+    /// - Throws: `EngineError.storageFailed`.
     private func wait(
         _ tokens: [Int32], of prompt: [Int32]? = nil, _ context: GenerationContext, wantsLogits: Bool = true
-    ) async -> StepQueue.Outcome? {
-        await withCheckedContinuation { continuation in
+    ) async throws -> StepQueue.Outcome? {
+        try await withCheckedThrowingContinuation { continuation in
             steps.wait(
                 .init(
                     tokens: tokens, context: context, prompt: prompt, wantsLogits: wantsLogits,
-                    finish: { continuation.resume(returning: $0) }))
+                    finish: { continuation.resume(with: $0) }))
             runWaiting()
         }
     }
@@ -429,14 +438,23 @@ package actor Engine {
         while steps.isReady {
             let taken = steps.take().filter { step in
                 let isRunnable = isRunnable(step)
-                if !isRunnable { step.finish(nil) }
+                if !isRunnable { step.finish(.success(nil)) }
                 return isRunnable
             }
             guard let first = taken.first else { continue }
             let start = Clock.nanoseconds
-            pass.run(
+            let isWhole = pass.run(
                 taken.map { .init($0.tokens[...], of: $0.context.cache, wantsLogits: $0.wantsLogits) },
                 firstRow: Self.draftRows, adapters: first.context.adapters)
+            guard isWhole else {
+                let error = EngineError.storageFailed(pass.failure?.description ?? "stopped")
+                for step in taken {
+                    // Whose chosen token has not run is still the one who is to end choosing.
+                    if step.prompt == nil { steps.ran(step) }
+                    step.finish(.failure(error))
+                }
+                continue
+            }
             steps.note(
                 promptTokens: taken.reduce(0) { $0 + ($1.prompt == nil ? 0 : $1.tokens.count) },
                 seconds: Clock.seconds(from: start))
@@ -444,7 +462,7 @@ package actor Engine {
             for step in taken {
                 step.context.ledger.append(contentsOf: step.tokens)
                 steps.ran(step)
-                step.finish(.init(row: row))
+                step.finish(.success(.init(row: row)))
                 row += step.wantsLogits ? 1 : 0
             }
         }
@@ -467,21 +485,27 @@ package actor Engine {
     ///   - logits: which tokens of the batch to compute logits for; nil for the last.
     ///   - isStoppable: whether the cancellation of the task ends the batch, as if it had not been begun.
     /// - Returns: whether the batch has run to its end.
-    /// - Throws: `EngineError.cacheExhausted`.
+    /// - Throws: `EngineError.cacheExhausted`, `storageFailed`.
     @discardableResult
     private func run(
         _ batch: some Collection<Int32>, _ context: GenerationContext, logits: Range<Int>? = nil,
         isStoppable: Bool = false
     ) throws -> Bool {
-        do throws(CacheError) { try context.cache.reserve(batch.count) } catch { throw exhausted(context, batch.count) }
+        do throws(CacheError) {
+            try context.cache.reserve(batch.count)
+        } catch {
+            throw Self.storageFailure(error) ?? exhausted(context, batch.count)
+        }
         // A slice of the ledger, so that a token needs no array of its own.
         context.ledger.append(contentsOf: batch)
         let slice = context.ledger.suffix(batch.count)
         let isWhole = pass.run(
             slice, cache: context.cache, logits: logits ?? slice.count - 1..<slice.count,
             adapters: context.adapters, isStoppable: isStoppable)
-        if !isWhole { context.ledger.removeLast(batch.count) }
-        return isWhole
+        guard !isWhole else { return true }
+        context.ledger.removeLast(batch.count)
+        if let failure = pass.failure { throw EngineError.storageFailed(failure.description) }
+        return false
     }
 
     /// - Parameters:
@@ -533,6 +557,7 @@ package actor Engine {
                 try context.cache.reserve(count)
                 hasRoom = true
             } catch {
+                if let failure = Self.storageFailure(error) { throw failure }
                 guard busy.count > 1 else { throw exhausted(context, count) }
             }
         }
@@ -548,6 +573,7 @@ package actor Engine {
                     return
                 }
             } catch {
+                if let failure = Self.storageFailure(error) { throw failure }
                 guard busy.count > 1 else { throw exhausted(context, count) }
             }
             let isFirst = busy.first == ObjectIdentifier(context)
@@ -556,6 +582,10 @@ package actor Engine {
             if !isFirst { context.cache.setActive(true) }
             try Task.checkCancellation()
         }
+    }
+
+    private static func storageFailure(_ error: CacheError) -> EngineError? {
+        if case .storage(let reason) = error { .storageFailed(reason) } else { nil }
     }
 
     private func exhausted(_ context: GenerationContext, _ count: Int) -> EngineError {
@@ -578,10 +608,12 @@ package actor Engine {
             do throws(CacheError) {
                 try context.cache.reserve(rest.count)
             } catch {
+                if let failure = Self.storageFailure(error) { throw failure }
                 guard busy.count > 1 else { throw exhausted(context, 0) }
                 return false
             }
             pass.run(rest, cache: context.cache, logits: 0..<0, adapters: context.adapters)
+            if let failure = pass.failure { throw EngineError.storageFailed(failure.description) }
             await letOthersPass()
             try Task.checkCancellation()
         }

@@ -105,4 +105,6 @@ package enum EngineError: Error, Sendable {
     case nonFiniteLogits
     /// The constraint cannot be followed any further.
     case constraintFailed(String)
+    /// What is not in memory could not be read from its file, or written to it; the tokens of that step are not in the context.
+    case storageFailed(String)
 }

@@ -1,4 +1,4 @@
-internal import EdgeCache
+package import EdgeCache
 package import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
@@ -7,6 +7,10 @@ internal import EdgePlatform
 package struct MemoryUse: Sendable, Hashable {
     /// What a full context brings in of the model's file.
     package var weights: Int
+    /// Bytes of weights read from the file for each token; nil where all are in memory.
+    package var streamed: Int?
+    /// Bytes of keys and values of a full context that lie in a file; nil where all are in memory.
+    package var spilled: Int?
     /// Keys and values of one full context, with room for a copy of what it shares.
     package var cache: Int
     /// Rows of activations for a batch.
@@ -30,9 +34,13 @@ package struct MemoryUse: Sendable, Hashable {
 
     /// What an engine with these settings takes when one context is full.
     ///
-    /// - Throws: `ModelError.insufficientMemory` when the sizes overflow.
+    /// - Parameters:
+    ///   - weightLimit: bytes of weights in memory; nil for all.
+    ///   - spill: bytes of keys and values in memory; nil for all.
+    /// - Throws: `ModelError.insufficientMemory` when the sizes overflow, or the limit is too low.
     package init(
-        _ model: Model, contextSize: Int, batchCapacity: Int, threadCount: Int, precision: CachePrecision
+        _ model: Model, contextSize: Int, batchCapacity: Int, threadCount: Int, precision: CachePrecision,
+        weightLimit: Int? = nil, spill: CacheSpill.Options? = nil
     ) throws(ModelError) {
         let batch = Engine.batchCapacity(batchCapacity, contextSize: contextSize)
         let geometry = model.cacheGeometry(capacity: contextSize, batchCapacity: batch, precision: precision)
@@ -41,22 +49,36 @@ package struct MemoryUse: Sendable, Hashable {
         }
         let counts = try ForwardPass.byteCounts(
             model, threadCount: threadCount, batchCapacity: batch, logitsCapacity: Engine.logitsCapacity)
-        weights = model.residentByteCount(tokens: contextSize)
+        if let weightLimit, let streamed = try model.streamedByteCounts(limit: weightLimit) {
+            (weights, self.streamed) = (streamed.resident, streamed.read)
+        } else {
+            weights = model.residentByteCount(tokens: contextSize)
+        }
         self.cache = cache
+        if let spill {
+            do throws(CacheError) {
+                if try geometry.residentBlockCount(byteCount: spill.byteCount) != nil {
+                    self.cache = spill.byteCount
+                    spilled = cache - spill.byteCount
+                }
+            } catch {
+                throw ModelError(cache: error)
+            }
+        }
         activations = counts.activations
-        scratch = counts.scratch
+        scratch = counts.scratch + (streamed == nil ? 0 : max(1, threadCount) * model.embeddingWindowByteCount)
     }
 
     /// The largest context, in whole blocks, that fits with these settings otherwise; nil where not even one block does.
     package static func largestContext(
         _ model: Model, within limit: Int, atMost most: Int, batchCapacity: Int, threadCount: Int,
-        precision: CachePrecision
+        precision: CachePrecision, weightLimit: Int? = nil
     ) -> Int? {
         // Takes more the larger it is: halve the range.
         func fits(_ blocks: Int) -> Bool {
             let use = try? MemoryUse(
                 model, contextSize: blocks * KeyValueLayer.blockLength, batchCapacity: batchCapacity,
-                threadCount: threadCount, precision: precision)
+                threadCount: threadCount, precision: precision, weightLimit: weightLimit)
             return use.map { $0.total <= limit } ?? false
         }
         var (low, high) = (0, max(1, most / KeyValueLayer.blockLength) + 1)
@@ -79,7 +101,8 @@ package struct MemoryUse: Sendable, Hashable {
     ///
     /// - Throws: `ModelError.insufficientMemory`.
     package static func measure(
-        _ model: () throws -> Model, contextSize: Int, batchCapacity: Int, threadCount: Int, precision: CachePrecision
+        _ model: () throws -> Model, contextSize: Int, batchCapacity: Int, threadCount: Int, precision: CachePrecision,
+        spill: CacheSpill.Options? = nil
     ) throws -> Measurement? {
         guard let before = ProcessMemory.residentByteCount else { return nil }
         let model = try model()
@@ -87,7 +110,8 @@ package struct MemoryUse: Sendable, Hashable {
         let pass = try ForwardPass(
             model, threadCount: threadCount, batchCapacity: batch, logitsCapacity: Engine.logitsCapacity)
         let pool = try Engine.makePool(
-            model.cacheGeometry(capacity: contextSize, batchCapacity: batch, precision: precision), limit: nil)
+            model.cacheGeometry(capacity: contextSize, batchCapacity: batch, precision: precision), limit: nil,
+            spill: spill)
         let cache = pool.makeCache()
         var position = 0
         while position < contextSize {
@@ -97,6 +121,7 @@ package struct MemoryUse: Sendable, Hashable {
             let ids = (position..<position + count).map { Int32(truncatingIfNeeded: $0 &* 7919 % model.vocabularySize) }
             let wanted = rest <= Engine.logitsCapacity ? 0..<count : count - 1..<count
             pass.run(ids[...], cache: cache, logits: wanted)
+            if let failure = pass.failure { throw ModelError(.unreadable, failure.description) }
             position += count
         }
         return ProcessMemory.peakByteCount.map { Measurement(before: before, peak: $0) }

@@ -72,8 +72,8 @@ package final class Perplexity {
 
     /// Scores the next piece; false when none is left.
     ///
-    /// - Throws: `CancellationError` where the current task is cancelled; the piece is then not scored.
-    package func next() throws(CancellationError) -> Bool {
+    /// - Throws: `CancellationError` where the current task is cancelled, `EngineError.storageFailed`; the piece is then not scored.
+    package func next() throws -> Bool {
         guard done < pieceCount else { return false }
         let start = done * contextSize
         var piece = Array(tokens[start..<start + contextSize])
@@ -91,6 +91,7 @@ package final class Perplexity {
                 piece[position..<position + count], cache: cache, logits: local, adapters: adapters, isStoppable: true)
             guard isWhole else {
                 (sum, sumOfSquares, scoredCount) = before
+                if let failure = pass.failure { throw EngineError.storageFailed(failure.description) }
                 throw CancellationError()
             }
             for (row, token) in wanted.enumerated() { score(row: row, target: piece[token + 1]) }

@@ -20,8 +20,9 @@ struct StepQueue {
         let prompt: [Int32]?
         /// Whether a token is chosen after these.
         let wantsLogits: Bool
-        /// Gets the row of the logits, where they are wanted, once the tokens have run; nil when they are to be waited with again.
-        let finish: (Outcome?) -> Void
+        /// Gets the row of the logits, where they are wanted, once the tokens have run; nil when they are to be waited with again; the
+        /// error of a pass that has failed.
+        let finish: (Result<Outcome?, any Error>) -> Void
     }
 
     /// What became of a step that has run.

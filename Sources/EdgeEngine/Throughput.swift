@@ -1,4 +1,4 @@
-internal import EdgeCache
+package import EdgeCache
 package import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
@@ -34,56 +34,70 @@ package final class Throughput {
     private let pass: ForwardPass
     private let cache: KeyValueCache
     private let adapters: AdapterStack
+    /// Of the last test: seconds in which the threads waited for what was read from a file.
+    package private(set) var waitedSeconds = 0.0
 
     /// Allocates for prompts in batches of `batchCapacity`, and a context of `contextSize`.
     ///
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
         _ model: Model, threadCount: Int?, contextSize: Int, batchCapacity: Int, precision: CachePrecision,
-        floatKernels: Kernels = .chosen, adapters: [AppliedAdapter] = []
+        spill: CacheSpill.Options? = nil, floatKernels: Kernels = .chosen, adapters: [AppliedAdapter] = []
     ) throws(ModelError) {
         self.model = model
         pass = try ForwardPass(
             model, threadCount: threadCount, batchCapacity: min(batchCapacity, contextSize), floatKernels: floatKernels)
         self.adapters = try pass.makeStack(adapters)
         cache = try model.makeCache(
-            capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision)
+            capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision, spill: spill)
     }
 
     /// The seconds that the timed tokens took, after `depth` tokens that are not timed.
-    package func seconds(_ test: Test, depth: Int) -> Double {
+    ///
+    /// - Throws: `ModelError.unreadable` when weights that are not in memory could not be read.
+    package func seconds(_ test: Test, depth: Int) throws(ModelError) -> Double {
         if cache.count > depth {
             do throws(CacheError) { try cache.truncate(to: depth) } catch { cache.removeAll() }
         }
-        prefill(depth - cache.count)
+        try prefill(depth - cache.count)
+        let waited = waitedInAll
         let start = Clock.nanoseconds
         switch test {
-        case .prompt(let count): prefill(count, wantsLogits: true)
-        case .generation(let count): for _ in 0..<count { run(1, wantsLogits: true) }
+        case .prompt(let count): try prefill(count, wantsLogits: true)
+        case .generation(let count): for _ in 0..<count { try run(1, wantsLogits: true) }
         }
-        return Clock.seconds(from: start)
+        let seconds = Clock.seconds(from: start)
+        waitedSeconds = waitedInAll - waited
+        return seconds
     }
 
-    private func prefill(_ count: Int, wantsLogits: Bool = false) {
+    private var waitedInAll: Double {
+        (model.stream?.waitedSeconds ?? 0) + (cache.pool.spill?.waitedSeconds ?? 0)
+    }
+
+    private func prefill(_ count: Int, wantsLogits: Bool = false) throws(ModelError) {
         var left = count
         while left > 0 {
             let batch = min(left, pass.batchCapacity)
             left -= batch
-            run(batch, wantsLogits: wantsLogits && left == 0)
+            try run(batch, wantsLogits: wantsLogits && left == 0)
         }
     }
 
-    private func run(_ count: Int, wantsLogits: Bool) {
+    private func run(_ count: Int, wantsLogits: Bool) throws(ModelError) {
         let first = cache.count
         let ids = (0..<count).map { Int32(truncatingIfNeeded: (first + $0) &* 7919 % model.vocabularySize) }
         pass.run(ids[...], cache: cache, logits: wantsLogits ? count - 1..<count : 0..<0, adapters: adapters)
+        if let failure = pass.failure { throw ModelError(.unreadable, failure.description) }
     }
 
     /// Bytes of weights that one token reads.
     package var weightByteCountPerToken: Int { model.weightByteCountPerToken }
 
     /// Bytes of keys and values that a token after `depth` others reads.
-    package func cacheByteCount(depth: Int) -> Int { cache.byteCount / cache.capacity * depth }
+    package func cacheByteCount(depth: Int) -> Int {
+        (cache.pool.geometry.byteCount(contexts: 1) ?? 0) / cache.capacity * depth
+    }
 
     /// Multiplications and additions of one token's matrix products without the output's, which only the last token needs.
     package var operationsPerToken: Int { 2 * model.layerWeightCountPerToken }

@@ -29,6 +29,8 @@ package struct GGUFFile: Sendable {
     package let tensors: [GGUFTensor]
     /// The size of all parts in bytes.
     package let byteCount: Int
+    /// The bytes of all parts.
+    private let parts: [ByteView]
     private let index: [KeyBytes: Int]
     /// All of the first part before its tensor data.
     let header: ByteView?
@@ -64,6 +66,7 @@ package struct GGUFFile: Sendable {
         var paths = [firstPath]
         var tensors = first.tensors
         var byteCount = firstBytes.count
+        var parts = [firstBytes]
         var index: [KeyBytes: Int] = [:]
         for (position, tensor) in tensors.enumerated() { index[KeyBytes(tensor.name)] = position }
 
@@ -94,6 +97,7 @@ package struct GGUFFile: Sendable {
                 }
                 paths.append(partPath)
                 byteCount += bytes.count
+                parts.append(bytes)
             }
         }
         if split.count > 1, let expected = split.tensorCount, expected != tensors.count {
@@ -109,6 +113,7 @@ package struct GGUFFile: Sendable {
         metadata = first.metadata
         self.tensors = tensors
         self.byteCount = byteCount
+        self.parts = parts
         self.index = index
         header = firstBytes.slice(at: 0, byteCount: first.dataOffset)
     }
@@ -121,6 +126,17 @@ package struct GGUFFile: Sendable {
             throw GGUFError(isPart ? .missingSplit : .unreadable, error.description, path: path)
         }
     }
+
+    /// Where bytes of a tensor, or of a part of one, lie: in which of `paths`, and where in that; nil for a copy.
+    package func place(of bytes: ByteView) -> (part: Int, offset: Int)? {
+        for (part, whole) in parts.enumerated() {
+            if let offset = bytes.offset(in: whole) { return (part, offset) }
+        }
+        return nil
+    }
+
+    /// Takes the pages of all parts out of this process's memory until they are read again.
+    package func letGo() { for part in parts { part.letGo() } }
 
     /// The value of a metadata key, nil when it is absent.
     package subscript(key: String) -> GGUFValue? { metadata[key] }

@@ -1,4 +1,5 @@
 internal import EdgeKernelJobs
+package import EdgePlatform
 
 /// What attention needs to know besides queries, keys and values.
 package struct AttentionShape: Sendable {
@@ -37,6 +38,31 @@ package struct AttentionShape: Sendable {
     }
 }
 
+/// Attention to a text in several calls, each over some of its runs of 32 positions, in order: some of them lie in a file and are staged.
+package struct AttentionPart {
+    /// The runs of this call.
+    package var runs: Range<Int>
+    /// Whether they are the text's first and last.
+    package var isFirst: Bool
+    package var isLast: Bool
+    /// What lies between the calls: [tokens, query heads, largest score and sum].
+    package var state: Rows
+    /// Where those of the runs lie that are in the file, one after the other.
+    package var stage: AlignedBuffer<UInt8>
+    package var stageStart: Int
+
+    package init(
+        runs: Range<Int>, isFirst: Bool, isLast: Bool, state: Rows, stage: AlignedBuffer<UInt8>, stageStart: Int
+    ) {
+        self.runs = runs
+        self.isFirst = isFirst
+        self.isLast = isLast
+        self.state = state
+        self.stage = stage
+        self.stageStart = stageStart
+    }
+}
+
 extension KeyValueLayer {
     /// Attention of a tile of tokens to one key-value head, for some query heads of its group, in one streaming pass with
     /// running softmax (Milakov and Gimelshein 2018; Dao et al. 2022): no matrix of scores for the whole context.
@@ -44,10 +70,11 @@ extension KeyValueLayer {
     /// Token t (a row of `queries` and of `output`) stands at position `firstPosition + t` and sees itself and what lies before,
     /// from position `start` on: the first of its text, a multiple of the block length. Without causality it sees what
     /// lies behind too, up to position `end`. Query head h is columns [h * headSize, (h + 1) * headSize). Each query folds its
-    /// blocks in ascending order, so the bits do not depend on the tile nor on the members.
+    /// blocks in ascending order, so the bits do not depend on the tile, the members, nor the parts.
     package func attend(
         head: Int, members: Range<Int>? = nil, queries: Rows, output: Rows, tokens: Range<Int>, firstPosition: Int,
-        start: Int = 0, end: Int? = nil, shape: AttentionShape, scratch: Rows, worker: Int, kernels: Kernels = .chosen
+        start: Int = 0, end: Int? = nil, shape: AttentionShape, part: AttentionPart? = nil, scratch: Rows, worker: Int,
+        kernels: Kernels = .chosen
     ) {
         let members = members ?? 0..<shape.groupSize
         guard !tokens.isEmpty, !members.isEmpty else { return }
@@ -77,8 +104,25 @@ extension KeyValueLayer {
         let factors = scores + queryCount * length
         let maxima = factors + queryCount
         let sums = maxima + queryCount
-        maxima.update(repeating: -.infinity, count: queryCount)
-        sums.update(repeating: 0, count: queryCount)
+        let firstHead = head * shape.groupSize + members.lowerBound
+        if let part {
+            precondition(part.runs.lowerBound >= 0 && part.runs.upperBound * length <= capacity, "runs out of bounds")
+            precondition(part.state.rowCount >= tokens.upperBound, "too little state")
+            precondition(2 * (firstHead + group) <= part.state.columnCount, "too little state")
+        }
+        let resumed = part.flatMap { $0.isFirst ? nil : $0.state }
+        if let resumed {
+            for (index, token) in tokens.enumerated() {
+                let stored = resumed.pointer(row: token, column: 2 * firstHead)
+                for member in 0..<group {
+                    maxima[index * group + member] = stored[2 * member]
+                    sums[index * group + member] = stored[2 * member + 1]
+                }
+            }
+        } else {
+            maxima.update(repeating: -.infinity, count: queryCount)
+            sums.update(repeating: 0, count: queryCount)
+        }
         // The queries of one token lie together already; those of several are brought together.
         let isOne = tokens.count == 1
         let packed = isOne ? queries.pointer(row: tokens.lowerBound, column: column) : sums + queryCount
@@ -90,7 +134,14 @@ extension KeyValueLayer {
                     from: queries.pointer(row: token, column: column), count: group * size)
             }
         }
-        outputs.update(repeating: 0, count: queryCount * size)
+        if resumed == nil {
+            outputs.update(repeating: 0, count: queryCount * size)
+        } else if !isOne {
+            for (index, token) in tokens.enumerated() {
+                (outputs + index * group * size).update(
+                    from: output.pointer(row: token, column: column), count: group * size)
+            }
+        }
         let groups = CodedBlocks.groupCount(headSize: size)
         let codedScratch = sums + queryCount * (1 + (isOne ? 0 : 2 * size))
         let padded = codedScratch + 48
@@ -114,20 +165,37 @@ extension KeyValueLayer {
         }
 
         var block = earliest / length * length
-        while block < next {
+        var end = next
+        var staged = 0
+        if let part {
+            block = max(block, part.runs.lowerBound * length)
+            end = min(end, part.runs.upperBound * length)
+            for run in part.runs.lowerBound..<max(part.runs.lowerBound, min(part.runs.upperBound, block / length))
+            where isSpilled(run: run) { staged += 1 }
+        }
+        while block < end {
             let count = min(length, next - block)
+            var stagedRun: UnsafeMutableRawPointer?
+            if let part, isSpilled(run: block / length) {
+                let place = part.stageStart + staged * stagedByteCount
+                precondition(place >= 0 && stagedByteCount <= part.stage.count - place, "not staged")
+                stagedRun = UnsafeMutableRawPointer(part.stage.base + place)
+                staged += 1
+            }
             var coded: CodedBlock?
             var (keyBlock, valueBlock) = (UnsafePointer(keyScratch), UnsafePointer(valueScratch))
             if precision.isCoded {
                 coded = codedBlock(
-                    head: head, position: block, queryCodes: queryCodes, queryScales: queryScales,
+                    head: head, position: block, staged: stagedRun, queryCodes: queryCodes, queryScales: queryScales,
                     querySums: querySums, scratch: codedScratch)
             } else {
                 keyBlock = self.block(
-                    .keys, head: head, position: block, valueCount: length * size, scratch: keyScratch,
+                    .keys, head: head, position: block, staged: stagedRun, valueCount: length * size,
+                    scratch: keyScratch,
                     kernels: kernels)
                 valueBlock = self.block(
-                    .values, head: head, position: block, valueCount: count * size, scratch: valueScratch,
+                    .values, head: head, position: block, staged: stagedRun, valueCount: count * size,
+                    scratch: valueScratch,
                     kernels: kernels)
             }
             /// The positions of the block that a token sees.
@@ -159,6 +227,20 @@ extension KeyValueLayer {
                 kernels.functions.foldBlock(&job)
             }
             block += length
+        }
+        if let part, !part.isLast {
+            for (index, token) in tokens.enumerated() {
+                let stored = part.state.pointer(row: token, column: 2 * firstHead)
+                for member in 0..<group {
+                    stored[2 * member] = maxima[index * group + member]
+                    stored[2 * member + 1] = sums[index * group + member]
+                }
+                if !isOne {
+                    output.pointer(row: token, column: column).update(
+                        from: outputs + index * group * size, count: group * size)
+                }
+            }
+            return
         }
         for (index, token) in tokens.enumerated() {
             for member in 0..<group {

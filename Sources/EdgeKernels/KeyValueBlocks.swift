@@ -90,13 +90,29 @@ package final class KeyValueBlocks: @unchecked Sendable {
     package let blockByteCount: Int
     let partByteCount: Int
     private let memory: AlignedBuffer<UInt8>
+    /// Where blocks may lie that are not in memory; nil for none.
+    private let file: DirectFile?
+    /// Bytes that a layer of a block takes in the file: whole pages.
+    package let sliceByteCount: Int
+    /// By block: whether it lies in the file, or takes memory.
+    private let places: AlignedBuffer<Place.RawValue>
+    /// A block as it lies in the file, for those that move.
+    private let moved: AlignedBuffer<UInt8>
+    /// Blocks that take memory, as far as `take` was told.
+    package private(set) var residentCount = 0
+
+    private enum Place: UInt8 { case none, memory, file }
 
     static let page = 4096
+    /// What blocks, and layers of blocks in a file, are whole multiples of.
+    package static let pageByteCount = page
 
     /// Reserves memory.
     ///
-    /// - Throws: `PlatformError` when sizes overflow or the system has no address space.
-    package init(_ shape: KeyValueShape, blockCount: Int) throws(PlatformError) {
+    /// - Parameter folder: where a file is made for blocks that are not in memory; nil for none. It has no name and is gone with this
+    ///   object. It lies layer by layer, so that one layer of many blocks is read at once.
+    /// - Throws: `PlatformError` when sizes overflow, the system has no address space, or the folder cannot be written to.
+    package init(_ shape: KeyValueShape, blockCount: Int, spillingTo folder: String? = nil) throws(PlatformError) {
         guard let part = shape.partByteCount, let block = shape.blockByteCount, blockCount >= 0 else {
             throw .outOfMemory("blocks of keys and values")
         }
@@ -107,6 +123,92 @@ package final class KeyValueBlocks: @unchecked Sendable {
         blockByteCount = block
         partByteCount = part
         memory = try AlignedBuffer(count: total.partialValue)
+        let slice = (2 * shape.kvHeadCount * part + Self.page - 1) / Self.page * Self.page
+        sliceByteCount = slice
+        guard let folder, shape.layerCount > 0, blockCount > 0 else {
+            file = nil
+            places = try AlignedBuffer(count: 0)
+            moved = try AlignedBuffer(count: 0)
+            return
+        }
+        let all = slice.multipliedReportingOverflow(by: shape.layerCount)
+        let bytes = all.partialValue.multipliedReportingOverflow(by: blockCount)
+        guard !all.overflow, !bytes.overflow else { throw .outOfMemory("\(blockCount) blocks in a file") }
+        places = try AlignedBuffer(count: blockCount)
+        moved = try AlignedBuffer(count: all.partialValue)
+        file = try DirectFile(temporaryIn: folder, byteCount: bytes.partialValue)
+    }
+
+    // MARK: Blocks in a file
+
+    /// Whether blocks may lie in a file.
+    package var canSpill: Bool { file != nil }
+
+    /// For tests: makes the file fail with a code, as a disk that is full or broken does; 0 ends it.
+    package func failFile(with code: Int32) { file?.fail(with: code) }
+
+    /// Whether a block lies in the file: it must be brought back before it is written, and staged to be read.
+    package func isSpilled(block: Int) -> Bool {
+        file != nil && block >= 0 && block < blockCount && places[block] == Place.file.rawValue
+    }
+
+    /// Says that a block is about to be written, so that it takes memory.
+    package func take(block: Int) {
+        guard file != nil, places[block] != Place.memory.rawValue else { return }
+        places[block] = Place.memory.rawValue
+        residentCount += 1
+    }
+
+    /// Writes a block, which nobody writes to meanwhile, to the file and gives its memory back.
+    ///
+    /// - Throws: `PlatformError` when the disk is full or broken; the block stays in memory then.
+    package func spill(block: Int) throws(PlatformError) {
+        guard let file, places[block] == Place.memory.rawValue else { return }
+        let used = 2 * shape.kvHeadCount * partByteCount
+        for layer in 0..<shape.layerCount {
+            (moved.base + layer * sliceByteCount).update(from: base(of: block) + layer * used, count: used)
+            try file.write(
+                at: (layer * blockCount + block) * sliceByteCount, byteCount: sliceByteCount, from: moved,
+                at: layer * sliceByteCount)
+        }
+        giveBack(block: block)
+        places[block] = Place.file.rawValue
+    }
+
+    /// Reads a block of the file into memory, its own or that of another.
+    ///
+    /// - Throws: `PlatformError` when it cannot be read.
+    package func bringBack(block: Int, to other: Int) throws(PlatformError) {
+        guard let file, isSpilled(block: block) else { return }
+        try read(file, block, into: moved)
+        take(block: other)
+        for layer in 0..<shape.layerCount { copySlice(layer, of: moved, to: base(of: other)) }
+    }
+
+    private func read(_ file: DirectFile, _ block: Int, into buffer: AlignedBuffer<UInt8>) throws(PlatformError) {
+        for layer in 0..<shape.layerCount {
+            try file.read(
+                at: (layer * blockCount + block) * sliceByteCount, byteCount: sliceByteCount, into: buffer,
+                at: layer * sliceByteCount)
+        }
+    }
+
+    private func copySlice(_ layer: Int, of buffer: AlignedBuffer<UInt8>, to block: UnsafeMutablePointer<UInt8>) {
+        let used = 2 * shape.kvHeadCount * partByteCount
+        (block + layer * used).update(from: buffer.base + layer * sliceByteCount, count: used)
+    }
+
+    /// Reads one layer of some blocks that follow one another, `sliceByteCount` each.
+    ///
+    /// - Throws: `PlatformError` when they cannot be read.
+    package func stage(
+        layer: Int, blocks: Range<Int>, into buffer: AlignedBuffer<UInt8>, at start: Int, isCancelled: () -> Bool
+    ) throws(PlatformError) {
+        guard let file else { return }
+        precondition(blocks.lowerBound >= 0 && blocks.upperBound <= blockCount, "blocks out of bounds")
+        try file.read(
+            at: (layer * blockCount + blocks.lowerBound) * sliceByteCount, byteCount: blocks.count * sliceByteCount,
+            into: buffer, at: start, isCancelled: isCancelled)
     }
 
     /// Bytes reserved.
@@ -126,6 +228,7 @@ package final class KeyValueBlocks: @unchecked Sendable {
     /// Copies a whole block.
     package func copy(block: Int, to other: Int) {
         guard block != other else { return }
+        precondition(!isSpilled(block: block) && !isSpilled(block: other), "a block that is not in memory")
         base(of: other).update(from: base(of: block), count: blockByteCount)
     }
 
@@ -133,12 +236,28 @@ package final class KeyValueBlocks: @unchecked Sendable {
     package func giveBack(block: Int) {
         guard blockByteCount > 0 else { return }
         _ = base(of: block)
+        if file != nil {
+            if places[block] == Place.memory.rawValue { residentCount -= 1 }
+            places[block] = Place.none.rawValue
+        }
         memory.giveBack(block &* blockByteCount..<(block &+ 1) &* blockByteCount)
     }
 
-    /// What a block stores, to be read.
+    /// What a block that is in memory stores, to be read.
     package func withSpan<R, E: Error>(block: Int, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
         try body(UnsafeRawBufferPointer(start: base(of: block), count: shape.usedByteCount ?? 0).bytes)
+    }
+
+    /// A copy of what a block of the file stores, as `withSpan` gives it.
+    ///
+    /// - Throws: `PlatformError` when it cannot be read.
+    package func spilledBytes(block: Int) throws(PlatformError) -> ByteView {
+        let result = try AlignedBuffer<UInt8>(count: blockByteCount)
+        guard let file, isSpilled(block: block) else { return result.view(at: 0, byteCount: 0) }
+        let buffer = try AlignedBuffer<UInt8>(count: moved.count)
+        try read(file, block, into: buffer)
+        for layer in 0..<shape.layerCount { copySlice(layer, of: buffer, to: result.base) }
+        return result.view(at: 0, byteCount: shape.usedByteCount ?? 0)
     }
 
     /// Fills a block from bytes of the length that `withSpan` gives.

@@ -94,14 +94,30 @@ package final class KeyValueLayer: @unchecked Sendable {
         }
     }
 
+    /// Whether a run of 32 positions lies in a file.
+    func isSpilled(run: Int) -> Bool { blocks.isSpilled(block: table[run]) }
+
+    /// Bytes of a run of 32 positions that is staged.
+    var stagedByteCount: Int { blocks.sliceByteCount }
+
+    /// One head's keys or values of the run that begins at a position: where they are, or in what was staged of the run.
+    private func pointer(
+        _ part: Part, head: Int, position: Int, staged: UnsafeMutableRawPointer?
+    ) -> UnsafeMutableRawPointer {
+        guard let staged else {
+            return blocks.pointer(block: table[position / Self.blockLength], layer: layer, head: head, part: part)
+        }
+        return staged + (2 &* head &+ (part == .keys ? 0 : 1)) &* blocks.partByteCount
+    }
+
     /// The codes of the block that begins at a position.
     func codedBlock(
-        head: Int, position: Int, queryCodes: UnsafeRawPointer, queryScales: UnsafePointer<Float>,
+        head: Int, position: Int, staged: UnsafeMutableRawPointer?, queryCodes: UnsafeRawPointer,
+        queryScales: UnsafePointer<Float>,
         querySums: UnsafePointer<Int16>, scratch: UnsafeMutablePointer<Float>
     ) -> CodedBlock {
-        let block = table[position / Self.blockLength]
-        let keys = blocks.pointer(block: block, layer: layer, head: head, part: .keys)
-        let values = blocks.pointer(block: block, layer: layer, head: head, part: .values)
+        let keys = pointer(.keys, head: head, position: position, staged: staged)
+        let values = pointer(.values, head: head, position: position, staged: staged)
         let isNibbles = precision == .q4_0
         return CodedBlock(
             blockCount: CodedBlocks.groupCount(headSize: headSize), isNibbles: isNibbles, keyCodes: keys,
@@ -112,10 +128,10 @@ package final class KeyValueLayer: @unchecked Sendable {
 
     /// The block that begins at a position, as f32: in place, or as many of its values as asked for decoded into the scratch.
     func block(
-        _ part: Part, head: Int, position: Int, valueCount: Int, scratch: UnsafeMutablePointer<Float>, kernels: Kernels
+        _ part: Part, head: Int, position: Int, staged: UnsafeMutableRawPointer? = nil, valueCount: Int,
+        scratch: UnsafeMutablePointer<Float>, kernels: Kernels
     ) -> UnsafePointer<Float> {
-        let source = blocks.pointer(
-            block: table[position / Self.blockLength], layer: layer, head: head, part: part)
+        let source = pointer(part, head: head, position: position, staged: staged)
         switch precision {
         case .f32:
             return UnsafePointer(source.assumingMemoryBound(to: Float.self))
@@ -144,7 +160,7 @@ package final class KeyValueLayer: @unchecked Sendable {
 
     /// One head's part of a run of 32 positions, as the bits of f32, nil where it is gone: for tests.
     package func copy(_ part: Part, head: Int, block: Int) -> [UInt32]? {
-        guard table[block] >= 0 else { return nil }
+        guard table[block] >= 0, !isSpilled(run: block) else { return nil }
         let count = Self.blockLength * headSize
         return withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scratch in
             guard let base = scratch.baseAddress else { return nil }

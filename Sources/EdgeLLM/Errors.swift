@@ -115,6 +115,9 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
     /// The model's vocabulary has no token for what the schema asks for next, or the text can be read in too many ways; or a model of
     /// your own gave an answer that the schema does not allow.
     case constraintFailed(String)
+    /// Weights, or keys and values, that are not in memory could not be read from their file or written to it: the disk is full or
+    /// broken. The message says which file and why. Nothing was answered from what is not sure.
+    case storageFailed(String)
 
     /// What cannot be enforced, and where it stands.
     public struct UnsupportedGenerationGuide: Sendable, Equatable {
@@ -201,6 +204,7 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
                 + " before its value was whole; give it more room with maximumResponseTokens or a larger context"
         case .unsupportedCapability(let failure): failure.message
         case .constraintFailed(let reason): reason
+        case .storageFailed(let reason): "what is not in memory could not be read or written: \(reason)"
         case .damagedModel: "the model computes no usable numbers (NaN); its file is damaged, fetch it again"
         }
     }
@@ -222,6 +226,7 @@ public enum LanguageModelError: Error, Sendable, CustomStringConvertible {
         case EngineError.contextBusy: return LanguageModelSession.Error.concurrentRequests
         case EngineError.nonFiniteLogits: return damagedModel
         case EngineError.constraintFailed(let reason): return constraintFailed(reason)
+        case EngineError.storageFailed(let reason): return storageFailed(reason)
         default: return error
         }
     }

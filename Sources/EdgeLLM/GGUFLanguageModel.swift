@@ -1,3 +1,4 @@
+internal import EdgeCache
 package import EdgeEngine
 internal import EdgeGGUF
 package import EdgeKernels
@@ -41,6 +42,17 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         public var memoryLimit: Int?
         /// Where the beginnings of prompts are kept for other sessions and processes; nil for nowhere.
         public var prefixStore: PrefixStore?
+        /// Bytes of the file that may be in memory; nil for all of it, mapped. A larger model generates even so, at the speed of its disk:
+        /// the weights beyond the limit are read again for each token, those of the next layer while one is computed. Two layers
+        /// must fit. Does not change a bit of any answer, and excludes ``usesLargePages``.
+        public var weightMemory: Int?
+        /// Bytes of keys and values that may be in memory; nil for all. Conversations may be longer even so: what is beyond lies in a file
+        /// and is read again for each token, the next part while one is attended to. Those of a batch must fit. Does not change a
+        /// bit of any answer.
+        public var cacheMemory: Int?
+        /// The folder of that file, which has no name and is gone with the model, whatever ends the process; nil for the
+        /// temporary folder. It takes up to four contexts of disk. A folder in memory (tmpfs) saves none.
+        public var spillFolder: URL?
         /// The chat template, in Jinja, that takes the place of the file's; nil for the file's own.
         public var chatTemplate: String?
 
@@ -48,7 +60,9 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         public init(
             contextSize: Int? = nil, threadCount: Int? = nil, cachePrecision: CachePrecision = .f16,
             chatTemplate: String? = nil, usesBLAS: Bool = false, usesLargePages: Bool = false, batchSize: Int = 512,
-            memoryLimit: Int? = nil, prefixStore: PrefixStore? = nil
+            memoryLimit: Int? = nil, weightMemory: Int? = nil, cacheMemory: Int? = nil,
+            spillFolder: URL? = nil,
+            prefixStore: PrefixStore? = nil
         ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
@@ -58,6 +72,9 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             self.batchSize = batchSize
             self.memoryLimit = memoryLimit
             self.prefixStore = prefixStore
+            self.weightMemory = weightMemory
+            self.cacheMemory = cacheMemory
+            self.spillFolder = spillFolder
             self.chatTemplate = chatTemplate
         }
     }
@@ -135,19 +152,19 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
     package init(path: String, options: LoadOptions) throws {
         do {
             let file = try GGUFFile(path: path, inLargePages: options.usesLargePages)
-            let model = try Model(file)
+            let cacheLimit = try options.memoryLimit == nil ? nil : options.cacheLimit(for: Model(file), path: path)
+            let model = try Model(file, weightLimit: options.checkedWeightMemory())
             let tokenizer = try model.makeTokenizer()
             let trained = model.hyperparameters.contextLength
             let contextSize = try options.checkedContextSize(for: model)
             let threadCount = try options.checkedThreadCount()
-            let cacheLimit = try options.cacheLimit(for: model, path: path)
             self.options = options
             grammars = GrammarCache()
             engine = try Engine(
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: threadCount,
                 precision: options.cachePrecision.stored, batchCapacity: options.batchSize, cacheLimit: cacheLimit,
-                floatKernels: try options.floatKernels(), usesOwnArithmetic: !options.usesBLAS,
-                prefixes: try options.prefixStore?.opened())
+                spill: options.checkedSpill(), floatKernels: try options.floatKernels(),
+                usesOwnArithmetic: !options.usesBLAS, prefixes: try options.prefixStore?.opened())
             chat = ChatFormatSource(
                 template: options.chatTemplate ?? file["tokenizer.chat_template"]?.text, tokenizer: tokenizer)
             // A template of the caller's own is refused at once, the file's when it is first needed: texts can be continued
@@ -197,6 +214,31 @@ extension GGUFLanguageModel.LoadOptions {
                 code: .invalidOptions, message: "\(threads) threads are not possible; give 1 to 256")
         }
         return threadCount
+    }
+
+    /// How many keys and values may be in memory, and where the others lie.
+    func checkedSpill(readsAhead: Bool = true) throws(ModelLoadingError) -> CacheSpill.Options? {
+        guard let cacheMemory else { return nil }
+        guard cacheMemory > 0 else {
+            throw ModelLoadingError(
+                code: .invalidOptions, message: "keys and values in \(cacheMemory) bytes of memory are not possible")
+        }
+        return CacheSpill.Options(
+            byteCount: cacheMemory, folder: (spillFolder ?? FileManager.default.temporaryDirectory).path,
+            readsAhead: readsAhead)
+    }
+
+    /// Bytes of weights that may be in memory.
+    func checkedWeightMemory() throws(ModelLoadingError) -> Int? {
+        guard let weightMemory else { return nil }
+        guard weightMemory > 0, !usesLargePages else {
+            throw ModelLoadingError(
+                code: .invalidOptions,
+                message: weightMemory > 0
+                    ? "large pages are for weights that are all in memory; give no limit for them"
+                    : "weights in \(weightMemory) bytes of memory are not possible")
+        }
+        return weightMemory
     }
 
     /// Bytes that the limit leaves for keys and values; nil without a limit.

@@ -27,12 +27,25 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
     /// Bytes of the model's files, mapped; of an embedding that is only looked up in, the part that a full context can touch. The system
     /// can take back what is not being read, unless the weights are read into large pages, which takes the whole file.
     public let weights: Int
-    /// Bytes of keys and values of one full context. Conversations at the same time that have nothing in common take as much each.
+    /// Bytes of weights that are read from the file for each token, with ``GGUFLanguageModel/LoadOptions/weightMemory``; nil where all are
+    /// in memory. Divided by what the disk reads in a second they are the least time of a token.
+    public let streamedWeights: Int?
+    /// Bytes of keys and values of a full context that lie in a file and are read for each token, with
+    /// ``GGUFLanguageModel/LoadOptions/cacheMemory``; nil where all are in memory.
+    public let spilledCache: Int?
+    /// Bytes of keys and values of one full context. Conversations at the same time that have nothing in common take as much each, unless
+    /// ``GGUFLanguageModel/LoadOptions/cacheMemory`` says what all take.
     public let cache: Int
     /// Bytes of the activations of a batch.
     public let activations: Int
     /// Bytes that the threads have for themselves.
     public let scratch: Int
+
+    /// What ``GGUFLanguageModel/LoadOptions/weightMemory`` must be for this plan; nil where all weights are in memory.
+    public var weightMemory: Int? { streamedWeights == nil ? nil : weights }
+
+    /// What ``GGUFLanguageModel/LoadOptions/cacheMemory`` must be for this plan; nil where all keys and values are in memory.
+    public var cacheMemory: Int? { spilledCache == nil ? nil : cache }
 
     /// Bytes of all of it.
     public var total: Int { use.total }
@@ -61,8 +74,9 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
         let plan = try MemoryPlan(contentsOf: url, options: options)
         return try translatingErrors(of: url) {
             try MemoryUse.measure(
-                { try Model(GGUFFile(path: url.path)) }, contextSize: plan.contextSize, batchCapacity: plan.batchSize,
-                threadCount: plan.threadCount, precision: plan.cachePrecision.stored
+                { try Model(GGUFFile(path: url.path), weightLimit: options.checkedWeightMemory()) },
+                contextSize: plan.contextSize, batchCapacity: plan.batchSize,
+                threadCount: plan.threadCount, precision: plan.cachePrecision.stored, spill: options.checkedSpill()
             ).map { $0.peak - $0.before }
         }
     }
@@ -86,9 +100,12 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
         cachePrecision = options.cachePrecision
         var use = try MemoryUse(
             model, contextSize: contextSize, batchCapacity: batchSize, threadCount: threadCount,
-            precision: cachePrecision.stored)
+            precision: cachePrecision.stored, weightLimit: options.checkedWeightMemory(),
+            spill: options.checkedSpill())
         if options.usesLargePages { use.weights = model.file.byteCount }
         (weights, cache, activations, scratch) = (use.weights, use.cache, use.activations, use.scratch)
+        streamedWeights = use.streamed
+        spilledCache = use.spilled
     }
 
     private var use: MemoryUse {
@@ -101,6 +118,8 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
             ("weights", weights), ("cache", cache), ("activations", activations), ("scratch", scratch),
         ]
         return parts.map { "\($0.0) \(Self.size($0.1))" }.joined(separator: ", ") + "; \(Self.size(total)) in all"
+            + (spilledCache.map { ", and \(Self.size($0)) of keys and values in a file" } ?? "")
+            + (streamedWeights.map { ", and \(Self.size($0)) of weights read for each token" } ?? "")
     }
 
     /// A number of bytes for people, rounded up in its last digit.
@@ -134,12 +153,19 @@ public struct MemoryShortage: Sendable, Hashable {
             var parts = ["a context of \(fit.contextSize)"]
             if fit.cachePrecision != plan.cachePrecision { parts.append("a \(fit.cachePrecision.rawValue) cache") }
             if fit.batchSize != plan.batchSize { parts.append("batches of \(fit.batchSize)") }
+            if fit.spilledCache != nil, fit.cache != plan.cache {
+                parts.append("\(MemoryPlan.size(fit.cache)) of the cache in memory, the rest in a file")
+            }
+            if fit.streamedWeights != nil, fit.weights != plan.weights {
+                parts.append("\(MemoryPlan.size(fit.weights)) of weights in memory, the others read for each token")
+            }
             return parts.joined(separator: " with ")
         }
         return needs + "; what fits: " + settings.joined(separator: ", or ")
     }
 
-    /// Looks for settings that fit: a smaller context as it is, the context with a smaller cache, and a smaller batch.
+    /// Looks for settings that fit: a smaller context as it is, the context with a smaller cache, and a smaller batch; and the whole
+    /// context with less of the weights, or of the cache, in memory, which costs the most time.
     init(_ model: Model, _ options: GGUFLanguageModel.LoadOptions, plan: MemoryPlan, limit: Int) {
         self.plan = plan
         self.limit = limit
@@ -147,7 +173,7 @@ public struct MemoryShortage: Sendable, Hashable {
         func consider(_ precision: GGUFLanguageModel.CachePrecision, batch: Int) {
             let largest = MemoryUse.largestContext(
                 model, within: limit, atMost: plan.contextSize, batchCapacity: batch, threadCount: plan.threadCount,
-                precision: precision.stored)
+                precision: precision.stored, weightLimit: options.weightMemory)
             guard let largest else { return }
             var fitting = options
             fitting.contextSize = min(largest, plan.contextSize)
@@ -164,6 +190,27 @@ public struct MemoryShortage: Sendable, Hashable {
         for batch in [plan.batchSize, 64] where batch <= plan.batchSize {
             consider(plan.cachePrecision, batch: batch)
             for precision in smaller { consider(precision, batch: batch) }
+        }
+        let rest = limit - (plan.total - plan.weights)
+        if rest > 0, !options.usesLargePages {
+            var fitting = options
+            fitting.contextSize = plan.contextSize
+            fitting.threadCount = plan.threadCount
+            fitting.weightMemory = rest - plan.threadCount * model.embeddingWindowByteCount
+            if let fit = try? MemoryPlan(model, fitting), fit.total <= limit, fit.contextSize == plan.contextSize {
+                found.append(fit)
+            }
+        }
+        // Or all of the weights, and less of the cache.
+        let left = limit - (plan.total - plan.cache)
+        if left > 0 {
+            var fitting = options
+            fitting.contextSize = plan.contextSize
+            fitting.threadCount = plan.threadCount
+            fitting.cacheMemory = left
+            if let fit = try? MemoryPlan(model, fitting), fit.total <= limit, fit.contextSize == plan.contextSize {
+                found.append(fit)
+            }
         }
         alternatives = found
     }

@@ -53,6 +53,13 @@ package final class ForwardPass: TeamJob {
     /// Whether the cancellation of the task that runs the batch ends it, and whether it has.
     private var isStoppable = false
     private let isStopped = Atomic<Bool>(false)
+    /// The item of the weights' stream that is in use; touched by worker 0 alone.
+    private var item: Int?
+    /// What brings in keys and values of the batch's sequences that are not in memory; nil where all are.
+    private var spill: CacheSpill?
+    private let stopReason = Mutex<PlatformError?>(nil)
+    /// Why the last batch did not run to its end where that is not its task's cancellation: what it needed could not be read.
+    package private(set) var failure: PlatformError?
 
     /// Some tokens of one text.
     private struct Tile {
@@ -200,7 +207,8 @@ package final class ForwardPass: TeamJob {
     ///     token `logits.lowerBound + i`.
     ///   - adapters: made by this pass; whoever changes them starts with an empty cache, as keys and values depend on them.
     ///   - isStoppable: whether the cancellation of the current task ends the batch, within one piece of one matrix.
-    /// - Returns: whether the batch has run to its end. The cache is as before, and the logits are none, where it has not.
+    /// - Returns: whether the batch has run to its end. The cache is as before, and the logits are none, where it has not: the task was
+    ///   cancelled, or `failure` says why.
     @discardableResult
     package func run(
         _ batch: ArraySlice<Int32>, cache: KeyValueCache, logits wanted: Range<Int>, adapters: AdapterStack? = nil,
@@ -209,14 +217,14 @@ package final class ForwardPass: TeamJob {
         precondition(pooling == nil, "this pass embeds")
         precondition(wanted.lowerBound >= 0 && wanted.upperBound <= batch.count, "logits of tokens not in the batch")
         begin()
-        add(batch, following: cache)
+        guard add(batch, following: cache) else { return false }
         for token in wanted { logitTokens.append(token) }
         self.isStoppable = isStoppable
-        finish(adapters)
+        let isWhole = finish(adapters)
         self.isStoppable = false
         // What a batch that was stopped has stored behind the valid positions is nothing; a ring has room for it beside what the
         // next token sees.
-        guard !isStopped.exchange(false, ordering: .relaxed) else { return false }
+        guard isWhole else { return false }
         cache.append(batch)
         return true
     }
@@ -242,40 +250,51 @@ package final class ForwardPass: TeamJob {
     ///   - parts: of caches that are all different and of the same capacity; where other sequences use their pools, with room that was
     ///     reserved. At most `batchCapacity` tokens together.
     ///   - firstRow: row i + `firstRow` of `logits` is then the i-th part's, of those that want any.
-    package func run(_ parts: [Part], firstRow: Int = 0, adapters: AdapterStack? = nil) {
+    /// - Returns: whether the pass has run to its end; `failure` says why where it has not, and the caches are as before.
+    @discardableResult
+    package func run(_ parts: [Part], firstRow: Int = 0, adapters: AdapterStack? = nil) -> Bool {
         precondition(pooling == nil, "this pass embeds")
         precondition(!parts.isEmpty, "nothing to run")
         begin()
         for part in parts {
             precondition(part.cache.capacity == parts[0].cache.capacity, "contexts of different sizes")
-            add(part.tokens, following: part.cache)
+            guard add(part.tokens, following: part.cache) else { return false }
             if part.wantsLogits { logitTokens.append(tokenCount - 1) }
         }
         firstLogitsRow = firstRow
-        finish(adapters)
+        guard finish(adapters) else { return false }
         for part in parts { part.cache.append(part.tokens) }
+        return true
     }
 
-    private func add(_ batch: ArraySlice<Int32>, following cache: KeyValueCache) {
+    /// Adds tokens of a sequence; false where blocks that must make way for theirs could not be written, and nothing is to be run.
+    private func add(_ batch: ArraySlice<Int32>, following cache: KeyValueCache) -> Bool {
         precondition(!batch.isEmpty && batch.count <= cache.batchCapacity, "\(batch.count) tokens")
         let count = cache.count
         precondition(batch.count <= cache.capacity - count, "the cache is full")
         do throws(CacheError) {
             try cache.reserve(batch.count)
         } catch {
-            preconditionFailure("a pass was run without room in the cache: \(error)")
+            guard case .storage(let reason) = error else {
+                preconditionFailure("a pass was run without room in the cache: \(error)")
+            }
+            failure = .storage(reason)
+            caches.removeAll(keepingCapacity: true)
+            return false
         }
         caches.append(cache)
         contextSize = cache.capacity
         add(batch, position: count, slot: count, first: 0)
+        return true
     }
 
-    private func finish(_ adapters: AdapterStack?) {
+    private func finish(_ adapters: AdapterStack?) -> Bool {
         precondition(
             firstLogitsRow >= 0 && logitTokens.count <= logitsCapacity - firstLogitsRow,
             "more logits asked for than there is room")
-        start(adapters)
+        let isWhole = start(adapters)
         caches.removeAll(keepingCapacity: true)
+        return isWhole
     }
 
     /// Logits of the last run: row i for token `wanted.lowerBound + i`.
@@ -284,7 +303,9 @@ package final class ForwardPass: TeamJob {
     /// Runs texts of any lengths side by side, without padding.
     ///
     /// - Parameter batch: texts of one token at least, `batchCapacity` tokens together at most, ids below the vocabulary size.
-    package func run(texts batch: ArraySlice<[Int32]>, adapters: AdapterStack? = nil) {
+    /// - Returns: whether the batch has run to its end; `failure` says why where it has not.
+    @discardableResult
+    package func run(texts batch: ArraySlice<[Int32]>, adapters: AdapterStack? = nil) -> Bool {
         precondition(pooling != nil, "this pass computes logits")
         begin()
         var slot = 0
@@ -294,22 +315,59 @@ package final class ForwardPass: TeamJob {
             slot += (text.count + KeyValueLayer.blockLength - 1) / KeyValueLayer.blockLength * KeyValueLayer.blockLength
         }
         contextSize = batchCapacity
-        start(adapters)
+        return start(adapters)
     }
 
     /// Vectors of the last texts: row i for text i, or without pooling for token i of all.
     package var embeddings: Rows { space.final }
 
-    private func start(_ adapters: AdapterStack?) {
+    private func start(_ adapters: AdapterStack?) -> Bool {
         let rows = max(rowCount(tokenCount), firstLogitsRow + logitTokens.count)
         precondition(adapters?.fits(model, rowCount: rows) ?? true, "adapters made for another pass")
         self.adapters = adapters.flatMap { $0.isEmpty ? nil : $0 }
+        model.stream?.begin(wantsOutput: !logitTokens.isEmpty)
+        if let pool = caches.first?.pool, let spill = pool.spill, spill.begin(caches) { self.spill = spill }
         team.run(self)
+        let isWhole = !isStopped.exchange(false, ordering: .relaxed)
+        leave()
+        spill?.end(isWhole: isWhole)
+        spill = nil
+        model.stream?.end(isWhole: isWhole)
+        if !isWhole { failure = stopReason.withLock { $0 } }
         self.adapters = nil
+        return isWhole
+    }
+
+    /// Ends the batch, as what it needs cannot be read.
+    private func stop(_ error: PlatformError) {
+        stopReason.withLock { $0 = $0 ?? error }
+        isStopped.store(true, ordering: .relaxed)
+    }
+
+    // MARK: Weights that are not all in memory
+
+    /// Waits for a unit of weights, by worker 0; no thread reads the one before any more. A barrier must come before the unit is read.
+    private func enter(_ item: Int?, _ worker: TeamWorker) {
+        guard worker.index == 0, let stream = model.stream else { return }
+        leave()
+        guard let item, !isEnding(worker) else { return }
+        do throws(PlatformError) {
+            try stream.acquire(item)
+            self.item = item
+        } catch {
+            stop(error)
+        }
+    }
+
+    private func leave() {
+        if let item { model.stream?.release(item) }
+        item = nil
     }
 
     private func begin() {
         tokenCount = 0
+        failure = nil
+        stopReason.withLock { $0 = nil }
         logitTokens.removeAll(keepingCapacity: true)
         firstLogitsRow = 0
         texts.removeAll(keepingCapacity: true)
@@ -351,6 +409,7 @@ package final class ForwardPass: TeamJob {
             let wanted = blocks.isEmpty ? nil : blocks[index]
             let adapted = adapters?.layers[index]
 
+            enter(model.stream?.layout.layers[index].item, worker)
             normalize(layer.attentionNorm, for: wanted?.attention, worker)
             worker.barrier()
             shrink(adapted?.attention, space.normed, worker)
@@ -405,7 +464,17 @@ package final class ForwardPass: TeamJob {
         let residual = space.residual
         for token in share(worker) {
             let position = positions[token]
-            weights.tokenEmbedding.decode(row: Int(tokens[token]), into: residual, at: token)
+            if let stream = model.stream {
+                do throws(PlatformError) {
+                    try stream.decode(
+                        row: Int(tokens[token]), of: weights.tokenEmbedding, into: residual, at: token,
+                        buffer: space.embeddingWindows, worker: worker.index)
+                } catch {
+                    return stop(error)
+                }
+            } else {
+                weights.tokenEmbedding.decode(row: Int(tokens[token]), into: residual, at: token)
+            }
             adapters?.addEmbedding(
                 of: Int(tokens[token]), row: token, to: residual, scratch: space.weightScratch, worker: worker.index)
             let scale = model.hyperparameters.embeddingScale
@@ -534,16 +603,38 @@ package final class ForwardPass: TeamJob {
 
     /// Work pieces are pairs of a key-value head and a tile of tokens; late tiles see more, so they are handed out first.
     private func attend(_ layer: Int, _ worker: TeamWorker) {
+        guard let spill, let place = caches.first?.pool.places[layer], place.group == 0 else {
+            return attend(layer, part: nil, worker) { _ in true }
+        }
+        attend(layer, part: nil, worker) { !spill.isSpilled(owner: $0) }
+        for index in spill.parts.indices {
+            if worker.index == 0, !isEnding(worker) {
+                do throws(PlatformError) { try spill.acquire(index, layer: place.layer) } catch { stop(error) }
+            }
+            worker.barrier()
+            let owner = spill.parts[index].owner
+            let part = spill.attentionPart(index, layer: place.layer, state: space.attentionState)
+            attend(layer, part: part, worker) { $0 == owner }
+            worker.barrier()
+            if worker.index == 0, !isEnding(worker) { spill.release(index, layer: place.layer) }
+        }
+    }
+
+    /// All of the texts of some sequences, or a part of one's.
+    private func attend(
+        _ layer: Int, part: AttentionPart?, _ worker: TeamWorker, where isWanted: (_ owner: Int) -> Bool
+    ) {
         let shape = attention[layer]
         let heads = model.hyperparameters.keyValueHeadCount
         while true {
             let ticket = worker.nextTicket()
             guard ticket < tiles.count * heads, !isEnding(worker) else { return }
             let tile = tiles[tiles.count - 1 - ticket / heads]
+            guard isWanted(tile.owner) else { continue }
             store(layer, owner: tile.owner).attend(
                 head: ticket % heads, queries: space.query, output: space.attended, tokens: tile.tokens,
                 firstPosition: tile.offset, start: tile.slots.lowerBound, end: tile.slots.upperBound, shape: shape,
-                scratch: space.attentionScratch, worker: worker.index)
+                part: part, scratch: space.attentionScratch, worker: worker.index)
         }
     }
 
@@ -712,17 +803,30 @@ package final class ForwardPass: TeamJob {
         worker.barrier()
         let wanted = firstLogitsRow..<firstLogitsRow + logitTokens.count
         shrink(adapters?.output, space.final, count: wanted.upperBound, worker)
+        for (index, piece) in model.output.enumerated() {
+            if model.stream != nil {
+                if index > 0 { worker.barrier() }
+                enter(piece.item, worker)
+                worker.barrier()
+            }
+            computeLogits(wanted, piece, output.bias, worker)
+        }
+    }
+
+    /// The logits of some rows of the output's matrix.
+    private func computeLogits(_ wanted: Range<Int>, _ piece: OutputPiece, _ bias: Vector?, _ worker: TeamWorker) {
         let shape = model.hyperparameters
-        let total = output.matrix.rowCount
+        let total = piece.rows.count
         let grain = grain(of: total, worker)
-        while let rows = nextRows(of: total, grain: grain, worker) {
-            output.matrix.multiply(
-                space.final, quantized: space.quantizedFinal, tokens: wanted, rows: rows,
+        while let part = nextRows(of: total, grain: grain, worker) {
+            let rows = piece.rows.lowerBound + part.lowerBound..<piece.rows.lowerBound + part.upperBound
+            piece.matrix.multiply(
+                space.final, quantized: space.quantizedFinal, tokens: wanted, rows: part,
                 into: space.logits, outputColumn: rows.lowerBound, scratch: space.weightScratch, worker: worker.index,
                 floatKernels: floatKernels)
             expand(adapters?.output.terms[0], tokens: wanted, rows, into: space.logits, worker)
             for row in wanted {
-                if let bias = output.bias {
+                if let bias {
                     space.logits.add(bias, to: row, columns: rows, biasOffset: rows.lowerBound)
                 }
                 if shape.logitScale != 1 { space.logits.multiply(row: row, columns: rows, by: shape.logitScale) }

@@ -12,15 +12,47 @@ package final class Model: Sendable {
     /// Keeps the mapping alive, and answers questions about the file.
     package let file: GGUFFile
 
+    /// What brings in weights that are not all in memory; nil where they are mapped.
+    package let stream: WeightStream?
+    /// The output's matrix, in one piece unless the weights are streamed.
+    let output: [OutputPiece]
+
     /// Binds a parsed file.
     ///
+    /// - Parameters:
+    ///   - weightLimit: bytes of weights that may be in memory; those beyond are read from the file for each pass. Nil for mapping it
+    ///     all, as does a limit that the file fits.
+    ///   - readsAhead: false to read such weights only when their turn comes, to measure what reading ahead brings.
     /// - Throws: `ModelError` naming the key or tensor that is missing or wrong. After it returns, nothing about the file needs
-    ///   checking again.
-    package init(_ file: GGUFFile) throws(ModelError) {
+    ///   checking again. With a limit also `insufficientMemory` where it is too low for two layers, and `unreadable`.
+    package init(_ file: GGUFFile, weightLimit: Int? = nil, readsAhead: Bool = true) throws(ModelError) {
         let shape = try Hyperparameters(MetadataReader(file: file))
         hyperparameters = shape
-        weights = try Weights(file, shape)
+        let mapped = try Weights(file, shape)
         self.file = file
+        if let layout = try Self.layout(mapped, file, limit: weightLimit) {
+            let stream = try WeightStream(layout, mapped, file, readsAhead: readsAhead)
+            (weights, output) = try mapped.streamed(by: stream, file)
+            self.stream = stream
+        } else {
+            weights = mapped
+            stream = nil
+            output =
+                mapped.output.map { [OutputPiece(matrix: $0.matrix, rows: 0..<$0.matrix.rowCount, item: nil)] } ?? []
+        }
+    }
+
+    private static func layout(_ weights: Weights, _ file: GGUFFile, limit: Int?) throws(ModelError) -> WeightLayout? {
+        guard let limit, limit < file.byteCount else { return nil }
+        return try WeightLayout(weights, file, limit: limit)
+    }
+
+    /// What a limit of the weights' memory would mean: bytes in memory, and bytes read from the file for each token; nil where the file
+    /// fits it.
+    ///
+    /// - Throws: `ModelError` as the initialiser.
+    package func streamedByteCounts(limit: Int) throws(ModelError) -> (resident: Int, read: Int)? {
+        try Self.layout(weights, file, limit: limit).map { ($0.byteCount, $0.streamedByteCount) }
     }
 
     /// Rows of logits: ids below this can be fed in and come out.
@@ -34,6 +66,9 @@ package final class Model: Sendable {
         let (rows, overflow) = tokens.multipliedReportingOverflow(by: 64 << 10)
         return file.byteCount - embedding + (overflow ? embedding : min(embedding, rows))
     }
+
+    /// Bytes that each thread needs to look up a row of an embedding that is not in memory.
+    package var embeddingWindowByteCount: Int { WeightStream.windowByteCount(weights.tokenEmbedding) }
 
     /// What tells the model's files from those of others.
     package var fingerprint: UInt64 { file.fingerprint }
@@ -76,13 +111,21 @@ extension Model {
     ///
     /// - Parameter batchCapacity: the most tokens that will be run at once, by default all; layers with a window keep only
     ///   that window and a batch.
+    /// - Parameter spill: how much of it may be in memory, and where the rest lies; nil for all in memory.
     /// - Throws: `ModelError.insufficientMemory`.
     package func makeCache(
-        capacity: Int, batchCapacity: Int? = nil, precision: CachePrecision
+        capacity: Int, batchCapacity: Int? = nil, precision: CachePrecision, spill: CacheSpill.Options? = nil
     ) throws(ModelError) -> KeyValueCache {
+        let geometry = cacheGeometry(capacity: capacity, batchCapacity: batchCapacity, precision: precision)
+        if let spill {
+            do throws(CacheError) {
+                return try CachePool(geometry, spill: spill).makeCache()
+            } catch {
+                throw ModelError(cache: error)
+            }
+        }
         do throws(PlatformError) {
-            return try KeyValueCache(
-                cacheGeometry(capacity: capacity, batchCapacity: batchCapacity, precision: precision))
+            return try KeyValueCache(geometry)
         } catch {
             throw ModelError(.insufficientMemory, "no memory for a context of \(capacity) tokens: \(error)")
         }

@@ -1,3 +1,5 @@
+package import EdgeCache
+
 /// Why a file cannot be used as a model, and where in it the reason lies.
 package struct ModelError: Error, Sendable, CustomStringConvertible {
     /// The kinds of failure. More may come, so a `switch` over them needs a default.
@@ -33,5 +35,16 @@ package struct ModelError: Error, Sendable, CustomStringConvertible {
         if let tensor { place.append("tensor \(tensor)") }
         if let byteOffset { place.append("byte \(byteOffset)") }
         return place.isEmpty ? message : "\(message) (\(place.joined(separator: ", ")))"
+    }
+}
+
+extension ModelError {
+    /// Why there can be no such cache.
+    package init(cache error: CacheError) {
+        if case .storage(let reason) = error {
+            self.init(.unreadable, "keys and values cannot be kept in a file: \(reason)")
+        } else {
+            self.init(.insufficientMemory, error.description)
+        }
     }
 }

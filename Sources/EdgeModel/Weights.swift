@@ -105,7 +105,7 @@ package struct Weights: Sendable {
     package let rotaryFactors: RotaryFactors
     /// Of rerankers.
     package let classifier: Classifier?
-    package let layers: [LayerWeights]
+    package internal(set) var layers: [LayerWeights]
 
     init(_ file: GGUFFile, _ shape: Hyperparameters) throws(ModelError) {
         let binder = TensorBinder(file: file)

@@ -28,6 +28,10 @@ struct Workspace {
     // One row a thread.
     let weightScratch: Rows
     let attentionScratch: Rows
+    /// What attention in several parts keeps between them: [batch, query heads, largest score and sum].
+    let attentionState: Rows
+    /// What rows of an embedding that is not in memory are read into.
+    let embeddingWindows: AlignedBuffer<UInt8>
     /// Bytes of the activations, and of the scratch that threads have.
     let activationByteCount: Int
     let scratchByteCount: Int
@@ -96,11 +100,14 @@ struct Workspace {
         quantizedFinal = try quantized(
             logitsCapacity, width,
             isEmbedding || blocks.isEmpty ? [] : model.weights.output?.matrix.activationBlocks ?? [])
+        attentionState = try rows(isEmbedding ? 0 : batch, 2 * shape.headCount)
         activationByteCount = bytes
         weightScratch = try rows(
             threads, Matrix.scratchColumnCount(columnCount: max(width, queryWidth, inner)))
         attentionScratch = try rows(threads, attentionScratchCount)
-        scratchByteCount = bytes - activationByteCount
+        embeddingWindows = try AlignedBuffer(
+            count: model.stream == nil ? 0 : threads * WeightStream.windowByteCount(model.weights.tokenEmbedding))
+        scratchByteCount = bytes - activationByteCount + embeddingWindows.byteCount
     }
 }
 

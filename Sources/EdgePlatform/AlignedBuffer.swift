@@ -85,3 +85,11 @@ package final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable
         }
     }
 }
+
+extension AlignedBuffer where Element == UInt8 {
+    /// Some of the bytes, as a view that keeps the buffer alive. Whoever writes to them sees to it that nobody reads meanwhile.
+    package func view(at offset: Int, byteCount: Int) -> ByteView {
+        precondition(offset >= 0 && byteCount >= 0 && byteCount <= count - offset, "AlignedBuffer range out of bounds")
+        return ByteView(owner: self, bytes: UnsafeRawBufferPointer(start: base + offset, count: byteCount))
+    }
+}

@@ -62,6 +62,17 @@
         return String(validating: part.bindMemory(to: UInt8.self), as: UTF8.self)
     }
 
+    /// Where in a larger view of the same memory this one begins; nil where it does not lie in it.
+    package func offset(in whole: ByteView) -> Int? {
+        guard let start = storage.baseAddress, let first = whole.storage.baseAddress, start >= first else { return nil }
+        let offset = start - first
+        return offset <= whole.count && count <= whole.count - offset ? offset : nil
+    }
+
+    /// Takes the pages of a mapped file out of this process's memory, and lets those that are read again come in one by one; nothing where
+    /// the bytes are no mapping. What they hold stays the same.
+    package func letGo() { (owner as? MappedFile)?.letGo() }
+
     /// Whether two views hold the same bytes.
     package func hasSameBytes(as other: ByteView) -> Bool {
         count == other.count && storage.elementsEqual(other.storage)
@@ -71,6 +82,12 @@
     @unsafe package func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
         defer { withExtendedLifetime(owner) {} }
         return try body(storage)
+    }
+
+    /// Runs a closure over the bytes as a span.
+    package func withSpan<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
+        defer { withExtendedLifetime(owner) {} }
+        return try body(storage.bytes)
     }
 
     /// A copy of the bytes.

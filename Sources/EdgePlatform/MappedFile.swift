@@ -18,6 +18,9 @@ package struct PlatformError: Error, Sendable, CustomStringConvertible {
         self.code = code
     }
 
+    /// What could not be read from a file or written to it, in words that say why.
+    package static func storage(_ what: String) -> PlatformError { PlatformError(operation: what, code: EIO) }
+
     /// The system has not enough memory for what is named.
     package static func outOfMemory(_ what: String) -> PlatformError {
         PlatformError(operation: "allocate \(what)", code: ENOMEM)
@@ -34,6 +37,7 @@ package final class MappedFile: @unchecked Sendable {
     /// The path given by the caller, for messages.
     package let path: String
     private let mapping: UnsafeRawBufferPointer
+    private let isMapped: Bool
     /// What is given back to the system in the end: the mapping, or the memory it lies in.
     private let reserved: UnsafeRawBufferPointer
 
@@ -44,6 +48,7 @@ package final class MappedFile: @unchecked Sendable {
     /// - Throws: `PlatformError` when the file cannot be opened, mapped or read, or is not a regular file.
     package init(path: String, inLargePages: Bool = false) throws(PlatformError) {
         self.path = path
+        isMapped = !inLargePages
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw PlatformError(operation: "open \(path)", code: errno) }
         defer { close(descriptor) }
@@ -110,6 +115,15 @@ package final class MappedFile: @unchecked Sendable {
         }
         mprotect(start, byteCount, PROT_READ)
         return (UnsafeRawBufferPointer(start: start, count: byteCount), reserved)
+    }
+
+    /// Takes all pages out of this process's memory, and lets those that are read again come in one by one; nothing for a file that was
+    /// read into memory of its own.
+    package func letGo() {
+        guard isMapped, let base = mapping.baseAddress else { return }
+        let memory = UnsafeMutableRawPointer(mutating: base)
+        madvise(memory, mapping.count, MADV_RANDOM)
+        madvise(memory, mapping.count, MADV_DONTNEED)
     }
 
     /// The size in bytes.

@@ -89,6 +89,19 @@ package final class ParkingSpot: @unchecked Sendable {
     package func unlock() { pthread_mutex_unlock(mutex) }
     /// Sleeps until woken; the caller holds the lock, and must check its condition again.
     package func wait() { pthread_cond_wait(condition, mutex) }
+    /// Sleeps until woken, or until a reading of `Clock`; false when it was time. As with `wait()` the condition must be checked again.
+    package func wait(untilNanoseconds deadline: UInt64) -> Bool {
+        let now = Clock.nanoseconds
+        guard deadline > now else { return false }
+        // The condition's own clock is the time of day: a change of it makes the sleep longer or shorter, and is noticed after it.
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let (seconds, rest) = (deadline - now).quotientAndRemainder(dividingBy: 1_000_000_000)
+        let nanoseconds = Int(rest) + Int(time.tv_nsec)
+        time.tv_sec += time_t(min(seconds, 1_000_000_000)) + time_t(nanoseconds / 1_000_000_000)
+        time.tv_nsec = nanoseconds % 1_000_000_000
+        return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT
+    }
     /// Wakes everybody.
     package func wakeAll() { pthread_cond_broadcast(condition) }
 }

@@ -87,6 +87,23 @@ import Synchronization
                 counts.append(("32 choices, \(chooser.name)", chosen))
             }
         }
+        // Weights and a cache that are not all in memory: blocks go to the file and come back meanwhile.
+        let file = try GGUFFile(path: path)
+        let streamed = try Model(file, weightLimit: file.byteCount / 2)
+        let streaming = try ForwardPass(streamed, team: ThreadTeam(threadCount: 2), batchCapacity: 64)
+        let spilled = try streamed.makeCache(
+            capacity: 2048, batchCapacity: 64, precision: .f16,
+            spill: .init(byteCount: 1 << 20, folder: FileManager.default.temporaryDirectory.path))
+        for _ in 0..<16 { streaming.run(ids[0..<64], cache: spilled, logits: 0..<0) }
+        let staged = allocations {
+            streaming.run(ids[0..<64], cache: spilled, logits: 63..<64)
+            for i in 64..<128 { streaming.run(ids[i..<i + 1], cache: spilled, logits: 0..<1) }
+        }
+        guard streamed.stream != nil, spilled.pool.spill?.parts.isEmpty == false else {
+            print("everything fits the memory that there may be")
+            return false
+        }
+        counts.append(("a prompt and 64 tokens from files", staged))
         // The counter does count.
         let control = allocations { kept = ids.map { Int64($0) } }
         counts.forEach { print("\($0.count) allocations: \($0.name)") }

@@ -30,6 +30,10 @@ struct EdgeLLMCommand {
     }
 
     static func run(_ arguments: String..., input: String = "") throws -> Outcome {
+        try run(arguments: arguments, input: input)
+    }
+
+    static func run(arguments: [String], input: String = "") throws -> Outcome {
         let (process, stdin, stdout, stderr) = process(arguments)
         try process.run()
         try stdin.fileHandleForWriting.write(contentsOf: Data(input.utf8))
@@ -315,6 +319,30 @@ struct CommandTests {
             let bytes = try #require(entry["byteCount"] as? Int)
             let parameters = try #require(entry["parameterCount"] as? Int)
             #expect(parameters > 0 && entry["bitsPerWeight"] as? Double == Double(8 * bytes) / Double(parameters))
+        }
+    }
+
+    @Test(
+        "A text is the same from weights and a cache that are not all in memory, and bench says how long it waited for them"
+    )
+    func files() throws {
+        func run(_ limits: String...) throws -> EdgeLLMCommand.Outcome {
+            try EdgeLLMCommand.run(
+                arguments: [
+                    "run", "-m", model, "-p", "The engine light", "--seed", "4", "-n", "200", "-c", "8192", "-q",
+                ]
+                    + limits)
+        }
+        let whole = try run()
+        let files = try run("--weight-memory", "1M", "--cache-memory", "3M")
+        #expect(whole.code == 0 && files.code == 0 && files.output == whole.output)
+        let folder = try run("--cache-memory", "3M", "--spill-directory", "/nowhere")
+        #expect(folder.code == 65 && folder.errors.contains("/nowhere"))
+        for prefetch in ["on", "off"] {
+            let outcome = try EdgeLLMCommand.run(
+                "bench", "-m", model, "-p", "0", "-n", "4", "-d", "3000", "-b", "64", "-r", "1", "-t", "1",
+                "--weight-memory", "1M", "--cache-memory", "1M", "--prefetch", prefetch)
+            #expect(outcome.code == 0 && outcome.output.contains("waited"))
         }
     }
 

@@ -10,6 +10,7 @@ import Testing
             let contextSize: Int
             let cachePrecision: String
             let weights, cache, activations, scratch: Int
+            let streamedWeights, spilledCache: Int?
         }
         let plan: Plan
         let total: Int
@@ -31,6 +32,26 @@ import Testing
         // A small process: what the runtime and the allocator take besides shows.
         let measured = try #require(report.measured)
         #expect(abs(measured - report.total) < 2 << 20, "\(measured) of \(report.total)")
+    }
+
+    @Test("Less memory for weights and for keys and values is what the process takes, and the rest is in files")
+    func files() throws {
+        let outcome = try EdgeLLMCommand.run(
+            "plan", "-m", model, "-c", "8192", "-b", "64", "-t", "1", "--weight-memory", "1M", "--cache-memory", "3M",
+            "--measure", "--json")
+        #expect(outcome.code == 0)
+        let report = try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8))
+        let plan = report.plan
+        #expect(plan.weights <= 1 << 20 && plan.cache == 3 << 20)
+        #expect(plan.streamedWeights ?? 0 > 1 << 20 && plan.spilledCache ?? 0 > 3 << 20)
+        let measured = try #require(report.measured)
+        #expect(measured - report.total < 2 << 20, "\(measured) of \(report.total)")
+        for (option, value) in [("--weight-memory", "10K"), ("--cache-memory", "10K")] {
+            let outcome = try EdgeLLMCommand.run("plan", "-m", model, option, value)
+            #expect(outcome.code == 65 && outcome.errors.contains("not possible"))
+        }
+        #expect(try EdgeLLMCommand.run("plan", "-m", model, "--weight-memory", "0").code == 64)
+        #expect(try EdgeLLMCommand.run("plan", "-m", model, "--spill-directory", "/tmp").code == 64)
     }
 
     @Test("What does not fit ends with code 65 and names what would")

@@ -56,7 +56,8 @@ import Testing
             #expect(fit.total < whole.total)
             let options = GGUFLanguageModel.LoadOptions(
                 contextSize: fit.contextSize, threadCount: fit.threadCount, cachePrecision: fit.cachePrecision,
-                batchSize: fit.batchSize, memoryLimit: whole.total - 1)
+                batchSize: fit.batchSize, memoryLimit: whole.total - 1, weightMemory: fit.weightMemory,
+                cacheMemory: fit.cacheMemory)
             #expect(try await GGUFLanguageModel(contentsOf: bundled, options: options).contextSize == fit.contextSize)
         }
         options.memoryLimit = 1000

@@ -1,3 +1,4 @@
+internal import EdgeCache
 internal import EdgeEngine
 internal import EdgeGGUF
 internal import EdgeKernels
@@ -10,10 +11,18 @@ public struct MeasuredModel: Sendable {
 
     /// Loads a model; of a split file, give any part. Takes milliseconds, or as long as reading the file takes with large pages.
     ///
+    /// - Parameters:
+    ///   - weightMemory: bytes of weights that may be in memory, as ``GGUFLanguageModel/LoadOptions/weightMemory``.
+    ///   - readsAhead: false to read weights that are not in memory only when their turn comes, to see what reading ahead brings.
     /// - Throws: `ModelLoadingError`, which says what is wrong and where in the file.
-    public init(contentsOf url: URL, usesLargePages: Bool = false) throws {
+    public init(
+        contentsOf url: URL, usesLargePages: Bool = false, weightMemory: Int? = nil, readsAhead: Bool = true
+    ) throws {
+        let options = GGUFLanguageModel.LoadOptions(usesLargePages: usesLargePages, weightMemory: weightMemory)
+        let limit = try options.checkedWeightMemory()
         model = try ModelLoadingError.reporting(url.path) {
-            try Model(GGUFFile(path: url.path, inLargePages: usesLargePages))
+            try Model(
+                GGUFFile(path: url.path, inLargePages: usesLargePages), weightLimit: limit, readsAhead: readsAhead)
         }
     }
 
@@ -65,10 +74,11 @@ public final class SpeedMeasurement {
     ///   - options: context, threads, precision and BLAS; without a context one of 512 tokens.
     ///   - batchSize: tokens of a prompt that are computed together at most.
     ///   - adapters: what is added to the weights.
+    ///   - readsAhead: false to read keys and values that are not in memory only when their turn comes, to see what reading ahead brings.
     /// - Throws: `ModelLoadingError`.
     public init(
         of model: MeasuredModel, options: GGUFLanguageModel.LoadOptions = .init(), batchSize: Int = 512,
-        adapters: [LoRAAdapter] = []
+        adapters: [LoRAAdapter] = [], readsAhead: Bool = true
     ) throws {
         contextSize = options.contextSize ?? 512
         guard (1...1 << 24).contains(contextSize), batchSize > 0, (1...256).contains(options.threadCount ?? 1) else {
@@ -79,7 +89,8 @@ public final class SpeedMeasurement {
         throughput = try ModelLoadingError.reporting("model") { [contextSize] in
             try Throughput(
                 model.model, threadCount: options.threadCount, contextSize: contextSize, batchCapacity: batchSize,
-                precision: options.cachePrecision.stored, floatKernels: options.floatKernels(),
+                precision: options.cachePrecision.stored, spill: options.checkedSpill(readsAhead: readsAhead),
+                floatKernels: options.floatKernels(),
                 adapters: adapters.map(\.applied))
         }
     }
@@ -89,15 +100,19 @@ public final class SpeedMeasurement {
 
     /// The seconds that a test takes after `depth` tokens that are not timed.
     ///
-    /// - Throws: `LanguageModelError.invalidOptions` where these are more tokens than the context has room for.
+    /// - Throws: `LanguageModelError.invalidOptions` where these are more tokens than the context has room for; `ModelLoadingError` with the
+    ///   code `unreadable` where weights that are not in memory cannot be read.
     public func seconds(for test: Test, depth: Int = 0) throws -> Double {
         guard test.tokenCount > 0, depth >= 0, test.tokenCount <= contextSize, depth <= contextSize - test.tokenCount
         else {
             throw LanguageModelError.invalidOptions(
                 "\(test.name) after \(depth) tokens does not fit a context of \(contextSize)")
         }
-        return throughput.seconds(test.inner, depth: depth)
+        return try ModelLoadingError.reporting("model") { try throughput.seconds(test.inner, depth: depth) }
     }
+
+    /// Of the last test: seconds in which the threads that compute waited for what was read from a file.
+    public var waitedSeconds: Double { throughput.waitedSeconds }
 
     /// What a token of the test costs on average: multiplications and additions of a prompt's, bytes of weights, keys and values that
     /// a generated one reads.
