@@ -5,7 +5,7 @@ internal import EdgePlatform
 
 /// The bytes that a model takes with some settings, from its header alone: nothing of it is loaded, and no memory taken.
 package struct MemoryUse: Sendable, Hashable {
-    /// What a full context brings in of the model's file.
+    /// What texts can bring in of the model's file.
     package var weights: Int
     /// Keys and values of one full context, with room for a copy of what it shares.
     package var cache: Int
@@ -41,7 +41,7 @@ package struct MemoryUse: Sendable, Hashable {
         }
         let counts = try ForwardPass.byteCounts(
             model, threadCount: threadCount, batchCapacity: batch, logitsCapacity: Engine.logitsCapacity)
-        weights = model.residentByteCount(tokens: contextSize)
+        weights = model.residentByteCount
         self.cache = cache
         activations = counts.activations
         scratch = counts.scratch
@@ -94,7 +94,10 @@ package struct MemoryUse: Sendable, Hashable {
             // The last tokens as a draft is run, whose logits are all wanted.
             let rest = contextSize - position
             let count = min(rest > Engine.logitsCapacity ? rest - Engine.logitsCapacity : rest, batch)
-            let ids = (position..<position + count).map { Int32(truncatingIfNeeded: $0 &* 7919 % model.vocabularySize) }
+            // Spread over the vocabulary, so that they bring in as much of an embedding as so many tokens can.
+            let ids = (position..<position + count).map {
+                Int32(truncatingIfNeeded: $0 &* model.vocabularySize / contextSize)
+            }
             let wanted = rest <= Engine.logitsCapacity ? 0..<count : count - 1..<count
             pass.run(ids[...], cache: cache, logits: wanted)
             position += count

@@ -26,14 +26,10 @@ package final class Model: Sendable {
     /// Rows of logits: ids below this can be fed in and come out.
     package var vocabularySize: Int { weights.tokenEmbedding.rowCount }
 
-    /// Bytes of the model's files that are brought into memory for texts of so many tokens. All of them, but for an embedding that is
-    /// not the output's matrix too: of that, what the tokens' rows lie in, which the system maps 64 KiB at a time.
-    package func residentByteCount(tokens: Int) -> Int {
-        let embedding = weights.tokenEmbedding.bytes.count
-        guard file.tensor(named: "output.weight") != nil, file.byteCount > embedding else { return file.byteCount }
-        let (rows, overflow) = tokens.multipliedReportingOverflow(by: 64 << 10)
-        return file.byteCount - embedding + (overflow ? embedding : min(embedding, rows))
-    }
+    /// Bytes of the model's files that texts can bring into memory: all of them. Of an embedding that is not the output's matrix too, few
+    /// tokens touch a part; but what Linux maps around a row is 64 KiB, or from 6.18 on whatever its file cache holds in one piece, so
+    /// that any number between is too low somewhere.
+    package var residentByteCount: Int { file.byteCount }
 
     /// What tells the model's files from those of others.
     package var fingerprint: UInt64 { file.fingerprint }
