@@ -27,8 +27,8 @@ package final class Model: Sendable {
     package var vocabularySize: Int { weights.tokenEmbedding.rowCount }
 
     /// Bytes of the model's files that texts can bring into memory: all of them. Of an embedding that is not the output's matrix too, few
-    /// tokens touch a part; but what Linux maps around a row is 64 KiB, or from 6.18 on whatever its file cache holds in one piece, so
-    /// that any number between is too low somewhere.
+    /// tokens touch a part; but what the system maps around a row depends on its version and on its file cache (on Linux 64 KiB at least,
+    /// and more was seen), so that any smaller number is too low somewhere.
     package var residentByteCount: Int { file.byteCount }
 
     /// What tells the model's files from those of others.
