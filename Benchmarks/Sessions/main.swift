@@ -6,6 +6,7 @@ import EdgePlatform
 import EdgeSampling
 import EdgeTokenizer
 import Foundation
+import Synchronization
 
 // What sessions gain from a common cache: the time to the first token of a long prompt when nobody has computed it, when another
 // session has, and when it comes from a file; and the tokens a second of several sessions at the same time. Ids are arbitrary:
@@ -105,6 +106,53 @@ for count in [1, 2, 4, 8] {
     }
     if count == 1 { alone = best }
     print(String(format: "%d sessions at once: %.1f tokens a second, %.2f times one", count, best, best / alone))
+}
+
+// A newcomer with a prompt while others generate: when its first token is there, and how long the others wait for theirs meanwhile.
+let newcomer = [Int32(7)] + prompt.prefix(255)
+let lonely = try await first(engine, newcomer, engine.makeContext())
+engine.releaseUnusedCache()
+let gaps = Gaps()
+let talking = (0..<3).map { index in
+    Task {
+        let own = [Int32(900 + index)] + prompt.prefix(31)
+        var request = GenerationRequest(prompt: own, sampling: .greedy, maximumTokens: 400, ignoresEnd: true)
+        request.speculates = false
+        try await engine.generate(request, in: engine.makeContext()) { _ in if index == 0 { gaps.note() } }
+    }
+}
+while gaps.longest.count < 8 { try await Task.sleep(for: .milliseconds(10)) }
+let usual = gaps.restart()
+let shared = try await first(engine, newcomer, engine.makeContext())
+print(
+    String(
+        format:
+            "256 tokens while 3 sessions generate: first token after %.2f s (%.2f alone); theirs come %.0f ms apart "
+            + "at most meanwhile (%.0f before)", shared, lonely, 1000 * gaps.restart(), 1000 * usual))
+for task in talking { task.cancel() }
+
+/// The longest time between two tokens.
+final class Gaps: Sendable {
+    private let state = Mutex<(last: UInt64?, longest: Double, count: Int)>((nil, 0, 0))
+
+    var longest: (seconds: Double, count: Int) { state.withLock { ($0.longest, $0.count) } }
+
+    func note() {
+        state.withLock { state in
+            let now = Clock.nanoseconds
+            if let last = state.last { state.longest = max(state.longest, Clock.seconds(from: last)) }
+            state.last = now
+            state.count += 1
+        }
+    }
+
+    /// The longest so far, forgotten.
+    func restart() -> Double {
+        state.withLock { state in
+            defer { state.longest = 0 }
+            return state.longest
+        }
+    }
 }
 
 extension Range<Int> {

@@ -114,8 +114,10 @@ package final class KeyValueCache {
     }
 
     /// Fills a block that `reserveSaved` made room for. Several threads may fill different ones.
-    package func fill(group: Int, run: Int, from bytes: ByteView) {
-        pool.blocks[group].fill(block: tables[group][run], from: bytes)
+    ///
+    /// - Throws: `PlatformError` when a block that is not in memory cannot be written.
+    package func fill(group: Int, run: Int, from bytes: ByteView) throws(PlatformError) {
+        try pool.blocks[group].fill(block: tables[group][run], from: bytes)
     }
 
     /// The tokens of all positions.

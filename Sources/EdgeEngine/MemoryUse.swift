@@ -5,7 +5,7 @@ internal import EdgePlatform
 
 /// The bytes that a model takes with some settings, from its header alone: nothing of it is loaded, and no memory taken.
 package struct MemoryUse: Sendable, Hashable {
-    /// What a full context brings in of the model's file.
+    /// What texts can bring in of the model's file.
     package var weights: Int
     /// Bytes of weights read from the file for each token; nil where all are in memory.
     package var streamed: Int?
@@ -52,7 +52,7 @@ package struct MemoryUse: Sendable, Hashable {
         if let weightLimit, let streamed = try model.streamedByteCounts(limit: weightLimit) {
             (weights, self.streamed) = (streamed.resident, streamed.read)
         } else {
-            weights = model.residentByteCount(tokens: contextSize)
+            weights = model.residentByteCount
         }
         self.cache = cache
         if let spill {
@@ -118,7 +118,10 @@ package struct MemoryUse: Sendable, Hashable {
             // The last tokens as a draft is run, whose logits are all wanted.
             let rest = contextSize - position
             let count = min(rest > Engine.logitsCapacity ? rest - Engine.logitsCapacity : rest, batch)
-            let ids = (position..<position + count).map { Int32(truncatingIfNeeded: $0 &* 7919 % model.vocabularySize) }
+            // Spread over the vocabulary, so that they bring in as much of an embedding as so many tokens can.
+            let ids = (position..<position + count).map {
+                Int32(truncatingIfNeeded: $0 &* model.vocabularySize / contextSize)
+            }
             let wanted = rest <= Engine.logitsCapacity ? 0..<count : count - 1..<count
             pass.run(ids[...], cache: cache, logits: wanted)
             if let failure = pass.failure { throw ModelError(.unreadable, failure.description) }

@@ -241,6 +241,7 @@ private final class BlockLoading: TeamJob, @unchecked Sendable {
     private let blocks: [SavedContextLayout.Place]
     /// The first place in the file that is damaged.
     private let damaged = Mutex<Int?>(nil)
+    private let failure = Mutex<PlatformError?>(nil)
     private let isCancelled = Atomic<Bool>(false)
 
     /// More threads do not bring memory sooner.
@@ -253,10 +254,12 @@ private final class BlockLoading: TeamJob, @unchecked Sendable {
 
     /// Returns the place of the first damage, nil where there is none.
     ///
-    /// - Throws: `CancellationError`; `PlatformError` when the system refuses a thread.
+    /// - Throws: `CancellationError`; `PlatformError` when the system refuses a thread, or a block that lies in a file cannot be
+    ///   written there.
     func run(threadCount: Int) throws -> Int? {
         try ThreadTeam(threadCount: max(1, min(threadCount, Self.threadLimit, blocks.count))).run(self)
         try Task.checkCancellation()
+        if let error = failure.withLock({ $0 }) { throw error }
         return damaged.withLock { $0 }
     }
 
@@ -270,9 +273,16 @@ private final class BlockLoading: TeamJob, @unchecked Sendable {
             // The other threads know of no task.
             if worker.index == 0, Task.isCancelled { isCancelled.store(true, ordering: .relaxed) }
             let block = blocks[index]
-            cache.fill(group: block.group, run: block.run, from: block.bytes)
-            let isWhole = cache.withSpan(group: block.group, run: block.run) { Checksum.of($0) == block.checksum }
-            if !isWhole { damaged.withLock { $0 = min($0 ?? .max, block.offset) } }
+            do throws(PlatformError) {
+                try cache.fill(group: block.group, run: block.run, from: block.bytes)
+                let isWhole = try cache.withSpan(group: block.group, run: block.run) { (span) throws(PlatformError) in
+                    Checksum.of(span) == block.checksum
+                }
+                if !isWhole { damaged.withLock { $0 = min($0 ?? .max, block.offset) } }
+            } catch {
+                failure.withLock { $0 = $0 ?? error }
+                isCancelled.store(true, ordering: .relaxed)
+            }
         }
     }
 }

@@ -260,9 +260,28 @@ package final class KeyValueBlocks: @unchecked Sendable {
         return result.view(at: 0, byteCount: shape.usedByteCount ?? 0)
     }
 
-    /// Fills a block from bytes of the length that `withSpan` gives.
-    package func fill(block: Int, from bytes: ByteView) {
+    /// Fills a block, in memory or in the file, from bytes of the length that `withSpan` gives. Several threads may fill different ones.
+    ///
+    /// - Throws: `PlatformError` when the file cannot be written.
+    package func fill(block: Int, from bytes: ByteView) throws(PlatformError) {
         precondition(bytes.count == shape.usedByteCount, "bytes of another shape")
+        if let file, isSpilled(block: block) {
+            let slices = try AlignedBuffer<UInt8>(count: shape.layerCount * sliceByteCount)
+            let used = 2 * shape.kvHeadCount * partByteCount
+            bytes.withUnsafeBytes { bytes in
+                guard let source = bytes.baseAddress else { return }
+                for layer in 0..<shape.layerCount {
+                    UnsafeMutableRawPointer(slices.base + layer * sliceByteCount)
+                        .copyMemory(from: source + layer * used, byteCount: used)
+                }
+            }
+            for layer in 0..<shape.layerCount {
+                try file.write(
+                    at: (layer * blockCount + block) * sliceByteCount, byteCount: sliceByteCount, from: slices,
+                    at: layer * sliceByteCount)
+            }
+            return
+        }
         bytes.withUnsafeBytes { bytes in
             guard let source = bytes.baseAddress else { return }
             UnsafeMutableRawPointer(base(of: block)).copyMemory(from: source, byteCount: bytes.count)

@@ -24,8 +24,8 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
     /// How the cache stores keys and values.
     public let cachePrecision: GGUFLanguageModel.CachePrecision
 
-    /// Bytes of the model's files, mapped; of an embedding that is only looked up in, the part that a full context can touch. The system
-    /// can take back what is not being read, unless the weights are read into large pages, which takes the whole file.
+    /// Bytes of the model's files, mapped. Of an embedding that is only looked up in, a small context touches less; how much depends on the
+    /// system. The system can take back what is not being read, unless the weights are read into large pages.
     public let weights: Int
     /// Bytes of weights that are read from the file for each token, with ``GGUFLanguageModel/LoadOptions/weightMemory``; nil where all are
     /// in memory. Divided by what the disk reads in a second they are the least time of a token.
@@ -98,11 +98,10 @@ public struct MemoryPlan: Sendable, Hashable, Codable, CustomStringConvertible {
         batchSize = options.batchSize
         threadCount = try options.checkedThreadCount() ?? min(256, Processors.usableCoreCount)
         cachePrecision = options.cachePrecision
-        var use = try MemoryUse(
+        let use = try MemoryUse(
             model, contextSize: contextSize, batchCapacity: batchSize, threadCount: threadCount,
             precision: cachePrecision.stored, weightLimit: options.checkedWeightMemory(),
             spill: options.checkedSpill())
-        if options.usesLargePages { use.weights = model.file.byteCount }
         (weights, cache, activations, scratch) = (use.weights, use.cache, use.activations, use.scratch)
         streamedWeights = use.streamed
         spilledCache = use.spilled

@@ -58,14 +58,10 @@ package final class Model: Sendable {
     /// Rows of logits: ids below this can be fed in and come out.
     package var vocabularySize: Int { weights.tokenEmbedding.rowCount }
 
-    /// Bytes of the model's files that are brought into memory for texts of so many tokens. All of them, but for an embedding that is
-    /// not the output's matrix too: of that, what the tokens' rows lie in, which the system maps 64 KiB at a time.
-    package func residentByteCount(tokens: Int) -> Int {
-        let embedding = weights.tokenEmbedding.bytes.count
-        guard file.tensor(named: "output.weight") != nil, file.byteCount > embedding else { return file.byteCount }
-        let (rows, overflow) = tokens.multipliedReportingOverflow(by: 64 << 10)
-        return file.byteCount - embedding + (overflow ? embedding : min(embedding, rows))
-    }
+    /// Bytes of the model's files that texts can bring into memory: all of them. Of an embedding that is not the output's matrix too, few
+    /// tokens touch a part; but what the system maps around a row depends on its version and on its file cache (on Linux 64 KiB at least,
+    /// and more was seen), so that any smaller number is too low somewhere.
+    package var residentByteCount: Int { file.byteCount }
 
     /// Bytes that each thread needs to look up a row of an embedding that is not in memory.
     package var embeddingWindowByteCount: Int { WeightStream.windowByteCount(weights.tokenEmbedding) }
