@@ -108,8 +108,11 @@ package struct KernelSet: Sendable {
 
     /// Attention of some queries to one block of positions.
     package typealias FoldBlock = @Sendable (UnsafePointer<AttentionJob>) -> Void
+    /// Halves to floats; as much from `ahead` on is asked for meanwhile.
     package typealias DecodeHalves =
-        @Sendable (UnsafePointer<UInt16>, _ count: Int, UnsafeMutablePointer<Float>) -> Void
+        @Sendable (
+            UnsafePointer<UInt16>, _ count: Int, UnsafeMutablePointer<Float>, _ ahead: UnsafeRawPointer?
+        ) -> Void
     /// Halves are stored `stride` apart.
     package typealias EncodeHalves =
         @Sendable (UnsafePointer<Float>, _ count: Int, UnsafeMutablePointer<UInt16>, _ stride: Int) -> Void

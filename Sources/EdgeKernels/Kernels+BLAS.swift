@@ -59,7 +59,7 @@ private func multiply(
                     let source = job.weights + ((first + row) * job.rowByteCount + 2 * from)
                     let target = decoded + row * columns
                     if type == GGMLType.f16.rawValue {
-                        decodeHalves(source.assumingMemoryBound(to: UInt16.self), columns, target)
+                        decodeHalves(source.assumingMemoryBound(to: UInt16.self), columns, target, nil)
                     } else {
                         for i in 0..<columns {
                             target[i] = Float(

@@ -136,7 +136,9 @@ package final class KeyValueLayer: @unchecked Sendable {
         case .f32:
             return UnsafePointer(source.assumingMemoryBound(to: Float.self))
         case .f16:
-            kernels.functions.decodeHalves(source.assumingMemoryBound(to: UInt16.self), valueCount, scratch)
+            kernels.functions.decodeHalves(
+                source.assumingMemoryBound(to: UInt16.self), valueCount, scratch,
+                following(part, head: head, position: position, staged: staged))
             return UnsafePointer(scratch)
         case .q8_0, .q4_0:
             for index in 0..<valueCount {
@@ -149,6 +151,15 @@ package final class KeyValueLayer: @unchecked Sendable {
             }
             return UnsafePointer(scratch)
         }
+    }
+
+    /// Where the block after the one that begins at a position lies, which attention wants next; nil where it is not known.
+    private func following(
+        _ part: Part, head: Int, position: Int, staged: UnsafeMutableRawPointer?
+    ) -> UnsafeRawPointer? {
+        let run = position / Self.blockLength + 1
+        guard staged == nil, run < table.count, table[run] >= 0 else { return nil }
+        return UnsafeRawPointer(blocks.pointer(block: table[run], layer: layer, head: head, part: part))
     }
 
     package enum Part: Sendable { case keys, values }

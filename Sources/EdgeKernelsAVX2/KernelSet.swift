@@ -9,7 +9,7 @@
                 quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsAVX2.product($0) },
                 floatProduct: { EdgeKernelsAVX2.floatProduct($0) },
                 foldBlock: { EdgeKernelsAVX2.foldBlock($0) },
-                decodeHalves: { EdgeKernelsAVX2.decodeHalves($0, $1, $2) },
+                decodeHalves: { EdgeKernelsAVX2.decodeHalves($0, $1, $2, $3) },
                 encodeHalves: { EdgeKernelsAVX2.encodeHalves($0, $1, $2, $3) },
                 activate: { EdgeKernelsAVX2.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
                 read: { readBytes($0, $1) })

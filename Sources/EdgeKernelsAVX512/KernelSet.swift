@@ -9,7 +9,7 @@
                 quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsAVX512.product($0) },
                 floatProduct: { EdgeKernelsAVX512.floatProduct($0) },
                 foldBlock: { EdgeKernelsAVX512.foldBlock($0) },
-                decodeHalves: { EdgeKernelsAVX512.decodeHalves($0, $1, $2) },
+                decodeHalves: { EdgeKernelsAVX512.decodeHalves($0, $1, $2, $3) },
                 encodeHalves: { EdgeKernelsAVX512.encodeHalves($0, $1, $2, $3) },
                 activate: { EdgeKernelsAVX512.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
                 read: { readBytes($0, $1) })

@@ -9,7 +9,7 @@
                 quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsAVXVNNI.product($0) },
                 floatProduct: { EdgeKernelsAVXVNNI.floatProduct($0) },
                 foldBlock: { EdgeKernelsAVXVNNI.foldBlock($0) },
-                decodeHalves: { EdgeKernelsAVXVNNI.decodeHalves($0, $1, $2) },
+                decodeHalves: { EdgeKernelsAVXVNNI.decodeHalves($0, $1, $2, $3) },
                 encodeHalves: { EdgeKernelsAVXVNNI.encodeHalves($0, $1, $2, $3) },
                 activate: { EdgeKernelsAVXVNNI.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
                 read: { readBytes($0, $1) })

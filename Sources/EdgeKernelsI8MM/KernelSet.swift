@@ -10,7 +10,7 @@
                 quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsI8MM.product($0) },
                 floatProduct: { EdgeKernelsI8MM.floatProduct($0) },
                 foldBlock: { EdgeKernelsI8MM.foldBlock($0) },
-                decodeHalves: { EdgeKernelsI8MM.decodeHalves($0, $1, $2) },
+                decodeHalves: { EdgeKernelsI8MM.decodeHalves($0, $1, $2, $3) },
                 encodeHalves: { EdgeKernelsI8MM.encodeHalves($0, $1, $2, $3) },
                 activate: { EdgeKernelsI8MM.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
                 read: { readBytes($0, $1) })

@@ -9,7 +9,7 @@
                 quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsNEON.product($0) },
                 floatProduct: { EdgeKernelsNEON.floatProduct($0) },
                 foldBlock: { EdgeKernelsNEON.foldBlock($0) },
-                decodeHalves: { EdgeKernelsNEON.decodeHalves($0, $1, $2) },
+                decodeHalves: { EdgeKernelsNEON.decodeHalves($0, $1, $2, $3) },
                 encodeHalves: { EdgeKernelsNEON.encodeHalves($0, $1, $2, $3) },
                 activate: { EdgeKernelsNEON.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
                 read: { readBytes($0, $1) })

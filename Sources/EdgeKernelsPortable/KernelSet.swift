@@ -8,7 +8,7 @@ extension KernelSet {
             quantize256: { quantizeBlocksOf256($0, $1, $2, $3, $4) }, product: { EdgeKernelsPortable.product($0) },
             floatProduct: { EdgeKernelsPortable.floatProduct($0) },
             foldBlock: { EdgeKernelsPortable.foldBlock($0) },
-            decodeHalves: { EdgeKernelsPortable.decodeHalves($0, $1, $2) },
+            decodeHalves: { EdgeKernelsPortable.decodeHalves($0, $1, $2, $3) },
             encodeHalves: { EdgeKernelsPortable.encodeHalves($0, $1, $2, $3) },
             activate: { EdgeKernelsPortable.activate($0, $1, $2, $3) }, peak: { peakArithmetic($0) },
             read: { readBytes($0, $1) })

@@ -36,7 +36,8 @@ import Testing
         "EdgePlatform/AlignedBuffer.swift", "EdgePlatform/ByteView.swift", "EdgePlatform/MappedFile.swift",
         "EdgePlatform/Thread.swift", "EdgePlatform/ThreadTeam.swift", "EdgeKernels/KeyValueBlocks.swift",
         "EdgeKernels/KeyValueLayer.swift", "EdgeKernels/QuantizedRows.swift", "EdgeKernels/Rows.swift",
-        "EdgeEngine/GenerationContext.swift", "EdgeEngine/ThreadExecutor.swift",
+        "EdgeEngine/GenerationContext.swift", "EdgeEngine/ThreadExecutor.swift", "EdgePlatform/DirectFile.swift",
+        "EdgePlatform/ReadAhead.swift", "EdgeModel/WeightStream.swift", "EdgeCache/CacheSpill.swift",
     ]
 
     @Test("Sendable is unchecked in the files that share memory, with a reason, and nowhere else")

@@ -1,7 +1,20 @@
-/// Halves to floats.
-func decodeHalves(_ source: UnsafePointer<UInt16>, _ count: Int, _ output: UnsafeMutablePointer<Float>) {
+/// Halves to floats; as much from `ahead` on is asked for meanwhile.
+func decodeHalves(
+    _ source: UnsafePointer<UInt16>, _ count: Int, _ output: UnsafeMutablePointer<Float>, _ ahead: UnsafeRawPointer?
+) {
     let from = UnsafeRawPointer(source)
     var i = 0
+    if let ahead {
+        while i &+ 32 <= count {
+            prefetch(ahead + 2 &* i, byteCount: 64)
+            for j in 0..<4 {
+                let at = i &+ 8 &* j
+                let eight = from.loadUnaligned(fromByteOffset: 2 &* at, as: SIMD8<UInt16>.self)
+                UnsafeMutableRawPointer(output + at).storeBytes(of: floats(halves: eight), as: Floats.self)
+            }
+            i &+= 32
+        }
+    }
     while i &+ 8 <= count {
         let eight = from.loadUnaligned(fromByteOffset: 2 &* i, as: SIMD8<UInt16>.self)
         UnsafeMutableRawPointer(output + i).storeBytes(of: floats(halves: eight), as: Floats.self)

@@ -42,5 +42,7 @@ func readBytes(_ p: UnsafeRawPointer, _ byteCount: Int) -> UInt64 {
         sum |= p.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt64>.self)
         offset &+= 128
     }
-    return sum.wrappedSum()
+    let eight = sum.lowHalf | sum.highHalf
+    let four = eight.lowHalf | eight.highHalf
+    return four[0] | four[1] | four[2] | four[3]
 }
