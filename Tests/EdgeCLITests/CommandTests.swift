@@ -123,6 +123,27 @@ struct CommandTests {
         }
     }
 
+    @Test("Where the disk is full, --prefix-cache leaves nothing behind and the answer goes on")
+    func fullDisk() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edge-prefixes-\(UUID())")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let text = String(repeating: "The engine light is on and the car shakes. Stop and let it cool. ", count: 12)
+        // Files may not grow beyond some kilobytes, and writing more fails as it does on a full disk.
+        let (process, stdin, stdout, _) = EdgeLLMCommand.process([])
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = [
+            "-c", "trap '' XFSZ; ulimit -f 20; exec \"$0\" \"$@\"", EdgeLLMCommand.url.path, "run", "-m", model, "-p",
+            text, "--temp", "0", "-n", "12", "-q", "--prefix-cache", folder.path,
+        ]
+        try process.run()
+        try stdin.fileHandleForWriting.close()
+        let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        let cold = try EdgeLLMCommand.run("run", "-m", model, "-p", text, "--temp", "0", "-n", "12", "-q")
+        #expect(process.terminationStatus == 0 && String(decoding: output, as: UTF8.self) == cold.output)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    }
+
     @Test("Wrong usage is one line and code 64; a bad file one line and code 65")
     func codes() throws {
         let missing = NSTemporaryDirectory() + "edge-\(UUID()).gguf"
