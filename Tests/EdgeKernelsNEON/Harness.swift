@@ -530,12 +530,12 @@ func checkAttention(_ sets: [KernelSet]) -> Bool {
     let halves = Comparison("halves")
     let all = memory(2 * 65536).assumingMemoryBound(to: UInt16.self)
     for i in 0..<65536 { all[i] = UInt16(i) }
-    // All of them, and every length of a tail.
-    for count in [65536, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17] {
+    // All of them, and every length of a tail, alone or with a request for what follows.
+    for (index, count) in [65536, 65535, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65].enumerated() {
         var outputs: [UnsafeMutablePointer<Float>] = []
         for set in sets {
             let output = memory(4 * count + 64).assumingMemoryBound(to: Float.self)
-            set.decodeHalves(all + (65536 - count), count, output)
+            set.decodeHalves(all + (65536 - count), count, output, index % 2 == 0 ? nil : UnsafeRawPointer(all))
             outputs.append(output)
         }
         for i in 0..<count + 16 { halves.compare(outputs[0][i], outputs[1][i]) }
@@ -545,7 +545,7 @@ func checkAttention(_ sets: [KernelSet]) -> Bool {
     var random = Random(5)
     // Every half, what lies about the middle between it and the next, and every length of a tail.
     let floats = memory(4 * 3 * 65536).assumingMemoryBound(to: Float.self)
-    sets[0].decodeHalves(all, 65536, floats)
+    sets[0].decodeHalves(all, 65536, floats, nil)
     for i in 0..<65536 {
         let middle = floats[i].bitPattern &+ 0x1000
         floats[65536 + i] = Float(bitPattern: middle &- 1 &+ UInt32(i % 3))
