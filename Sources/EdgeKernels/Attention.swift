@@ -227,6 +227,9 @@ extension KeyValueLayer {
                 kernels.functions.foldBlock(&job)
             }
             block += length
+            // One token waits for memory: blocks lie too far apart for the processor to see where the next one is. The sum goes where the
+            // scores of the next block will be, as loads whose result nobody has would be left out.
+            if isOne, precision == .f16, block < end { scores[0] = Float(touch(head: head, position: block)) }
         }
         if let part, !part.isLast {
             for (index, token) in tokens.enumerated() {

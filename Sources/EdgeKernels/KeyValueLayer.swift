@@ -110,6 +110,19 @@ package final class KeyValueLayer: @unchecked Sendable {
         return staged + (2 &* head &+ (part == .keys ? 0 : 1)) &* blocks.partByteCount
     }
 
+    /// Brings one head's keys and values of the run that begins at a position towards the core, where the run is in memory, by a load from
+    /// each line of the processor's cache.
+    @inline(__always)
+    func touch(head: Int, position: Int) -> UInt8 {
+        guard !isSpilled(run: position / Self.blockLength) else { return 0 }
+        let keys = pointer(.keys, head: head, position: position, staged: nil)
+        var sum: UInt8 = 0
+        for offset in stride(from: 0, to: 2 &* blocks.partByteCount, by: 64) {
+            sum |= keys.load(fromByteOffset: offset, as: UInt8.self)
+        }
+        return sum
+    }
+
     /// The codes of the block that begins at a position.
     func codedBlock(
         head: Int, position: Int, staged: UnsafeMutableRawPointer?, queryCodes: UnsafeRawPointer,
