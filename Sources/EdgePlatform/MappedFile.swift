@@ -10,7 +10,7 @@
 package struct PlatformError: Error, Sendable, CustomStringConvertible {
     /// What was being done, for example `open model.gguf`.
     package let operation: String
-    /// The `errno` of the call.
+    /// The `errno` of the call; 0 where `operation` says all.
     package let code: Int32
 
     package init(operation: String, code: Int32) {
@@ -19,14 +19,14 @@ package struct PlatformError: Error, Sendable, CustomStringConvertible {
     }
 
     /// What could not be read from a file or written to it, in words that say why.
-    package static func storage(_ what: String) -> PlatformError { PlatformError(operation: what, code: EIO) }
+    package static func storage(_ what: String) -> PlatformError { PlatformError(operation: what, code: 0) }
 
     /// The system has not enough memory for what is named.
     package static func outOfMemory(_ what: String) -> PlatformError {
         PlatformError(operation: "allocate \(what)", code: ENOMEM)
     }
 
-    package var description: String { "\(operation): \(String(cString: strerror(code)))" }
+    package var description: String { code == 0 ? operation : "\(operation): \(String(cString: strerror(code)))" }
 }
 
 /// A file mapped read-only into memory, released when the last owner of the mapping lets go.
