@@ -104,13 +104,19 @@ package final class KeyValueCache {
     /// Bytes that `withSpan` gives, by group.
     package var runByteCounts: [Int] { pool.blocks.map { $0.shape.usedByteCount ?? 0 } }
 
-    /// Makes room for a text whose blocks were saved, in a sequence that is empty: `fill` brings what those of `storedRuns(for:)` hold,
-    /// and then `append` says that it is there. Until then nobody else sees any of it.
+    /// Positions of a saved text that `reserveSaved` can make room for at once.
+    package var savedPieceLength: Int { pool.withState { $0.savedPieceLength } }
+
+    /// Makes room for the positions up to `positions` of a text of `total` whose blocks were saved, in a sequence that is empty or holds
+    /// whole blocks of it: `fill` brings what those of `storedRuns(for: total)` hold, and then `append` says that it is there. Until then
+    /// nobody else sees any of it.
     ///
-    /// - Throws: `CacheError.exhausted`; the sequence is empty then.
-    package func reserveSaved(_ positions: Int) throws(CacheError) {
-        precondition(count == 0 && positions <= capacity, "saved for another cache")
-        try pool.withState { (state) throws(CacheError) in try state.reserveSaved(id, positions) }
+    /// - Throws: `CacheError.exhausted`, the sequence being empty then; `storage` when a block that must make way cannot be written.
+    package func reserveSaved(_ positions: Int, of total: Int) throws(CacheError) {
+        precondition(
+            count % KeyValueLayer.blockLength == 0 && count <= positions && positions <= total && total <= capacity,
+            "saved for another cache")
+        try pool.withState { (state) throws(CacheError) in try state.reserveSaved(id, positions, of: total) }
     }
 
     /// Fills a block that `reserveSaved` made room for. Several threads may fill different ones.

@@ -126,11 +126,16 @@ struct PoolState: Sendable {
         sequences[id].reserved = count + positions
     }
 
-    /// Nodes for positions whose contents were saved, without blocks in groups whose window has passed them.
-    mutating func reserveSaved(_ id: Int, _ positions: Int) throws(CacheError) {
-        let runs = storedRuns(positions)
-        cutPath(id, to: 0)
-        for index in 0..<Self.nodeCount(positions) {
+    /// Positions whose contents were saved that `reserveSaved` has room for at once: blocks make way for others only when they are full.
+    var savedPieceLength: Int { tree.blocks.canSpill ? max(1, tree.residentLimit / 2) * Self.length : .max }
+
+    /// Nodes for the positions up to `positions`, whose contents were saved, of a text of `total`; without blocks in groups whose window has
+    /// passed them then. A sequence that is not empty holds whole blocks.
+    mutating func reserveSaved(_ id: Int, _ positions: Int, of total: Int) throws(CacheError) {
+        let runs = storedRuns(total)
+        let held = Self.nodeCount(sequences[id].count)
+        cutPath(id, to: held)
+        for index in held..<Self.nodeCount(positions) {
             guard let node = try make(id, under: sequences[id].path.last ?? Int32(-1 - sequences[id].root)) else {
                 let error = exhausted(id, needed: Self.nodeCount(positions))
                 cut(id, to: 0)

@@ -348,17 +348,26 @@ extension SavedContextLayout {
         guard count <= tokens.count, runs.count == wanted.count, runByteCounts == cache.runByteCounts,
             zip(runs, wanted).allSatisfy({ $0.lowerBound <= $1.lowerBound && $0.upperBound >= $1.upperBound })
         else { throw SavedContextError(.damaged, "the state lacks what a window looks back to") }
-        try cache.reserveSaved(count)
         do {
-            let loading = BlockLoading(cache, blocks.filter { wanted[$0.group].contains($0.run) })
-            if let damaged = try loading.run(threadCount: threadCount) {
-                throw SavedContextError(.damaged, "keys and values of the state are damaged", byteOffset: damaged)
+            var done = 0
+            while done < count {
+                // All at once, but where blocks must make way for others, in pieces.
+                let next = min(count - done, cache.savedPieceLength) + done
+                try cache.reserveSaved(next, of: count)
+                let length = KeyValueLayer.blockLength
+                let runs = done / length..<(next + length - 1) / length
+                let loading = BlockLoading(
+                    cache, blocks.filter { wanted[$0.group].contains($0.run) && runs.contains($0.run) })
+                if let damaged = try loading.run(threadCount: threadCount) {
+                    throw SavedContextError(.damaged, "keys and values of the state are damaged", byteOffset: damaged)
+                }
+                cache.append(tokens[done..<next])
+                done = next
             }
         } catch {
             cache.removeAll()
             throw error
         }
-        cache.append(tokens[..<count])
     }
 }
 

@@ -67,6 +67,28 @@ import Testing
         #expect(try await LanguageModelSession(restoring: url, model: model()).transcript.isEmpty)
     }
 
+    @Test("A session is restored where its keys and values do not fit the memory they may take")
+    func restoringBeyondMemory() async throws {
+        let session = LanguageModelSession(
+            model: try await model(),
+            instructions: String(repeating: "You know cars, and answer at length. ", count: 20))
+        try await session.respond(to: "The engine light is on.", options: options(40))
+        let url = temporary()
+        defer { try? FileManager.default.removeItem(at: url) }
+        try await session.saveState(to: url)
+        let next = try await session.respond(to: "And the brakes?", options: options(30))
+        var settings = GGUFLanguageModel.LoadOptions(
+            contextSize: 512, threadCount: 1, chatTemplate: Self.template, batchSize: 16)
+        let whole = try MemoryPlan(contentsOf: bundled, options: settings).cache
+        settings.cacheMemory = whole / 2
+        #expect(try MemoryPlan(contentsOf: bundled, options: settings).spilledCache ?? 0 > 0)
+        let restored = try await LanguageModelSession(
+            restoring: url, model: GGUFLanguageModel(contentsOf: bundled, options: settings))
+        let answer = try await restored.respond(to: "And the brakes?", options: options(30))
+        #expect(answer.content == next.content)
+        #expect(answer.usage.input.cachedTokenCount > 200)
+    }
+
     @Test("An answer begins with its own sampler: whatever its kind, it is the same after saving and restoring")
     func samplers() async throws {
         var kinds: [(String, GenerationOptions)] = [("greedy", .init(samplingMode: .greedy))]
