@@ -25,7 +25,9 @@ let unsafeRooms: Set<String> = [
 ]
 
 /// Kernels work on pointers that `EdgeKernels` has checked, so they run without overflow checks of their own.
-let kernelFlags = ["-Ounchecked", "-Xfrontend", "-enable-builtin-module", "-disable-batch-mode", "-wmo", "-num-threads", "1"]
+let kernelFlags = [
+    "-Ounchecked", "-Xfrontend", "-enable-builtin-module", "-disable-batch-mode", "-wmo", "-num-threads", "1",
+]
 
 /// The instruction set of a room comes from the flags of its module. Intrinsics need them; nothing may be inlined into a
 /// room without them.
