@@ -53,11 +53,8 @@
         @inline(__always) static func stepStride(width: Int) -> Int { 64 &* width }
     }
 
-    /// The sixteen lanes of three rows by four tokens, to `lanes`: [3 rows][tokens of a pass][16].
-    @inline(__always)
-    func spanTile(
-        _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, _ lanes: UnsafeMutableRawPointer
-    ) {
+    /// The sixteen lanes of three rows by four tokens.
+    private struct TileSums {
         var a0 = _mm512_setzero_ps()
         var a1 = _mm512_setzero_ps()
         var a2 = _mm512_setzero_ps()
@@ -70,12 +67,12 @@
         var c1 = _mm512_setzero_ps()
         var c2 = _mm512_setzero_ps()
         var c3 = _mm512_setzero_ps()
-        var w = weights
-        var x = activations
-        for _ in 0..<steps {
-            let p = w.load(as: __m512.self)
-            let q = w.load(fromByteOffset: 64, as: __m512.self)
-            let r = w.load(fromByteOffset: 128, as: __m512.self)
+
+        @inline(__always) init() {}
+
+        /// Adds the products of three rows' values with those of four tokens at `x`, packed.
+        @inline(__always)
+        mutating func add(_ p: __m512, _ q: __m512, _ r: __m512, _ x: UnsafeRawPointer) {
             var y = x.load(as: __m512.self)
             a0 = _mm512_fmadd_ps(p, y, a0)
             b0 = _mm512_fmadd_ps(q, y, b0)
@@ -92,23 +89,41 @@
             a3 = _mm512_fmadd_ps(p, y, a3)
             b3 = _mm512_fmadd_ps(q, y, b3)
             c3 = _mm512_fmadd_ps(r, y, c3)
+        }
+
+        /// Stores them to `lanes`: [3 rows][tokens of a pass][16].
+        @inline(__always)
+        func store(_ lanes: UnsafeMutableRawPointer) {
+            save(lanes, a0, a1, a2, a3)
+            save(lanes + 64 &* Span.passTokens, b0, b1, b2, b3)
+            save(lanes + 128 &* Span.passTokens, c0, c1, c2, c3)
+        }
+
+        @inline(__always)
+        private func save(_ at: UnsafeMutableRawPointer, _ x: __m512, _ y: __m512, _ z: __m512, _ v: __m512) {
+            at.storeBytes(of: x, as: __m512.self)
+            at.storeBytes(of: y, toByteOffset: 64, as: __m512.self)
+            at.storeBytes(of: z, toByteOffset: 128, as: __m512.self)
+            at.storeBytes(of: v, toByteOffset: 192, as: __m512.self)
+        }
+    }
+
+    /// The sixteen lanes of three rows by four tokens, to `lanes`: [3 rows][tokens of a pass][16].
+    @inline(__always)
+    func spanTile(
+        _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, _ lanes: UnsafeMutableRawPointer
+    ) {
+        var sums = TileSums()
+        var w = weights
+        var x = activations
+        for _ in 0..<steps {
+            sums.add(
+                w.load(as: __m512.self), w.load(fromByteOffset: 64, as: __m512.self),
+                w.load(fromByteOffset: 128, as: __m512.self), x)
             w += 192
             x += 256
         }
-        save(lanes, 0, a0, a1, a2, a3)
-        save(lanes, 1, b0, b1, b2, b3)
-        save(lanes, 2, c0, c1, c2, c3)
-    }
-
-    /// Stores the lanes of a row by four tokens.
-    @inline(__always)
-    private func save(_ lanes: UnsafeMutableRawPointer, _ row: Int, _ x: __m512, _ y: __m512, _ z: __m512, _ v: __m512)
-    {
-        let at = lanes + 64 &* Span.passTokens &* row
-        at.storeBytes(of: x, as: __m512.self)
-        at.storeBytes(of: y, toByteOffset: 64, as: __m512.self)
-        at.storeBytes(of: z, toByteOffset: 128, as: __m512.self)
-        at.storeBytes(of: v, toByteOffset: 192, as: __m512.self)
+        sums.store(lanes)
     }
 
     /// Fewer than sixteen values, and zeros.
@@ -126,18 +141,7 @@
         _ activations: UnsafeRawPointer, count: Int, _ lanes: UnsafeMutableRawPointer, ahead: UnsafeRawPointer,
         share: Int
     ) {
-        var a0 = _mm512_setzero_ps()
-        var a1 = _mm512_setzero_ps()
-        var a2 = _mm512_setzero_ps()
-        var a3 = _mm512_setzero_ps()
-        var b0 = _mm512_setzero_ps()
-        var b1 = _mm512_setzero_ps()
-        var b2 = _mm512_setzero_ps()
-        var b3 = _mm512_setzero_ps()
-        var c0 = _mm512_setzero_ps()
-        var c1 = _mm512_setzero_ps()
-        var c2 = _mm512_setzero_ps()
-        var c3 = _mm512_setzero_ps()
+        var sums = TileSums()
         var x = activations
         var ahead = ahead
         var at = 0
@@ -145,30 +149,13 @@
             let isWhole = 16 &* step &+ 16 <= count
             prefetch(ahead, byteCount: share)
             ahead += share
-            let p = isWhole ? F.sixteen(w0 + at) : paddedSixteen(F.self, w0 + at, count: count % 16)
-            let q = isWhole ? F.sixteen(w1 + at) : paddedSixteen(F.self, w1 + at, count: count % 16)
-            let r = isWhole ? F.sixteen(w2 + at) : paddedSixteen(F.self, w2 + at, count: count % 16)
-            var y = x.load(as: __m512.self)
-            a0 = _mm512_fmadd_ps(p, y, a0)
-            b0 = _mm512_fmadd_ps(q, y, b0)
-            c0 = _mm512_fmadd_ps(r, y, c0)
-            y = x.load(fromByteOffset: 64, as: __m512.self)
-            a1 = _mm512_fmadd_ps(p, y, a1)
-            b1 = _mm512_fmadd_ps(q, y, b1)
-            c1 = _mm512_fmadd_ps(r, y, c1)
-            y = x.load(fromByteOffset: 128, as: __m512.self)
-            a2 = _mm512_fmadd_ps(p, y, a2)
-            b2 = _mm512_fmadd_ps(q, y, b2)
-            c2 = _mm512_fmadd_ps(r, y, c2)
-            y = x.load(fromByteOffset: 192, as: __m512.self)
-            a3 = _mm512_fmadd_ps(p, y, a3)
-            b3 = _mm512_fmadd_ps(q, y, b3)
-            c3 = _mm512_fmadd_ps(r, y, c3)
+            sums.add(
+                isWhole ? F.sixteen(w0 + at) : paddedSixteen(F.self, w0 + at, count: count % 16),
+                isWhole ? F.sixteen(w1 + at) : paddedSixteen(F.self, w1 + at, count: count % 16),
+                isWhole ? F.sixteen(w2 + at) : paddedSixteen(F.self, w2 + at, count: count % 16), x)
             at &+= 16 &* F.byteCount
             x += 256
         }
-        save(lanes, 0, a0, a1, a2, a3)
-        save(lanes, 1, b0, b1, b2, b3)
-        save(lanes, 2, c0, c1, c2, c3)
+        sums.store(lanes)
     }
 #endif

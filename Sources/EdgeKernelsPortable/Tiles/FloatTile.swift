@@ -43,77 +43,17 @@ func spanTile(
     halfTile(weights + 96 &* steps, activations + 128 &* steps, steps: steps, lanes + 32)
 }
 
-/// Eight of the sixteen lanes of three rows by four tokens: twelve registers of sums, three of weights, one of activations.
-///
-/// The sums go to `lanes`: [3 rows][tokens of a pass][16].
-@inline(__always)
-private func halfTile(
-    _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, _ lanes: UnsafeMutableRawPointer
-) {
+/// Eight of the sixteen lanes of three rows by four tokens: twelve registers of sums, beside three of weights and one of activations.
+private struct HalfSums {
     var a0 = Floats(), a1 = Floats(), a2 = Floats(), a3 = Floats()
     var b0 = Floats(), b1 = Floats(), b2 = Floats(), b3 = Floats()
     var c0 = Floats(), c1 = Floats(), c2 = Floats(), c3 = Floats()
-    var w = weights
-    var x = activations
-    for _ in 0..<steps {
-        let p = w.load(as: Floats.self)
-        let q = w.load(fromByteOffset: 32, as: Floats.self)
-        let r = w.load(fromByteOffset: 64, as: Floats.self)
-        var y = x.load(as: Floats.self)
-        a0 = multiplyAdd(p, y, a0)
-        b0 = multiplyAdd(q, y, b0)
-        c0 = multiplyAdd(r, y, c0)
-        y = x.load(fromByteOffset: 32, as: Floats.self)
-        a1 = multiplyAdd(p, y, a1)
-        b1 = multiplyAdd(q, y, b1)
-        c1 = multiplyAdd(r, y, c1)
-        y = x.load(fromByteOffset: 64, as: Floats.self)
-        a2 = multiplyAdd(p, y, a2)
-        b2 = multiplyAdd(q, y, b2)
-        c2 = multiplyAdd(r, y, c2)
-        y = x.load(fromByteOffset: 96, as: Floats.self)
-        a3 = multiplyAdd(p, y, a3)
-        b3 = multiplyAdd(q, y, b3)
-        c3 = multiplyAdd(r, y, c3)
-        w += 96
-        x += 128
-    }
-    @inline(__always) func save(_ row: Int, _ x: Floats, _ y: Floats, _ z: Floats, _ v: Floats) {
-        let at = lanes + 64 &* Span.passTokens &* row
-        at.storeBytes(of: x, as: Floats.self)
-        at.storeBytes(of: y, toByteOffset: 64, as: Floats.self)
-        at.storeBytes(of: z, toByteOffset: 128, as: Floats.self)
-        at.storeBytes(of: v, toByteOffset: 192, as: Floats.self)
-    }
-    save(0, a0, a1, a2, a3)
-    save(1, b0, b1, b2, b3)
-    save(2, c0, c1, c2, c3)
-}
 
-/// The sixteen lanes of a span of three rows as they lie by four tokens, to `lanes`: see `FloatFew.swift`. With every sixteen columns
-/// `share` bytes from `ahead` on are asked for.
-@inline(__always)
-func fewTile<F: FloatFormat>(
-    _ format: F.Type, _ w0: UnsafeRawPointer, _ w1: UnsafeRawPointer, _ w2: UnsafeRawPointer,
-    _ activations: UnsafeRawPointer, count: Int, _ lanes: UnsafeMutableRawPointer, ahead: UnsafeRawPointer, share: Int
-) {
-    let high = activations + SpanLayout.highOffset(width: 4, steps: (count &+ 15) / 16)
-    fewHalf(F.self, w0, w1, w2, activations, count: count, isHigh: false, lanes, ahead: ahead, share: share)
-    fewHalf(F.self, w0, w1, w2, high, count: count, isHigh: true, lanes + 32, ahead: ahead, share: share)
-}
+    @inline(__always) init() {}
 
-/// Eight of the sixteen lanes of a span of three rows by four tokens, to `lanes`: [3 rows][tokens of a pass][16].
-@inline(__always)
-private func fewHalf<F: FloatFormat>(
-    _ format: F.Type, _ w0: UnsafeRawPointer, _ w1: UnsafeRawPointer, _ w2: UnsafeRawPointer,
-    _ activations: UnsafeRawPointer, count: Int, isHigh: Bool, _ lanes: UnsafeMutableRawPointer,
-    ahead: UnsafeRawPointer, share: Int
-) {
-    var a0 = Floats(), a1 = Floats(), a2 = Floats(), a3 = Floats()
-    var b0 = Floats(), b1 = Floats(), b2 = Floats(), b3 = Floats()
-    var c0 = Floats(), c1 = Floats(), c2 = Floats(), c3 = Floats()
-    var x = activations
-    @inline(__always) func add(_ p: Floats, _ q: Floats, _ r: Floats) {
+    /// Adds the products of three rows' values with those of four tokens at `x`, packed.
+    @inline(__always)
+    mutating func add(_ p: Floats, _ q: Floats, _ r: Floats, _ x: UnsafeRawPointer) {
         var y = x.load(as: Floats.self)
         a0 = multiplyAdd(p, y, a0)
         b0 = multiplyAdd(q, y, b0)
@@ -130,8 +70,64 @@ private func fewHalf<F: FloatFormat>(
         a3 = multiplyAdd(p, y, a3)
         b3 = multiplyAdd(q, y, b3)
         c3 = multiplyAdd(r, y, c3)
+    }
+
+    /// Stores them to `lanes`: [3 rows][tokens of a pass][16].
+    @inline(__always)
+    func store(_ lanes: UnsafeMutableRawPointer) {
+        save(lanes, a0, a1, a2, a3)
+        save(lanes + 64 &* Span.passTokens, b0, b1, b2, b3)
+        save(lanes + 128 &* Span.passTokens, c0, c1, c2, c3)
+    }
+
+    @inline(__always)
+    private func save(_ at: UnsafeMutableRawPointer, _ x: Floats, _ y: Floats, _ z: Floats, _ v: Floats) {
+        at.storeBytes(of: x, as: Floats.self)
+        at.storeBytes(of: y, toByteOffset: 64, as: Floats.self)
+        at.storeBytes(of: z, toByteOffset: 128, as: Floats.self)
+        at.storeBytes(of: v, toByteOffset: 192, as: Floats.self)
+    }
+}
+
+/// Half of the lanes of a packed span of three rows by four tokens, to `lanes`.
+@inline(__always)
+private func halfTile(
+    _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, _ lanes: UnsafeMutableRawPointer
+) {
+    var sums = HalfSums()
+    var w = weights
+    var x = activations
+    for _ in 0..<steps {
+        sums.add(
+            w.load(as: Floats.self), w.load(fromByteOffset: SpanLayout.rowStride, as: Floats.self),
+            w.load(fromByteOffset: 2 &* SpanLayout.rowStride, as: Floats.self), x)
+        w += SpanLayout.stepStride(width: 3)
         x += SpanLayout.stepStride(width: 4)
     }
+    sums.store(lanes)
+}
+
+/// The sixteen lanes of a span of three rows as they lie by four tokens, to `lanes`: see `FloatFew.swift`. With every sixteen columns
+/// `share` bytes from `ahead` on are asked for.
+@inline(__always)
+func fewTile<F: FloatFormat>(
+    _ format: F.Type, _ w0: UnsafeRawPointer, _ w1: UnsafeRawPointer, _ w2: UnsafeRawPointer,
+    _ activations: UnsafeRawPointer, count: Int, _ lanes: UnsafeMutableRawPointer, ahead: UnsafeRawPointer, share: Int
+) {
+    let high = activations + SpanLayout.highOffset(width: 4, steps: (count &+ 15) / 16)
+    fewHalf(F.self, w0, w1, w2, activations, count: count, isHigh: false, lanes, ahead: ahead, share: share)
+    fewHalf(F.self, w0, w1, w2, high, count: count, isHigh: true, lanes + 32, ahead: ahead, share: share)
+}
+
+/// Half of the lanes of a span of three rows as they lie by four tokens, to `lanes`.
+@inline(__always)
+private func fewHalf<F: FloatFormat>(
+    _ format: F.Type, _ w0: UnsafeRawPointer, _ w1: UnsafeRawPointer, _ w2: UnsafeRawPointer,
+    _ activations: UnsafeRawPointer, count: Int, isHigh: Bool, _ lanes: UnsafeMutableRawPointer,
+    ahead: UnsafeRawPointer, share: Int
+) {
+    var sums = HalfSums()
+    var x = activations
     var ahead = ahead
     var at = isHigh ? 8 &* F.byteCount : 0
     for _ in 0..<count / 16 {
@@ -139,7 +135,8 @@ private func fewHalf<F: FloatFormat>(
             prefetch(ahead, byteCount: share)
             ahead += share
         }
-        add(F.load(w0 + at), F.load(w1 + at), F.load(w2 + at))
+        sums.add(F.load(w0 + at), F.load(w1 + at), F.load(w2 + at), x)
+        x += SpanLayout.stepStride(width: 4)
         at &+= 16 &* F.byteCount
     }
     let rest = count % 16
@@ -148,16 +145,7 @@ private func fewHalf<F: FloatFormat>(
         let p = padded(F.self, w0 + from, count: rest)
         let q = padded(F.self, w1 + from, count: rest)
         let r = padded(F.self, w2 + from, count: rest)
-        if isHigh { add(p.high, q.high, r.high) } else { add(p.low, q.low, r.low) }
+        if isHigh { sums.add(p.high, q.high, r.high, x) } else { sums.add(p.low, q.low, r.low, x) }
     }
-    @inline(__always) func save(_ row: Int, _ x: Floats, _ y: Floats, _ z: Floats, _ v: Floats) {
-        let at = lanes + 64 &* Span.passTokens &* row
-        at.storeBytes(of: x, as: Floats.self)
-        at.storeBytes(of: y, toByteOffset: 64, as: Floats.self)
-        at.storeBytes(of: z, toByteOffset: 128, as: Floats.self)
-        at.storeBytes(of: v, toByteOffset: 192, as: Floats.self)
-    }
-    save(0, a0, a1, a2, a3)
-    save(1, b0, b1, b2, b3)
-    save(2, c0, c1, c2, c3)
+    sums.store(lanes)
 }
