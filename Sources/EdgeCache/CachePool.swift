@@ -54,9 +54,14 @@ package struct CacheGeometry: Sendable, Hashable {
     /// Bytes of a pool for so many full contexts; nil where they overflow.
     package func byteCount(contexts: Int) -> Int? {
         guard let counts = poolBlockCounts(contexts: contexts) else { return nil }
-        let (shape, windowed) = shapes
-        var total = 0
-        for (shape, count) in zip([shape] + windowed, [counts.full] + counts.windowed) {
+        let (full, windowed) = shapes
+        return Self.byteCount(of: zip([full] + windowed, [counts.full] + counts.windowed))
+    }
+
+    /// Bytes of so many blocks of each shape, and `others`; nil where they overflow.
+    static func byteCount(of blocks: some Sequence<(KeyValueShape, Int)>, others: Int = 0) -> Int? {
+        var total = others
+        for (shape, count) in blocks {
             guard let block = shape.blockByteCount else { return nil }
             let (bytes, overflow) = block.multipliedReportingOverflow(by: count)
             let sum = total.addingReportingOverflow(bytes)

@@ -196,14 +196,6 @@ extension CacheGeometry {
             block / full.layerCount / KeyValueBlocks.pageByteCount * KeyValueBlocks.pageByteCount
             + KeyValueBlocks.pageByteCount
         let staged = CacheSpill.stageBlockCount(slice, blockCount: blockCount) * slice
-        var total = 2 * staged + slice * full.layerCount
-        for (shape, count) in zip(windowed, counts.windowed) {
-            guard let block = shape.blockByteCount else { return nil }
-            let (bytes, overflow) = block.multipliedReportingOverflow(by: count)
-            let sum = total.addingReportingOverflow(bytes)
-            guard !overflow, !sum.overflow else { return nil }
-            total = sum.partialValue
-        }
-        return total
+        return Self.byteCount(of: zip(windowed, counts.windowed), others: 2 * staged + slice * full.layerCount)
     }
 }

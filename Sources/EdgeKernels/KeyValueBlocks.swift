@@ -164,15 +164,22 @@ package final class KeyValueBlocks: @unchecked Sendable {
     /// - Throws: `PlatformError` when the disk is full or broken; the block stays in memory then.
     package func spill(block: Int) throws(PlatformError) {
         guard let file, places[block] == Place.memory.rawValue else { return }
-        let used = 2 * shape.kvHeadCount * partByteCount
-        for layer in 0..<shape.layerCount {
-            (moved.base + layer * sliceByteCount).update(from: base(of: block) + layer * used, count: used)
-            try file.write(
-                at: (layer * blockCount + block) * sliceByteCount, byteCount: sliceByteCount, from: moved,
-                at: layer * sliceByteCount)
-        }
+        try write(file, block, from: base(of: block), through: moved)
         giveBack(block: block)
         places[block] = Place.file.rawValue
+    }
+
+    /// Writes what a block stores to the file, layer by layer as it lies there.
+    private func write(
+        _ file: DirectFile, _ block: Int, from source: UnsafePointer<UInt8>, through slices: AlignedBuffer<UInt8>
+    ) throws(PlatformError) {
+        let used = 2 * shape.kvHeadCount * partByteCount
+        for layer in 0..<shape.layerCount {
+            (slices.base + layer * sliceByteCount).update(from: source + layer * used, count: used)
+            try file.write(
+                at: (layer * blockCount + block) * sliceByteCount, byteCount: sliceByteCount, from: slices,
+                at: layer * sliceByteCount)
+        }
     }
 
     /// Reads a block of the file into memory, its own or that of another.
@@ -266,19 +273,10 @@ package final class KeyValueBlocks: @unchecked Sendable {
     package func fill(block: Int, from bytes: ByteView) throws(PlatformError) {
         precondition(bytes.count == shape.usedByteCount, "bytes of another shape")
         if let file, isSpilled(block: block) {
-            let slices = try AlignedBuffer<UInt8>(count: shape.layerCount * sliceByteCount)
-            let used = 2 * shape.kvHeadCount * partByteCount
-            bytes.withUnsafeBytes { bytes in
-                guard let source = bytes.baseAddress else { return }
-                for layer in 0..<shape.layerCount {
-                    UnsafeMutableRawPointer(slices.base + layer * sliceByteCount)
-                        .copyMemory(from: source + layer * used, byteCount: used)
-                }
-            }
-            for layer in 0..<shape.layerCount {
-                try file.write(
-                    at: (layer * blockCount + block) * sliceByteCount, byteCount: sliceByteCount, from: slices,
-                    at: layer * sliceByteCount)
+            let slices = try AlignedBuffer<UInt8>(count: moved.count)
+            try bytes.withUnsafeBytes { (bytes) throws(PlatformError) in
+                guard let source = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
+                try write(file, block, from: source, through: slices)
             }
             return
         }
