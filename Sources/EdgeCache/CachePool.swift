@@ -1,6 +1,5 @@
 package import EdgeKernels
 package import EdgePlatform
-internal import Synchronization
 
 /// What a cache must have room for.
 package struct CacheGeometry: Sendable, Hashable {
@@ -94,7 +93,7 @@ package final class CachePool: Sendable {
     package let capacity: Int
     /// Blocks that no sequence uses are kept for those to come, up to so many.
     package let retained: Int
-    private let state: Mutex<PoolState>
+    private let state: Lock<PoolState>
     /// By layer: the group that it belongs to, 0 for the layers that keep all positions, and its place in it.
     package let places: [(group: Int, layer: Int)]
     let blocks: [KeyValueBlocks]
@@ -173,7 +172,7 @@ package final class CachePool: Sendable {
         } else {
             self.spill = nil
         }
-        state = Mutex(
+        state = Lock(
             PoolState(
                 PrefixTree(
                     capacity: capacity, residentLimit: residentBlockCount ?? capacity, blocks: full, groups: groups),

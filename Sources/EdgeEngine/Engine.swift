@@ -4,7 +4,6 @@ package import EdgeModel
 internal import EdgePlatform
 internal import EdgeSampling
 package import EdgeTokenizer
-internal import Synchronization
 
 /// Runs generations for one loaded model, one step at a time, on a thread of its own.
 ///
@@ -20,7 +19,7 @@ package actor Engine {
     /// Whether all products are computed by this library's kernels, whose bits are the same everywhere.
     nonisolated let usesOwnArithmetic: Bool
     /// What tells the model's files from those of others; read once, as it lies all over them.
-    private let knownFingerprint = Mutex<UInt64?>(nil)
+    private let knownFingerprint = Lock<UInt64?>(nil)
     /// Where the beginnings of prompts are kept beyond the life of the process.
     nonisolated let prefixes: SavedPrefixes?
     private let pass: ForwardPass

@@ -240,8 +240,8 @@ private final class BlockLoading: TeamJob, @unchecked Sendable {
     private let cache: KeyValueCache
     private let blocks: [SavedContextLayout.Place]
     /// The first place in the file that is damaged.
-    private let damaged = Mutex<Int?>(nil)
-    private let failure = Mutex<PlatformError?>(nil)
+    private let damaged = Lock<Int?>(nil)
+    private let failure = Lock<PlatformError?>(nil)
     private let isCancelled = Atomic<Bool>(false)
 
     /// More threads do not bring memory sooner.

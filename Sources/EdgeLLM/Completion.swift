@@ -1,7 +1,7 @@
 internal import EdgeEngine
+internal import EdgePlatform
 internal import EdgeSampling
 internal import EdgeTokenizer
-internal import Synchronization
 
 extension GGUFLanguageModel {
     /// A text that continues a prompt.
@@ -46,26 +46,30 @@ extension GGUFLanguageModel {
         let record = CompletionStream.Record()
         let (engine, tokenizer, grammars) = (engine, tokenizer, grammars)
         let (stream, continuation) = AsyncThrowingStream<String, any Error>.makeStream()
+        /// In a scope of its own: when the stream ends, the cache it used is free.
+        let generate: @Sendable () async throws -> Void = {
+            var request = GenerationRequest(
+                prompt: try tokenizer.checked(tokens),
+                sampling: try options.parameters(seed: seed, tokenizer: engine.tokenizer),
+                maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
+                ignoresEnd: options.local.ignoresEnd,
+                constraint: try options.local.grammar.map {
+                    try grammars.constraint(forGrammar: $0, over: engine.tokenizer)
+                })
+            request.window = options.local.contextOverflow.window
+            let context = try await engine.makeContext(adapters: adapters.map(\.applied))
+            try await engine.generate(request, in: context) { event in
+                switch event {
+                case .text(let text): continuation.yield(text)
+                case .mark: break
+                case .finished(let reason, let statistics):
+                    record.set(FinishReason(reason), Usage(statistics))
+                }
+            }
+        }
         let task = Task {
             do {
-                var request = GenerationRequest(
-                    prompt: try tokenizer.checked(tokens),
-                    sampling: try options.parameters(seed: seed, tokenizer: engine.tokenizer),
-                    maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
-                    ignoresEnd: options.local.ignoresEnd,
-                    constraint: try options.local.grammar.map {
-                        try grammars.constraint(forGrammar: $0, over: engine.tokenizer)
-                    })
-                request.window = options.local.contextOverflow.window
-                let context = try await engine.makeContext(adapters: adapters.map(\.applied))
-                try await engine.generate(request, in: context) { event in
-                    switch event {
-                    case .text(let text): continuation.yield(text)
-                    case .mark: break
-                    case .finished(let reason, let statistics):
-                        record.set(FinishReason(reason), Usage(statistics))
-                    }
-                }
+                try await generate()
                 continuation.finish()
             } catch {
                 continuation.finish(throwing: LanguageModelError.translate(error))
@@ -106,7 +110,7 @@ public struct CompletionStream: AsyncSequence, Sendable {
 
     /// Where the end of a generation is written down.
     final class Record: Sendable {
-        private let state = Mutex<(FinishReason, Usage)?>(nil)
+        private let state = Lock<(FinishReason, Usage)?>(nil)
         var value: (finishReason: FinishReason, usage: Usage)? { state.withLock { $0 } }
         func set(_ reason: FinishReason, _ usage: Usage) { state.withLock { $0 = (reason, usage) } }
     }

@@ -57,7 +57,7 @@ package final class ForwardPass: TeamJob {
     private var item: Int?
     /// What brings in keys and values of the batch's sequences that are not in memory; nil where all are.
     private var spill: CacheSpill?
-    private let stopReason = Mutex<PlatformError?>(nil)
+    private let stopReason = Lock<PlatformError?>(nil)
     /// Why the last batch did not run to its end where that is not its task's cancellation: what it needed could not be read.
     package private(set) var failure: PlatformError?
 

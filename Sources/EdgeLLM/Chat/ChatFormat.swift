@@ -1,7 +1,7 @@
+internal import EdgePlatform
 internal import EdgeTemplate
 internal import EdgeTokenizer
 internal import Foundation
-internal import Synchronization
 
 /// How a model wants a conversation written: its template, read and probed once, with what that means for its vocabulary.
 struct ChatFormat: Sendable {
@@ -106,7 +106,7 @@ struct ChatFormat: Sendable {
 
 /// What a template does with tools, found out once.
 private final class ToolWritingMemory: Sendable {
-    private let known = Mutex<ToolWriting??>(nil)
+    private let known = Lock<ToolWriting??>(nil)
 
     func value(_ find: () -> ToolWriting?) -> ToolWriting? {
         if let known = known.withLock({ $0 }) { return known }
@@ -121,7 +121,7 @@ final class ChatFormatSource: Sendable {
     /// The template's text; nil where the model has none.
     let template: String?
     private let tokenizer: Tokenizer
-    private let result = Mutex<Result<ChatFormat, LanguageModelError>?>(nil)
+    private let result = Lock<Result<ChatFormat, LanguageModelError>?>(nil)
 
     init(template: String?, tokenizer: Tokenizer) {
         self.template = template

@@ -1,7 +1,7 @@
 internal import EdgeEngine
 internal import EdgeGrammar
+internal import EdgePlatform
 internal import EdgeTokenizer
-internal import Synchronization
 
 /// The grammars used last, of schemas and as such: each is compiled once, and what an engine has learnt of it is found again.
 final class GrammarCache: Sendable {
@@ -11,7 +11,7 @@ final class GrammarCache: Sendable {
         case grammar(String)
     }
 
-    private let latest = Mutex<[(source: Source, constraint: GenerationConstraint)]>([])
+    private let latest = Lock<[(source: Source, constraint: GenerationConstraint)]>([])
 
     private static let limit = 16
 

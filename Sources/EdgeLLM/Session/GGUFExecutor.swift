@@ -1,8 +1,8 @@
 internal import EdgeEngine
+internal import EdgePlatform
 internal import EdgeTemplate
 internal import EdgeTokenizer
 internal import Foundation
-internal import Synchronization
 
 extension GGUFLanguageModel: LanguageModel {
     /// Calls of tools and typed answers, enforced by grammars; adapters; thoughts where the chat template knows any.
@@ -37,15 +37,15 @@ extension GGUFLanguageModel: LanguageModel {
         private let configuration: Configuration
         /// The date that templates write, fixed so that a prompt's beginning stays the same while the session lasts.
         let now: TemplateTime
-        private let context: Mutex<GenerationContext?>
+        private let context: Lock<GenerationContext?>
         private typealias Known = (
             tools: [ToolUse.Description], content: GenerationConstraint?, constraint: GenerationConstraint
         )
         /// The grammar used last: rounds of a turn mostly have the same.
-        private let known = Mutex<Known?>(nil)
+        private let known = Lock<Known?>(nil)
 
         /// Work on the cache that was begun by `prewarm(model:transcript:)`.
-        private let pending = Mutex<Task<Void, Never>?>(nil)
+        private let pending = Lock<Task<Void, Never>?>(nil)
 
         /// An executor with nothing in its cache.
         public convenience init(configuration: Configuration) {
@@ -56,7 +56,7 @@ extension GGUFLanguageModel: LanguageModel {
         init(configuration: Configuration, now: TemplateTime, context: GenerationContext?) {
             self.configuration = configuration
             self.now = now
-            self.context = Mutex(context)
+            self.context = Lock(context)
         }
 
         /// The tokens of a request as the model gets it.

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import EdgePlatform
 
 extension LanguageModelSession {
     /// Answers a prompt.

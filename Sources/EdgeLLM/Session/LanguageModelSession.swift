@@ -1,5 +1,5 @@
+internal import EdgePlatform
 public import Observation
-internal import Synchronization
 
 /// A conversation with a model.
 ///
@@ -52,7 +52,7 @@ public final class LanguageModelSession: Observable, Sendable {
     }
 
     private let registrar = ObservationRegistrar()
-    let state: Mutex<State>
+    let state: Lock<State>
     let model: SessionModel
     let tools: [any Tool]
 
@@ -88,7 +88,7 @@ public final class LanguageModelSession: Observable, Sendable {
     init(_ model: SessionModel, tools: [any Tool], state: State) {
         self.model = model
         self.tools = tools
-        self.state = Mutex(state)
+        self.state = Lock(state)
     }
 
     /// What was said so far. The prompt is in it while its answer is being written, the answer when it is whole.

@@ -1,5 +1,5 @@
+internal import EdgePlatform
 internal import EdgeTemplate
-internal import Synchronization
 
 /// One answer in the making: what has come of it so far, and those who read it.
 ///
@@ -46,7 +46,7 @@ final class Turn: Sendable {
         var isWhole: Bool { scan.isWhole && scan.isObject }
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     /// Says that there is more content; the content itself is read off the turn, so a slow reader skips stages.
     let ticks: AsyncThrowingStream<Void, any Error>
     private let tick: AsyncThrowingStream<Void, any Error>.Continuation
@@ -273,7 +273,7 @@ final class Turn: Sendable {
 /// A turn as a stream that was handed out holds it: dropping the last copy unread gives the turn up.
 final class TurnSource: Sendable {
     let turn: Turn
-    private let isRead = Mutex(false)
+    private let isRead = Lock(false)
 
     init(_ turn: Turn) { self.turn = turn }
 

@@ -1,7 +1,7 @@
 package import EdgeEngine
+internal import EdgePlatform
 internal import EdgeTemplate
 internal import EdgeTokenizer
-internal import Synchronization
 
 /// Turns what an engine writes into what a session is told: thought, words and calls apart.
 package final class AnswerFeed: Sendable {
@@ -12,7 +12,7 @@ package final class AnswerFeed: Sendable {
         var call = (id: "", name: "")
     }
 
-    private let state: Mutex<State>
+    private let state: Lock<State>
     private let channel: LanguageModelExecutorGenerationChannel
     private let countTokens: @Sendable (String) -> Int
 
@@ -21,7 +21,7 @@ package final class AnswerFeed: Sendable {
         _ form: AnswerForm, into channel: LanguageModelExecutorGenerationChannel,
         countTokens: @escaping @Sendable (String) -> Int
     ) {
-        state = Mutex(State(splitter: AnswerSplitter(form)))
+        state = Lock(State(splitter: AnswerSplitter(form)))
         self.channel = channel
         self.countTokens = countTokens
     }
