@@ -62,11 +62,11 @@ struct BenchCommand: ParsableCommand {
 
     @Option(
         help:
-            "on, or off to read what is not in memory only when its turn comes; 'waited' is the share of the time in which the threads waited for it."
+            "on, or off to read what is not in memory only when its turn comes, or both in turn, repetition by repetition, with 'beside' as what reading ahead brings; 'waited' is the share of the time in which the threads waited for it."
     )
     var prefetch: Prefetch = .on
 
-    enum Prefetch: String, ExpressibleByArgument, CaseIterable { case on, off }
+    enum Prefetch: String, ExpressibleByArgument, CaseIterable { case on, off, both }
 
     @Option(name: [.customShort("o"), .long], help: "table, json, csv or md.")
     var output: Format = .table
@@ -75,6 +75,7 @@ struct BenchCommand: ParsableCommand {
 
     func validate() throws {
         if (model == nil) == (synthetic == nil) { throw ValidationError("Give --model or --synthetic.") }
+        if beside != nil, prefetch == .both { throw ValidationError("Give --beside or --prefetch both.") }
         if !(1...1000).contains(repetitions) { throw ValidationError("--repetitions must be 1 to 1000.") }
         if !(1...1 << 16).contains(batchSize) { throw ValidationError("--batch-size must be 1 to 65536.") }
         if let threads, !threads.values.allSatisfy((1...256).contains) {
@@ -87,7 +88,9 @@ struct BenchCommand: ParsableCommand {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("edge-bench-\(UUID()).gguf").path
         Terminal.note("edge-llm: writing \(synthetic)")
         try synthetic.write(to: URL(fileURLWithPath: path))
-        try measure(path, name: synthetic.description, isTemporary: true)
+        // Mapped, it needs no name any more: whatever ends the command, nothing stays behind.
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try measure(path, name: synthetic.description)
     }
 
     /// A model that is measured.
@@ -95,24 +98,26 @@ struct BenchCommand: ParsableCommand {
         let name: String
         let model: MeasuredModel
         let adapters: [LoRAAdapter]
+        let readsAhead: Bool
         let loadSeconds: Double
     }
 
-    private func load(_ path: String, name: String?, isTemporary: Bool = false) throws -> Subject {
+    private func load(_ path: String, name: String?, readsAhead: Bool) throws -> Subject {
         let loading = ContinuousClock.now
-        // Mapped, it needs no name any more: whatever ends the command, nothing stays behind.
-        defer { if isTemporary { try? FileManager.default.removeItem(atPath: path) } }
         let model = try MeasuredModel(
             contentsOf: URL(fileURLWithPath: path), usesLargePages: largePages, weightMemory: weightMemory?.value,
-            readsAhead: prefetch == .on)
+            readsAhead: readsAhead)
+        let name = name ?? (path as NSString).lastPathComponent
         return Subject(
-            name: name ?? (path as NSString).lastPathComponent, model: model, adapters: try adapters.load(for: model),
+            name: prefetch == .both ? "\(name), prefetch \(readsAhead ? "on" : "off")" : name, model: model,
+            adapters: try adapters.load(for: model), readsAhead: readsAhead,
             loadSeconds: Terminal.seconds(since: loading))
     }
 
-    private func measure(_ path: String, name: String?, isTemporary: Bool = false) throws {
-        var subjects = [try load(path, name: name, isTemporary: isTemporary)]
-        if let beside { subjects.append(try load(beside, name: nil)) }
+    private func measure(_ path: String, name: String?) throws {
+        var subjects = [try load(path, name: name, readsAhead: prefetch != .off)]
+        if prefetch == .both { subjects.append(try load(path, name: name, readsAhead: false)) }
+        if let beside { subjects.append(try load(beside, name: nil, readsAhead: prefetch != .off)) }
         let contextSize = try largestContext()
         let tests =
             promptTokens.values.filter { $0 > 0 }.map(SpeedMeasurement.Test.prompt)
@@ -126,7 +131,7 @@ struct BenchCommand: ParsableCommand {
                     options: .init(
                         contextSize: contextSize, threadCount: threadCount, cachePrecision: cacheType, usesBLAS: blas,
                         cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder),
-                    batchSize: batchSize, adapters: subject.adapters, readsAhead: prefetch == .on)
+                    batchSize: batchSize, adapters: subject.adapters, readsAhead: subject.readsAhead)
                 _ = try speed.seconds(for: .prompt(1))
                 return (speed: speed, seconds: subject.loadSeconds + Terminal.seconds(since: starting))
             }
@@ -161,7 +166,7 @@ struct BenchCommand: ParsableCommand {
             let subject = subjects[measurement.subject]
             return Row(
                 name: subject.name, measurement, ceiling, loadSeconds: subject.loadSeconds,
-                beside: other.map(measurement.ratio))
+                beside: other.map(measurement.ratios))
         }
         Terminal.write(try text(rows))
     }
@@ -203,10 +208,10 @@ struct BenchCommand: ParsableCommand {
             peakMemoryBytes = ProcessMemory.peakByteCount
         }
 
-        /// The work done in a second over the other's, as the median of the pairs of repetitions.
-        func ratio(to other: Measurement) -> Double {
+        /// The work done in a second over the other's, of each pair of repetitions, in order of size.
+        func ratios(to other: Measurement) -> [Double] {
             let works = Double(work) / Double(max(1, other.work))
-            return median(zip(seconds, other.seconds).map { works * $1 / max($0, 1e-9) })
+            return zip(seconds, other.seconds).map { works * $1 / max($0, 1e-9) }.sorted()
         }
     }
 
@@ -231,13 +236,16 @@ struct BenchCommand: ParsableCommand {
         let peakMemoryBytes: Int?
         /// Share of the time in which the threads waited for what was read from a file.
         let waitedShare: Double
-        /// `Measurement.ratio` to the model given by `--beside`.
+        /// `Measurement.ratios` to what was measured in turn: the median, and the quartiles of the pairs.
         let beside: Double?
+        let besideQuartiles: [Double]?
 
         init(
-            name: String, _ measurement: Measurement, _ ceilings: MachineCeilings, loadSeconds: Double, beside: Double?
+            name: String, _ measurement: Measurement, _ ceilings: MachineCeilings, loadSeconds: Double,
+            beside ratios: [Double]?
         ) {
-            self.beside = beside
+            beside = ratios.map(median)
+            besideQuartiles = ratios.map { [$0[$0.count / 4], $0[$0.count - 1 - $0.count / 4]] }
             let test = measurement.test
             model = name
             isa = InstructionSet.current.name
@@ -274,8 +282,15 @@ struct BenchCommand: ParsableCommand {
                     : String(format: "%.1f of %.1f GB/s", rate / 1e9, ceiling / 1e9),
                 String(format: "%.0f %%", 100 * share), String(format: "%.0f", 1000 * loadSeconds),
                 String(format: "%.0f", 1000 * firstTokenSeconds), peakMemoryBytes.map(Terminal.size) ?? "",
-                String(format: "%.0f %%", 100 * waitedShare), beside.map { String(format: "%.2f", $0) } ?? "",
+                String(format: "%.0f %%", 100 * waitedShare),
+                besideText,
             ]
+        }
+
+        private var besideText: String {
+            guard let beside, let quartiles = besideQuartiles, let low = quartiles.first, let high = quartiles.last
+            else { return "" }
+            return String(format: "%.2f (%.2f..%.2f)", beside, low, high)
         }
 
         static let header = [
@@ -289,7 +304,7 @@ struct BenchCommand: ParsableCommand {
         let lines = ([Row.header] + rows.map(\.cells)).map { cells in
             cells.enumerated().filter { index, _ in
                 switch cells.count - index {
-                case 1: beside != nil
+                case 1: beside != nil || prefetch == .both
                 case 2: weightMemory != nil || spill.cacheMemory != nil
                 default: true
                 }

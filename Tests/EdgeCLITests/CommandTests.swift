@@ -387,8 +387,23 @@ struct CommandTests {
         let pairs = try #require(JSONSerialization.jsonObject(with: Data(pair.output.utf8)) as? [[String: Any]])
         #expect(pairs.compactMap { $0["test"] as? String } == ["pp16", "pp16", "tg4", "tg4"])
         #expect(pairs.map { $0["beside"] as? Double != nil } == [true, false, true, false])
-        #expect(pairs.compactMap { $0["beside"] as? Double }.allSatisfy { $0 > 0 })
+        for row in pairs {
+            guard let ratio = row["beside"] as? Double else { continue }
+            let quartiles = try #require(row["besideQuartiles"] as? [Double])
+            #expect(quartiles.count == 2 && 0 < quartiles[0] && quartiles[0] <= ratio && ratio <= quartiles[1])
+        }
         #expect(try EdgeLLMCommand.run("bench", "-m", model, "--beside", "/nowhere.gguf").code == 65)
+        let both = try EdgeLLMCommand.run(
+            "bench", "-m", model, "-p", "0", "-n", "4", "-r", "3", "-t", "1", "--weight-memory", "1M", "--prefetch",
+            "both", "-o", "json")
+        let turns = try #require(JSONSerialization.jsonObject(with: Data(both.output.utf8)) as? [[String: Any]])
+        #expect(
+            turns.compactMap { ($0["model"] as? String)?.split(separator: ", ").last } == [
+                "prefetch on", "prefetch off",
+            ])
+        #expect(turns.map { $0["beside"] as? Double != nil } == [true, false])
+        #expect(
+            try EdgeLLMCommand.run("bench", "-m", model, "--beside", model, "--prefetch", "both").code == 64)
         #expect(try EdgeLLMCommand.run("bench", "-p", "4").code == 64)
         #expect(try EdgeLLMCommand.run("bench", "--synthetic", "gpt-9:Q4_0").code == 64)
         #expect(try EdgeLLMCommand.run("synth", "smollm2-135m:Q4_0", "-o", "/nowhere/at/all.gguf").code == 65)
