@@ -108,22 +108,77 @@
         }
     }
 
-    /// The sixteen lanes of three rows by four tokens, to `lanes`: [3 rows][tokens of a pass][16].
+    /// The sums of a packed span of three rows by `groups` times four tokens, with `lanes` to work in.
     @inline(__always)
-    func spanTile(
-        _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, _ lanes: UnsafeMutableRawPointer
-    ) {
-        var sums = TileSums()
+    func spanSums(
+        _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, groups: Int,
+        _ lanes: UnsafeMutableRawPointer
+    ) -> (Floats, Floats, Floats) {
+        // Of eight tokens all lanes fit the registers: each of the weights is loaded once, and the lanes are added where they are.
+        var low = TileSums()
+        var high = TileSums()
         var w = weights
         var x = activations
-        for _ in 0..<steps {
-            sums.add(
-                w.load(as: __m512.self), w.load(fromByteOffset: 64, as: __m512.self),
-                w.load(fromByteOffset: 128, as: __m512.self), x)
-            w += 192
-            x += 256
+        if groups > 1 {
+            var y = activations + 256 &* steps
+            for _ in 0..<steps {
+                let p = w.load(as: __m512.self)
+                let q = w.load(fromByteOffset: 64, as: __m512.self)
+                let r = w.load(fromByteOffset: 128, as: __m512.self)
+                low.add(p, q, r, x)
+                high.add(p, q, r, y)
+                w += 192
+                x += 256
+                y += 256
+            }
+        } else {
+            for _ in 0..<steps {
+                low.add(
+                    w.load(as: __m512.self), w.load(fromByteOffset: 64, as: __m512.self),
+                    w.load(fromByteOffset: 128, as: __m512.self), x)
+                w += 192
+                x += 256
+            }
         }
-        sums.store(lanes)
+        return (
+            summed(low.a0, low.a1, low.a2, low.a3, high.a0, high.a1, high.a2, high.a3),
+            summed(low.b0, low.b1, low.b2, low.b3, high.b0, high.b1, high.b2, high.b3),
+            summed(low.c0, low.c1, low.c2, low.c3, high.c0, high.c1, high.c2, high.c3)
+        )
+    }
+
+    /// Two registers' lanes side by side, twice, added: of each the halves of its groups of `2 * distance` lanes onto one another.
+    @inline(__always)
+    private func halved(_ a: __m512, _ b: __m512, _ low: SIMD16<Int32>, _ high: SIMD16<Int32>) -> __m512 {
+        let low = unsafeBitCast(low, to: __m512i.self)
+        let high = unsafeBitCast(high, to: __m512i.self)
+        return _mm512_add_ps(_mm512_permutex2var_ps(a, low, b), _mm512_permutex2var_ps(a, high, b))
+    }
+
+    /// The sums of the lanes of eight tokens, each as a tree, halves onto halves: the order of `folded`.
+    @inline(__always)
+    private func summed(
+        _ t0: __m512, _ t1: __m512, _ t2: __m512, _ t3: __m512, _ t4: __m512, _ t5: __m512, _ t6: __m512,
+        _ t7: __m512
+    ) -> Floats {
+        let eights = (
+            low: SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+            high: SIMD16<Int32>(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+        )
+        let fours = (
+            low: SIMD16<Int32>(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),
+            high: SIMD16<Int32>(4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+        )
+        let twos = (
+            low: SIMD16<Int32>(0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29),
+            high: SIMD16<Int32>(2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31)
+        )
+        let v0 = halved(
+            halved(t0, t1, eights.low, eights.high), halved(t2, t3, eights.low, eights.high), fours.low, fours.high)
+        let v1 = halved(
+            halved(t4, t5, eights.low, eights.high), halved(t6, t7, eights.low, eights.high), fours.low, fours.high)
+        let pairs = halved(v0, v1, twos.low, twos.high)
+        return pairs.evenHalf + pairs.oddHalf
     }
 
     /// Fewer than sixteen values, and zeros.

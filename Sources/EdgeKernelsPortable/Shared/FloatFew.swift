@@ -44,12 +44,10 @@ func fewProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob) {
             }
             let adds = job.isAccumulating || from > 0
             for row in first..<min(first &+ 3, job.rowCount) {
-                let sums = folded(lanes + 64 &* Span.passTokens &* (row &- first))
-                var output = job.output + row
-                for token in 0..<job.tokenCount {
-                    output.pointee = adds ? output.pointee + sums[token] : sums[token]
-                    output += job.outputStride
-                }
+                let rowLanes = lanes + 64 &* Span.passTokens &* (row &- first)
+                put(
+                    folded(rowLanes), job.output + row, stride: job.outputStride, tokens: job.tokenCount, adds: adds,
+                    rowLanes)
             }
             from &+= Span.columns
         }

@@ -196,27 +196,81 @@ func folded(_ lanes: UnsafeMutableRawPointer) -> Floats {
     return even + odd
 }
 
+/// Puts a row's sums of at most eight tokens to their outputs, or adds them to what stands there; `scratch` holds eight floats.
+@inline(__always)
+func put(
+    _ sums: Floats, _ output: UnsafeMutablePointer<Float>, stride: Int, tokens: Int, adds: Bool,
+    _ scratch: UnsafeMutableRawPointer
+) {
+    // One by one out of a register, each would be a store of all of them.
+    scratch.storeBytes(of: sums, as: Floats.self)
+    let sums = scratch.assumingMemoryBound(to: Float.self)
+    var output = output
+    if adds {
+        for token in 0..<tokens {
+            output.pointee += sums[token]
+            output += stride
+        }
+    } else {
+        for token in 0..<tokens {
+            output.pointee = sums[token]
+            output += stride
+        }
+    }
+}
+
+/// Asks for lines `from` up to `to` of pieces of `byteCount` bytes that lie `stride` bytes apart.
+@inline(__always)
+private func prefetchPieces(_ p: UnsafeRawPointer, stride: Int, byteCount: Int, from: Int, to: Int) {
+    let lines = (byteCount &+ 63) / 64
+    var piece = from / lines
+    var line = from % lines
+    for _ in from..<max(from, to) {
+        prefetch(p + (piece &* stride &+ 64 &* line), byteCount: 64)
+        line &+= 1
+        if line == lines {
+            line = 0
+            piece &+= 1
+        }
+    }
+}
+
 /// All rows of the job by all its tokens: a span of a block of rows at a time.
+///
+/// The processor's prefetcher does not follow pieces this short. So each tile asks for a share of the next tokens' activations, and
+/// of the weights of the next span.
 @inline(__always)
 private func spanProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJob) {
     let lanes = job.scratch
     let activations = job.scratch + Span.laneBytes
     let weights = activations + Span.tokenBytes
+    let inputLines = Span.tokenBytes / 64
+    let passes = (job.tokenCount &+ Span.passTokens &- 1) / Span.passTokens
     var first = 0
     while first < job.rowCount {
         let rows = min(Span.blockRows, job.rowCount &- first)
+        let tiles = (rows &+ 2) / 3
+        let inputShare = (inputLines &+ tiles &- 1) / tiles
         var from = 0
         while from < job.columnCount {
             let count = min(Span.columns, job.columnCount &- from)
             let steps = (count &+ 15) / 16
             // Rows in threes, tokens in fours; zeros stand for those that are not there.
-            for row in 0..<(rows &+ 2) / 3 &* 3 {
+            for row in 0..<3 &* tiles {
                 let source = job.weights + ((first &+ row) &* job.rowByteCount &+ from &* F.byteCount)
                 pack(
                     F.self, row < rows ? source : nil, count: count, weights + 192 &* steps &* (row / 3), width: 3,
                     index: row % 3)
             }
             let adds = job.isAccumulating || from > 0
+            let isLast = from &+ Span.columns >= job.columnCount
+            let nextWeights =
+                job.weights + (isLast ? first &+ rows : first) &* job.rowByteCount
+                + (isLast ? 0 : (from &+ Span.columns) &* F.byteCount)
+            let nextByteCount = min(Span.columns, job.columnCount) &* F.byteCount
+            let weightLines = rows &* ((nextByteCount &+ 63) / 64)
+            let weightShare = (weightLines &+ passes &* tiles &- 1) / (passes &* tiles)
+            var weightLine = 0
             var done = 0
             while done < job.tokenCount {
                 let tokens = min(Span.passTokens, job.tokenCount &- done)
@@ -226,20 +280,31 @@ private func spanProducts<F: FloatFormat>(_ format: F.Type, _ job: FloatProductJ
                         F32.self, token < tokens ? source : nil, count: count,
                         activations + 256 &* steps &* (token / 4), width: 4, index: token % 4)
                 }
+                let isLastPass = done &+ Span.passTokens >= job.tokenCount
+                let nextInput = UnsafeRawPointer(
+                    isLastPass
+                        ? job.input + (isLast ? 0 : from &+ Span.columns)
+                        : job.input + ((done &+ Span.passTokens) &* job.inputStride &+ from))
+                var inputLine = 0
                 var row = 0
                 while row < rows {
+                    prefetchPieces(
+                        nextInput, stride: 4 &* job.inputStride, byteCount: 4 &* Span.columns, from: inputLine,
+                        to: min(inputLine &+ inputShare, inputLines))
+                    inputLine &+= inputShare
+                    prefetchPieces(
+                        nextWeights, stride: job.rowByteCount, byteCount: nextByteCount, from: weightLine,
+                        to: min(weightLine &+ weightShare, weightLines))
+                    weightLine &+= weightShare
                     let w = weights + 64 &* steps &* row
-                    for group in 0..<(tokens &+ 3) / 4 {
-                        let x = activations + 256 &* steps &* group
-                        spanTile(w, x, steps: steps, lanes + 256 &* group)
+                    let sums = spanSums(w, activations, steps: steps, groups: (tokens &+ 3) / 4, lanes)
+                    let output = job.output + (done &* job.outputStride &+ first &+ row)
+                    put(sums.0, output, stride: job.outputStride, tokens: tokens, adds: adds, lanes)
+                    if row &+ 1 < rows {
+                        put(sums.1, output + 1, stride: job.outputStride, tokens: tokens, adds: adds, lanes)
                     }
-                    for r in row..<min(row &+ 3, rows) {
-                        let sums = folded(lanes + 64 &* Span.passTokens &* (r &- row))
-                        var output = job.output + (done &* job.outputStride &+ first &+ r)
-                        for token in 0..<tokens {
-                            output.pointee = adds ? output.pointee + sums[token] : sums[token]
-                            output += job.outputStride
-                        }
+                    if row &+ 2 < rows {
+                        put(sums.2, output + 2, stride: job.outputStride, tokens: tokens, adds: adds, lanes)
                     }
                     row &+= 3
                 }

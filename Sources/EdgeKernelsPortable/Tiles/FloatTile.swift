@@ -34,13 +34,21 @@ enum SpanLayout {
     @inline(__always) static func stepStride(width: Int) -> Int { 32 &* width }
 }
 
-/// The sixteen lanes of three rows by four tokens, to `lanes`: [3 rows][tokens of a pass][16].
+/// The sums of a packed span of three rows by `groups` times four tokens, with `lanes` to work in.
 @inline(__always)
-func spanTile(
-    _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, _ lanes: UnsafeMutableRawPointer
-) {
-    halfTile(weights, activations, steps: steps, lanes)
-    halfTile(weights + 96 &* steps, activations + 128 &* steps, steps: steps, lanes + 32)
+func spanSums(
+    _ weights: UnsafeRawPointer, _ activations: UnsafeRawPointer, steps: Int, groups: Int,
+    _ lanes: UnsafeMutableRawPointer
+) -> (Floats, Floats, Floats) {
+    for group in 0..<groups {
+        let x = activations + 256 &* steps &* group
+        let lanes = lanes + 256 &* group
+        halfTile(weights, x, steps: steps, lanes)
+        halfTile(weights + 96 &* steps, x + 128 &* steps, steps: steps, lanes + 32)
+    }
+    return (
+        folded(lanes), folded(lanes + 64 &* Span.passTokens), folded(lanes + 128 &* Span.passTokens)
+    )
 }
 
 /// Eight of the sixteen lanes of three rows by four tokens: twelve registers of sums, beside three of weights and one of activations.
