@@ -32,6 +32,9 @@ struct EmbedCommand: AsyncParsableCommand {
     @Option(help: "Put before each text, such as 'search_query: '; some models were trained with that.")
     var prefix = ""
 
+    @Flag(help: "Multiply float weights by the system's BLAS; vectors then differ between machines.")
+    var blas = false
+
     @Flag(help: "Leave vectors as long as they are.")
     var noNormalize = false
 
@@ -57,7 +60,7 @@ struct EmbedCommand: AsyncParsableCommand {
             contentsOf: URL(fileURLWithPath: model),
             options: .init(
                 threadCount: threads, pooling: pooling, normalizes: !noNormalize, truncatesLongTexts: truncate,
-                passagePrefix: prefix))
+                passagePrefix: prefix, usesBLAS: blas))
         if let repeats { return try await measure(model, texts, repeats) }
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }

@@ -1,3 +1,4 @@
+package import EdgeKernels
 package import EdgeModel
 internal import EdgePlatform
 package import EdgeTokenizer
@@ -19,7 +20,8 @@ package actor EmbeddingEngine {
     ///
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
-        model: Model, tokenizer: Tokenizer, tokenCapacity: Int, threadCount: Int?, pooling: Pooling?
+        model: Model, tokenizer: Tokenizer, tokenCapacity: Int, threadCount: Int?, pooling: Pooling?,
+        floatKernels: Kernels = .chosen
     ) throws(ModelError) {
         let team: ThreadTeam
         do throws(PlatformError) {
@@ -31,7 +33,8 @@ package actor EmbeddingEngine {
         self.model = model
         self.tokenizer = tokenizer
         self.threadCount = team.threadCount
-        let encoder = try Encoder(model, team: team, tokenCapacity: tokenCapacity, pooling: pooling)
+        let encoder = try Encoder(
+            model, team: team, tokenCapacity: tokenCapacity, pooling: pooling, floatKernels: floatKernels)
         self.encoder = encoder
         self.pooling = encoder.pooling
         self.tokenCapacity = encoder.tokenCapacity

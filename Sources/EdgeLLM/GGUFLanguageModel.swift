@@ -257,7 +257,14 @@ extension GGUFLanguageModel.LoadOptions {
     /// What multiplies float weights.
     ///
     /// - Throws: `ModelLoadingError` with code `blasUnavailable`.
-    package func floatKernels() throws -> Kernels {
+    package func floatKernels() throws -> Kernels { try .multiplyingFloats(usesBLAS: usesBLAS) }
+}
+
+extension Kernels {
+    /// What multiplies float weights.
+    ///
+    /// - Throws: `ModelLoadingError` with code `blasUnavailable`.
+    static func multiplyingFloats(usesBLAS: Bool) throws -> Kernels {
         guard usesBLAS else { return .chosen }
         do {
             return Kernels.chosen.multiplyingFloats(with: try Kernels.systemBLAS())

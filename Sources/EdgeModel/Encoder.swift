@@ -1,4 +1,4 @@
-internal import EdgeKernels
+package import EdgeKernels
 package import EdgePlatform
 
 /// Turns texts into vectors: with encoders such as BERT, or with decoders trained for it.
@@ -28,18 +28,21 @@ package final class Encoder {
     ///   - pooling: by default the file's own; where it states none, the mean for encoders and the last token for others.
     /// - Throws: `ModelError.insufficientMemory`.
     package init(
-        _ model: Model, team: ThreadTeam, tokenCapacity: Int = 512, pooling: Pooling? = nil, path: ComputePath = .int8
+        _ model: Model, team: ThreadTeam, tokenCapacity: Int = 512, pooling: Pooling? = nil, path: ComputePath = .int8,
+        floatKernels: Kernels = .chosen
     ) throws(ModelError) {
         self.model = model
         let shape = model.hyperparameters
         self.pooling = pooling ?? shape.pooling ?? (shape.isCausal ? .last : .mean)
         self.tokenCapacity = max(1, min(tokenCapacity, model.maximumPositions))
         pass = try ForwardPass(
-            model, team: team, batchCapacity: self.tokenCapacity, pooling: self.pooling, path: path)
+            model, team: team, batchCapacity: self.tokenCapacity, pooling: self.pooling, path: path,
+            floatKernels: floatKernels)
         shortPass =
             path == .int8
             ? try ForwardPass(
-                model, team: team, batchCapacity: min(64, self.tokenCapacity), pooling: self.pooling, path: .int16)
+                model, team: team, batchCapacity: min(64, self.tokenCapacity), pooling: self.pooling, path: .int16,
+                floatKernels: floatKernels)
             : nil
     }
 

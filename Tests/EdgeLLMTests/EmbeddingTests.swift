@@ -32,6 +32,21 @@ import Testing
         #expect(try await model.embed([]).isEmpty)
     }
 
+    @Test("With the system's BLAS a vector is the same but for rounding; without one the option is refused")
+    func systemBLAS() async throws {
+        let file = try File()
+        let texts = Array(repeating: ["brake fluid is low", "oil", "brakes"], count: 20).flatMap(\.self)
+        let own = try await GGUFEmbeddingModel(contentsOf: file.url).embed(texts)
+        do {
+            let model = try await GGUFEmbeddingModel(contentsOf: file.url, options: .init(usesBLAS: true))
+            for (vector, expected) in zip(try await model.embed(texts), own) {
+                #expect(vector.cosineSimilarity(to: expected) > 0.99999)
+            }
+        } catch let error as ModelLoadingError {
+            #expect(error.code == .blasUnavailable)
+        }
+    }
+
     @Test("Options: raw length, pooling, prefixes")
     func options() async throws {
         let file = try File()

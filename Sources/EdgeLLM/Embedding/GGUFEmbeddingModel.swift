@@ -1,5 +1,6 @@
 internal import EdgeEngine
 internal import EdgeGGUF
+internal import EdgeKernels
 internal import EdgeModel
 internal import EdgeTokenizer
 public import Foundation
@@ -38,6 +39,9 @@ public struct GGUFEmbeddingModel: EmbeddingModel, CustomStringConvertible {
         public var truncatesLongTexts: Bool
         /// Tokens of one text at most; nil for what the model was trained with, at most 8192.
         public var maximumInputTokens: Int?
+        /// Whether the system's BLAS (OpenBLAS, Accelerate) multiplies float weights. Its bits are its own: vectors then differ from
+        /// machine to machine, and with the texts beside them.
+        public var usesBLAS: Bool
         /// Put before each query, such as `search_query: `. Some models want that; no file says so, so nothing is put by default.
         public var queryPrefix: String
         /// Put before each passage.
@@ -46,7 +50,7 @@ public struct GGUFEmbeddingModel: EmbeddingModel, CustomStringConvertible {
         /// Options; the defaults need no thought.
         public init(
             threadCount: Int? = nil, pooling: Pooling? = nil, normalizes: Bool = true, truncatesLongTexts: Bool = false,
-            maximumInputTokens: Int? = nil, queryPrefix: String = "", passagePrefix: String = ""
+            maximumInputTokens: Int? = nil, queryPrefix: String = "", passagePrefix: String = "", usesBLAS: Bool = false
         ) {
             self.threadCount = threadCount
             self.pooling = pooling
@@ -55,6 +59,7 @@ public struct GGUFEmbeddingModel: EmbeddingModel, CustomStringConvertible {
             self.maximumInputTokens = maximumInputTokens
             self.queryPrefix = queryPrefix
             self.passagePrefix = passagePrefix
+            self.usesBLAS = usesBLAS
         }
     }
 
@@ -101,7 +106,8 @@ public struct GGUFEmbeddingModel: EmbeddingModel, CustomStringConvertible {
             }
             engine = try EmbeddingEngine(
                 model: model, tokenizer: model.makeTokenizer(), tokenCapacity: limit,
-                threadCount: options.threadCount, pooling: options.pooling?.stored)
+                threadCount: options.threadCount, pooling: options.pooling?.stored,
+                floatKernels: .multiplyingFloats(usesBLAS: options.usesBLAS))
             if engine.pooling == .rank {
                 throw ModelLoadingError(
                     code: .invalidOptions,
