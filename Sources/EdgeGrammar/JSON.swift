@@ -24,7 +24,8 @@ package indirect enum JSON: Hashable, Sendable {
         package var value: JSON
     }
 
-    subscript(key: ByteString) -> JSON? {
+    /// The value of a key; nil where there is none, or this is no object.
+    package subscript(key: ByteString) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.key == key }?.value
     }

@@ -18,6 +18,9 @@ package struct PlatformError: Error, Sendable, CustomStringConvertible {
         self.code = code
     }
 
+    /// Whether there is no such file or folder.
+    package var isMissing: Bool { code == ENOENT || code == ENOTDIR }
+
     /// What could not be read from a file or written to it, in words that say why.
     package static func storage(_ what: String) -> PlatformError { PlatformError(operation: what, code: 0) }
 
