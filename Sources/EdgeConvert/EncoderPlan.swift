@@ -112,14 +112,19 @@ struct EncoderPlanner {
         }
     }
 
+    /// Scores that a reranker gives: rows of its last matrix.
+    private var labelCount: Int { max(1, plan.collector.checkpoint.tensor("classifier.weight")?.shape.first ?? 1) }
+
     /// The names of what a reranker scores.
     private mutating func writeLabels() throws(ConversionError) {
-        guard let labels = try config.optionalObject("id2label"), let members = labels.value.members else { return }
-        var names: [String] = []
-        for index in members.indices {
-            guard let name = try labels.optionalString(String(index)) else { throw labels.missing(String(index)) }
-            names.append(name)
+        guard labelCount <= 1 << 16 else {
+            throw ConversionError(
+                .tensorShapeMismatch, "\(labelCount) scores are more than any reranker gives",
+                path: plan.collector.checkpoint.path, tensor: "classifier.weight")
         }
+        let labels = try config.optionalObject("id2label")
+        var names: [String] = []
+        for index in 0..<labelCount { names.append(try labels?.optionalString(String(index)) ?? "LABEL_\(index)") }
         if names.count > 1 { plan.set("classifier.output_labels", names) }
     }
 
@@ -190,9 +195,7 @@ struct EncoderPlanner {
         }
         if plan.collector.has("classifier.weight") {
             try plan.collector.linear("cls", from: prefix + "pooler.dense", rows: width, columns: width)
-            var labels = 1
-            if let names = try config.optionalObject("id2label")?.value.members { labels = max(1, names.count) }
-            try plan.collector.linear("cls.output", from: "classifier", rows: labels, columns: width)
+            try plan.collector.linear("cls.output", from: "classifier", rows: labelCount, columns: width)
         }
     }
 
