@@ -34,7 +34,7 @@ package struct Conversion: Sendable {
         guard let config = try files.json("config.json") else {
             throw ConversionError(.unreadable, "there is no config.json", path: folder)
         }
-        let quantization = try PackedQuantization(config)
+        let quantization = try PackedQuantization(config, files)
         let collector = TensorCollector(
             try Checkpoint(files), weightType: options.weightType, quantization: quantization)
         let plan = try Self.plan(config, files, collector)

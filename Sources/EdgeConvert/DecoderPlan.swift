@@ -16,6 +16,7 @@ struct DecoderShape {
     /// Bounds far beyond any model, below which no product of sizes overflows.
     static let widest = 1 << 24
     static let mostLayers = 1 << 12
+    static let mostTokens = 1 << 22
 
     init(_ config: Settings) throws(ConversionError) {
         width = try config.int("hidden_size", in: 1...Self.widest)
@@ -34,7 +35,7 @@ struct DecoderShape {
         statesHeadSize = headSize * headCount != width
         innerWidth = try config.int("intermediate_size", in: 1...Self.widest)
         contextLength = try config.int("max_position_embeddings", in: 1...Int(UInt32.max))
-        vocabularySize = try config.int("vocab_size", in: 1...Self.widest)
+        vocabularySize = try config.int("vocab_size", in: 1...Self.mostTokens)
         var experts = try config.optionalInt("num_local_experts", in: 0...4096)
         if experts == nil { experts = try config.optionalInt("num_experts", in: 0...4096) }
         expertCount = experts ?? 0

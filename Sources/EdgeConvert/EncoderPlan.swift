@@ -62,7 +62,7 @@ struct EncoderPlanner {
         guard width % heads == 0 else {
             throw config.invalid("num_attention_heads", "does not divide the width of \(width)")
         }
-        plan.vocabularySize = try config.int("vocab_size", in: 1...DecoderShape.widest)
+        plan.vocabularySize = try config.int("vocab_size", in: 1...DecoderShape.mostTokens)
         plan.set("vocab_size", plan.vocabularySize)
         plan.set(
             "context_length",

@@ -60,6 +60,8 @@ extension JSON {
     init(file path: String, _ bytes: [UInt8]) throws(ConversionError) {
         var limits = GrammarLimits()
         limits.sourceBytes = bytes.count
+        // Twice what the largest vocabularies and the directories of the largest models have; some 100 bytes of memory each.
+        limits.values = 4_000_000
         do throws(GrammarError) { try self.init(parsing: bytes, limits: limits) } catch {
             throw ConversionError(.malformed, error.message, path: path)
         }

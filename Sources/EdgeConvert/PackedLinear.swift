@@ -14,23 +14,33 @@ struct PackedQuantization: Sendable {
     /// Inputs that share a scale; nil for all.
     var groupLength: Int?
 
-    /// Reads `quantization_config` of config.json; nil where there is none.
+    /// Reads `quantization_config` of config.json, or the file that older tools wrote in its place; nil where there is neither.
     ///
     /// - Throws: `unsupportedTensorType` for other methods and numbers of bits.
-    init?(_ settings: Settings) throws(ConversionError) {
-        guard let quantization = try settings.optionalObject("quantization_config") else { return nil }
+    init?(_ config: Settings, _ files: ModelFiles) throws(ConversionError) {
+        var stated = try config.optionalObject("quantization_config")
+        var method = try stated?.optionalString("quant_method")
+        for (name, standard) in [("quantize_config.json", "gptq"), ("quant_config.json", "awq")] where stated == nil {
+            stated = try files.json(name)
+            method = standard
+        }
+        guard let quantization = stated else { return nil }
         func refuse(_ what: String) -> ConversionError {
             ConversionError(
-                .unsupportedTensorType, "\(what); GPTQ and AWQ of 4 bits are", path: settings.path,
+                .unsupportedTensorType, "\(what); GPTQ and AWQ of 4 bits are", path: quantization.path,
                 key: "quantization_config")
         }
-        let method = try quantization.optionalString("quant_method") ?? ""
-        guard let bits = try quantization.optionalInt("bits", in: 1...64), bits == 4 else {
-            throw refuse("weights quantized by '\(method)' to this number of bits are not supported")
+        // AWQ's own names are `w_bit` and `q_group_size`.
+        var bits = try quantization.optionalInt("bits", in: 1...64)
+        if bits == nil { bits = try quantization.optionalInt("w_bit", in: 1...64) }
+        guard bits == 4 else {
+            throw refuse("weights quantized by '\(method ?? "")' to this number of bits are not supported")
         }
-        let group = try quantization.optionalInt("group_size", in: -1...1 << 24) ?? 128
-        guard group == -1 || group > 0 else { throw quantization.invalid("group_size", "is 0") }
-        groupLength = group == -1 ? nil : group
+        var group = try quantization.optionalInt("group_size", in: -1...1 << 24)
+        if group == nil { group = try quantization.optionalInt("q_group_size", in: -1...1 << 24) }
+        let length = group ?? 128
+        guard length == -1 || length > 0 else { throw quantization.invalid("group_size", "is 0") }
+        groupLength = length == -1 ? nil : length
         switch method {
         case "gptq":
             // Version 1 of the format stores each zero less 1.
@@ -40,7 +50,7 @@ struct PackedQuantization: Sendable {
             let version = try quantization.optionalString("version") ?? "gemm"
             guard version.lowercased() == "gemm" else { throw refuse("AWQ's layout '\(version)' is not supported") }
             layout = .awq
-        default: throw refuse("weights quantized by '\(method)' are not supported")
+        default: throw refuse("weights quantized by '\(method ?? "")' are not supported")
         }
     }
 }

@@ -153,14 +153,90 @@ struct SavedModel: Sendable, CustomTestStringConvertible {
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.path).sorted() == ["1", "2"])
     }
 
+    @Test("Settings under the names of older versions of transformers give the same file")
+    func olderNames() throws {
+        /// The bytes of the file that a folder becomes.
+        func bytes(_ folder: String) throws -> Data {
+            var options = Conversion.Options()
+            options.includesTokenizer = false
+            options.name = "x"
+            let place = try TemporaryFolder()
+            let url = place.url.appendingPathComponent("out")
+            try Conversion(folder: folder, options: options).write(to: url.path)
+            return try Data(contentsOf: url)
+        }
+        for saved in SavedModel.all where !saved.name.hasPrefix("bert") && saved.name != "gptq-shuffled" {
+            let place = try changed(saved.name) { config in
+                guard var rope = config.removeValue(forKey: "rope_parameters") as? [String: Any] else { return }
+                if let local = rope["sliding_attention"] as? [String: Any], saved.name == "gemma3" {
+                    config["rope_local_base_freq"] = local["rope_theta"]
+                    config["sliding_window_pattern"] = 6
+                    config["layer_types"] = nil
+                }
+                if let full = rope["full_attention"] as? [String: Any] { rope = full }
+                config["rope_theta"] = rope.removeValue(forKey: "rope_theta")
+                if let partial = rope.removeValue(forKey: "partial_rotary_factor") {
+                    config["partial_rotary_factor"] = partial
+                }
+                if let type = rope.removeValue(forKey: "rope_type") as? String, type != "default" {
+                    // Phi 3's first name for it.
+                    rope["type"] = type == "longrope" ? "su" : type
+                    config["rope_scaling"] = rope
+                } else {
+                    config["rope_scaling"] = NSNull()
+                }
+                if let experts = config.removeValue(forKey: "num_local_experts") { config["num_experts"] = experts }
+                if saved.name == "gptq", let quantization = config.removeValue(forKey: "quantization_config") {
+                    config["was"] = quantization
+                }
+            }
+            if saved.name == "gptq" {
+                try place.write(
+                    "quantize_config.json", #"{"bits": 4, "group_size": 32, "desc_act": false, "sym": true}"#)
+            }
+            // OLMo 3 now says the base of its windows, which was that of all layers.
+            if saved.name != "olmo3" { #expect(try bytes(place.path) == bytes(saved.folder.path), "\(saved.name)") }
+        }
+    }
+
+    @Test("Damaged settings give an error or a conversion, whatever was changed")
+    func fuzz() throws {
+        var random = SplitMix(seed: 3)
+        var outcomes: [Bool: Int] = [:]
+        for name in ["gemma3", "phi3-long", "bert-rank", "awq", "qwen3moe"] {
+            let place = try changed(name) { _ in }
+            let sound = [UInt8](try Data(contentsOf: place.url.appendingPathComponent("config.json")))
+            var options = Conversion.Options()
+            options.includesTokenizer = false
+            for _ in 0..<120 {
+                var bytes = sound
+                for _ in 0...Int(random.next() % 3) {
+                    let index = Int(random.next() % UInt64(bytes.count))
+                    switch random.next() % 4 {
+                    case 0: bytes[index] = UInt8(ascii: "0") + UInt8(random.next() % 10)
+                    case 1: bytes.remove(at: index)
+                    case 2: bytes.insert(UInt8(ascii: "9"), at: index)
+                    default: bytes[index] = UInt8(truncatingIfNeeded: random.next())
+                    }
+                }
+                try place.write("config.json", bytes)
+                do throws(ConversionError) {
+                    _ = try Conversion(folder: place.path, options: options)
+                    outcomes[true, default: 0] += 1
+                } catch { outcomes[false, default: 0] += 1 }
+            }
+        }
+        #expect(outcomes[true] ?? 0 > 50 && outcomes[false] ?? 0 > 200, "\(outcomes)")
+    }
+
     // MARK: What is refused
 
     /// A folder with a changed copy of a saved model.
     private func changed(_ name: String, _ change: (inout [String: Any]) -> Void) throws -> TemporaryFolder {
         let place = try TemporaryFolder()
         let saved = SavedModel.named(name).folder
-        for file in ["model.safetensors", "model.safetensors.index.json"] {
-            try? FileManager.default.copyItem(
+        for file in try FileManager.default.contentsOfDirectory(atPath: saved.path) where file.hasPrefix("model") {
+            try FileManager.default.copyItem(
                 at: saved.appendingPathComponent(file), to: place.url.appendingPathComponent(file))
         }
         let data = try Data(contentsOf: saved.appendingPathComponent("config.json"))

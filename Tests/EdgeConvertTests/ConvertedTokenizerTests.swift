@@ -171,6 +171,33 @@ extension SavedTokenizer {
         #expect(try code("sentence-piece-merges") { _ in } == nil)
     }
 
+    @Test("Damaged tokenizers give an error or a sound vocabulary, whatever was changed")
+    func fuzzJSON() throws {
+        var random = SplitMix(seed: 9)
+        var errors = 0
+        for name in ["llama-bpe", "unigram", "word-piece", "sentence-piece-merges"] {
+            let place = try changed(name) { _ in }
+            let sound = [UInt8](try Data(contentsOf: place.url.appendingPathComponent("tokenizer.json")))
+            for _ in 0..<100 {
+                var bytes = sound
+                for _ in 0...Int(random.next() % 3) {
+                    let index = Int(random.next() % UInt64(bytes.count))
+                    switch random.next() % 3 {
+                    case 0: bytes[index] = UInt8(ascii: "0") + UInt8(random.next() % 10)
+                    case 1: bytes.remove(at: index)
+                    default: bytes[index] = UInt8(random.next() % 128)
+                    }
+                }
+                try place.write("tokenizer.json", bytes)
+                do throws(ConversionError) {
+                    let made = try read(folder: place.path)
+                    #expect(made.vocabulary.tokens.count == made.vocabulary.types?.count)
+                } catch { errors += 1 }
+            }
+        }
+        #expect(errors > 50)
+    }
+
     @Test("Damaged SentencePiece files give an error or a sound tokenizer, whatever was changed")
     func fuzz() throws {
         let folder = SavedTokenizer(name: "sentence-piece").folder
@@ -214,6 +241,42 @@ struct EmbedderTokenizerTests {
         let made = Dictionary(uniqueKeysWithValues: mine.metadata.map { ($0.key, $0.value) })
         for entry in file.metadata.entries where entry.key.hasPrefix("tokenizer.") {
             #expect(made[entry.key] == entry.value, "\(entry.key)")
+        }
+    }
+}
+
+/// The file that `make embedder` made, where `EDGE_EMBEDDER` names it.
+private let embedder = ProcessInfo.processInfo.environment["EDGE_EMBEDDER"]
+
+@Suite(
+    "The fetched embedder",
+    .enabled(
+        if: embedder != nil && SharedData.isPresent, "needs EDGE_EMBEDDER, the file of make embedder, and shared data"))
+struct EmbedderGoldenTests {
+    private struct Golden: Decodable {
+        struct Item: Decodable {
+            let text: String
+            let ids: [Int32]
+            let embedding: [Float]
+        }
+        let items: [Item]
+    }
+
+    @Test("Its ids are the recorded ones, and its vectors have a cosine of 0.9999 or more to them")
+    func vectors() throws {
+        let file = try GGUFFile(path: try #require(embedder))
+        let golden = try JSONDecoder().decode(
+            Golden.self, from: Data(contentsOf: SharedData.url("embedding/golden.json")))
+        #expect(golden.items.count == 23)
+        let tokenizer = try Tokenizer(file)
+        let encoder = try Encoder(Model(file), team: ThreadTeam(threadCount: 2))
+        for item in golden.items {
+            let ids = tokenizer.encode(item.text, addSpecial: true, parseSpecial: false)
+            #expect(ids == item.ids, "\(item.text)")
+            let vector = try #require(encoder.embed([ids]).first)
+            let length = item.embedding.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+            let cosine = zip(vector, item.embedding).reduce(0) { $0 + Double($1.0) * Double($1.1) } / length
+            #expect(cosine >= 0.9999, "\(item.text): \(cosine)")
         }
     }
 }

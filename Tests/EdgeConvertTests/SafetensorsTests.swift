@@ -1,3 +1,4 @@
+import EdgeGrammar
 import EdgePlatform
 import EdgeTestSupport
 import Foundation
@@ -109,6 +110,17 @@ import Testing
         #expect(errors > 10_000)
         for count in 0..<sound.count {
             #expect(throws: ConversionError.self) { _ = try read(Array(sound.prefix(count))) }
+        }
+    }
+
+    @Test("A text of more values than are allowed is refused before they are in memory")
+    func values() throws {
+        var limits = GrammarLimits()
+        limits.values = 5
+        #expect(try JSON(parsing: Array("[1,[2],3]".utf8), limits: limits).items?.count == 3)
+        #expect(throws: GrammarError.self) { try JSON(parsing: Array("[1,[2],3,4]".utf8), limits: limits) }
+        #expect(throws: ConversionError.self) {
+            try JSON(file: "x", Array(("[" + String(repeating: "1,", count: 4_000_000) + "1]").utf8))
         }
     }
 

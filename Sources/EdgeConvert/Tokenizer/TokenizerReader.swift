@@ -22,7 +22,7 @@ struct TokenizerReader {
     private let preTokenizer: String?
 
     /// The longest `tokenizer.json`, in bytes.
-    static let longest = 1 << 28
+    static let longest = 1 << 27
 
     /// - Parameter preTokenizer: the name for the pre-tokenizer where its structure does not tell; nil to refuse such tokenizers.
     init(
