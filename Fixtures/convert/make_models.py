@@ -83,6 +83,11 @@ MODELS = {
     "bert": ("BertModel", "BertConfig", dict(COMMON, type_vocab_size=2), "bfloat16"),
     "nomic-bert": ("NomicBertModel", "NomicBertConfig", dict(COMMON, rope_parameters=theta(1000.0)), "bfloat16"),
     "bert-rank": ("BertForSequenceClassification", "BertConfig", dict(COMMON, type_vocab_size=2, num_labels=2), "bfloat16"),
+    "gemma3-image": ("Gemma3ForConditionalGeneration", "Gemma3Config",
+                     dict(text_config=dict(DECODER, head_dim=16, query_pre_attn_scalar=16, sliding_window=8,
+                                           rope_parameters=dict(sliding_attention=theta(), full_attention=theta(1000000.0))),
+                          vision_config=dict(hidden_size=16, num_attention_heads=2, num_hidden_layers=1,
+                                             intermediate_size=16, image_size=28, patch_size=14)), "bfloat16"),
 }
 
 

@@ -53,7 +53,7 @@ package struct Conversion: Sendable {
             }
         }
         architecture = plan.architecture
-        notes = plan.notes
+        notes = plan.notes + (tokenizer?.notes ?? [])
         tensors = plan.collector.planned
         var metadata: [(key: String, value: GGUFValue)] = [
             ("general.architecture", .string(plan.architecture)), ("general.type", .string("model")),

@@ -1,3 +1,5 @@
+internal import EdgeGrammar
+
 /// How the checkpoints of one decoder family differ from Llama's; `DecoderFamily.all` lists them.
 struct DecoderFamily: Sendable {
     /// What `architectures` of config.json names.
@@ -43,14 +45,28 @@ struct DecoderFamily: Sendable {
 
     /// The names of the activation that the reader computes.
     var activations: Set<String> = ["silu", "swish"]
-    /// What stands before the names of all tensors.
-    var prefix = "model."
+    /// What may stand before the names of all tensors.
+    var prefixes = ["model."]
+    /// Where in config.json the settings stand; nil for the top.
+    var configKey: String?
+    /// What the names of tensors begin with that are no part of the text's model.
+    var leftOut: [String] = []
+    /// What the class's own code has for settings that its published files leave out.
+    var defaults: [String: JSON] = [:]
 
     static let gelu: Set<String> = ["gelu_pytorch_tanh", "gelu_new", "gelu"]
     static let normsAround = [
         ("input_layernorm", "attn_norm"), ("post_attention_layernorm", "post_attention_norm"),
         ("pre_feedforward_layernorm", "ffn_norm"), ("post_feedforward_layernorm", "post_ffw_norm"),
     ]
+
+    private static let gemma3: [String: JSON] = [
+        "vocab_size": number(262_208), "num_attention_heads": number(8), "num_key_value_heads": number(4),
+        "head_dim": number(256), "max_position_embeddings": number(131_072), "query_pre_attn_scalar": number(256),
+        "rope_theta": number(1_000_000), "rope_local_base_freq": number(10_000), "rms_norm_eps": number(0.000_001),
+    ]
+
+    private static func number(_ value: Double) -> JSON { Decimal("\(value)".utf8).map(JSON.number) ?? .null }
 
     static let all: [DecoderFamily] = [
         DecoderFamily(
@@ -75,7 +91,15 @@ struct DecoderFamily: Sendable {
             windows: .allButLast(of: 2), activations: gelu),
         DecoderFamily(
             classes: ["Gemma3ForCausalLM"], architecture: "gemma3", norms: normsAround, normOffset: 1,
-            headNorms: .eachHead, windows: .allButLast(of: 6), activations: gelu),
+            headNorms: .eachHead, windows: .allButLast(of: 6), activations: gelu, defaults: gemma3),
+        DecoderFamily(
+            classes: ["Gemma3ForConditionalGeneration"], architecture: "gemma3", norms: normsAround, normOffset: 1,
+            headNorms: .eachHead, windows: .allButLast(of: 6), activations: gelu,
+            prefixes: ["language_model.model.", "model.language_model."], configKey: "text_config",
+            leftOut: [
+                "vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector.",
+            ],
+            defaults: gemma3),
         DecoderFamily(classes: ["GraniteForCausalLM"], architecture: "granite", turnsNeighbours: true),
         DecoderFamily(
             classes: ["Olmo2ForCausalLM", "Olmo3ForCausalLM"], architecture: "olmo2",

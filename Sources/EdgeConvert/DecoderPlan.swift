@@ -49,12 +49,19 @@ struct DecoderPlanner {
     let family: DecoderFamily
     let config: Settings
     let shape: DecoderShape
+    /// What stands before the names of all tensors.
+    private let prefix: String
     private var plan: ModelPlan
 
     static func plan(
         _ family: DecoderFamily, _ config: Settings, _ collector: TensorCollector
     ) throws(ConversionError) -> ModelPlan {
-        var planner = try DecoderPlanner(family, config, collector)
+        var settings = config
+        if let key = family.configKey {
+            guard let inner = try config.optionalObject(key) else { throw config.missing(key) }
+            settings = inner
+        }
+        var planner = try DecoderPlanner(family, settings.filled(with: family.defaults), collector)
         try planner.writeSettings()
         try planner.writeTensors()
         return planner.plan
@@ -64,6 +71,7 @@ struct DecoderPlanner {
         self.family = family
         self.config = config
         shape = try DecoderShape(config)
+        prefix = family.prefixes.first { collector.has($0 + "embed_tokens.weight") } ?? family.prefixes[0]
         var architecture = family.architecture
         if case .all(let other) = family.windows, try Self.window(config, shape) != nil { architecture = other }
         plan = ModelPlan(architecture: architecture, collector: collector)
@@ -245,12 +253,11 @@ struct DecoderPlanner {
     // MARK: Tensors
 
     private mutating func writeTensors() throws(ConversionError) {
-        let prefix = family.prefix
         try plan.collector.linear(
             "token_embd", from: prefix + "embed_tokens", rows: shape.vocabularySize, columns: shape.width)
         for layer in 0..<shape.layerCount { try writeLayer(layer) }
         try plan.collector.norm("output_norm", from: prefix + "norm", count: shape.width, adding: family.normOffset)
-        let output = "lm_head"
+        let output = prefix == "language_model.model." ? "language_model.lm_head" : "lm_head"
         let isTied = try config.optionalBool("tie_word_embeddings")
         let hasOutput = plan.collector.has(output + ".weight") || plan.collector.has(output + ".qweight")
         if isTied ?? !hasOutput {
@@ -258,11 +265,15 @@ struct DecoderPlanner {
         } else {
             try plan.collector.linear("output", from: output, rows: shape.vocabularySize, columns: shape.width)
         }
-        try plan.refuseRest { $0.hasSuffix(".rotary_emb.inv_freq") }
+        let left = plan.collector.checkpoint.names.count { name in family.leftOut.contains { name.hasPrefix($0) } }
+        if left > 0 { plan.notes.append("\(left) tensors that see images are left out; the file takes text alone") }
+        try plan.refuseRest { name in
+            name.hasSuffix(".rotary_emb.inv_freq") || family.leftOut.contains { name.hasPrefix($0) }
+        }
     }
 
     private mutating func writeLayer(_ layer: Int) throws(ConversionError) {
-        let source = "\(family.prefix)layers.\(layer)."
+        let source = "\(prefix)layers.\(layer)."
         let block = "blk.\(layer)."
         for (from, name) in family.norms {
             try plan.collector.norm(block + name, from: source + from, count: shape.width, adding: family.normOffset)

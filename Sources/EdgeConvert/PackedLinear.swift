@@ -187,6 +187,9 @@ struct PackedLinear: Sendable {
         return bytes
     }
 
+    /// Takes the pages of the levels out of memory.
+    func letGo() { levels.letGoPages() }
+
     /// Decoded rows.
     func values(_ rows: Range<Int>, _ order: RowOrder?) -> [Float] {
         var values: [Float] = []

@@ -23,6 +23,7 @@ package struct PlannedTensor: Sendable {
             while row < source.rowCount {
                 let end = min(source.rowCount, row + count)
                 try emit(try source.bytes(row..<end, as: type))
+                source.letGo(row..<end)
                 row = end
             }
         }

@@ -7,6 +7,8 @@ package struct Settings: Sendable {
     package let path: String
     /// Where in the file this object stands, as keys parted by dots.
     let place: String
+    /// Values of keys that are absent.
+    private var defaults: [String: JSON] = [:]
 
     init(_ value: JSON, path: String, place: String = "") {
         self.value = value
@@ -19,8 +21,15 @@ package struct Settings: Sendable {
 
     /// The value of a key; nil where it is absent or null.
     subscript(key: String) -> JSON? {
-        guard let value = value[ByteString(key)], value != .null else { return nil }
+        guard let value = value[ByteString(key)] ?? defaults[key], value != .null else { return nil }
         return value
+    }
+
+    /// The same with values for keys that are absent.
+    func filled(with defaults: [String: JSON]) -> Settings {
+        var result = self
+        result.defaults = defaults
+        return result
     }
 
     /// An object below this one.

@@ -85,6 +85,18 @@ struct RowSource: Sendable {
         }
     }
 
+    /// Takes the pages of rows that are written out of memory: a checkpoint may be larger than it.
+    func letGo(_ rows: Range<Int>) {
+        switch storage {
+        case .stored(let tensor, _):
+            let width = tensor.type.byteCount * columnCount
+            tensor.bytes.slice(at: rows.lowerBound * width, byteCount: rows.count * width)?.letGoPages()
+        // A row's levels lie all over the matrix.
+        case .packed(let linear): if rows.upperBound == rowCount { linear.letGo() }
+        case .values: break
+        }
+    }
+
     /// The name in the checkpoint.
     var name: String? {
         switch storage {

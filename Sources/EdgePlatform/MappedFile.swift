@@ -129,6 +129,15 @@ package final class MappedFile: @unchecked Sendable {
         madvise(memory, mapping.count, MADV_DONTNEED)
     }
 
+    /// Takes the whole pages within some of its bytes out of this process's memory, for who is done with them; read again, they come back.
+    func letGo(_ part: UnsafeRawBufferPointer) {
+        guard isMapped, let base = part.baseAddress else { return }
+        let page = max(4096, Int(sysconf(Int32(_SC_PAGESIZE))))
+        let start = base.alignedUp(toMultipleOf: page)
+        let end = (base + part.count).alignedDown(toMultipleOf: page)
+        if start < end { madvise(UnsafeMutableRawPointer(mutating: start), end - start, MADV_DONTNEED) }
+    }
+
     /// The size in bytes.
     package var byteCount: Int { mapping.count }
 

@@ -95,6 +95,38 @@ struct SavedModel: Sendable, CustomTestStringConvertible {
         #expect(error < (saved.name.hasPrefix("bert") ? 1e-6 : 1e-10), "\(error)")
     }
 
+    @Test("Notes say what is left out or computed otherwise, and most models need none")
+    func notes() throws {
+        for saved in SavedModel.all where saved.name != "gptq-shuffled" {
+            let notes = try saved.conversion().notes
+            #expect(notes.count == (saved.name == "gemma3-image" ? 1 : 0), "\(saved.name): \(notes)")
+        }
+        let place = try changed("starcoder2") { $0["sliding_window"] = 8 }
+        var options = Conversion.Options()
+        options.includesTokenizer = false
+        #expect(try Conversion(folder: place.path, options: options).notes.count == 1)
+    }
+
+    @Test("Settings that Gemma 3's published files leave out have the values of its own code")
+    func defaults() throws {
+        let keys = ["query_pre_attn_scalar", "num_attention_heads", "max_position_embeddings", "vocab_size"]
+        // With Gemma's own values the weights are of another shape.
+        #expect(
+            try code("gemma3-image") { config in
+                var text = config["text_config"] as? [String: Any]
+                for key in keys { text?[key] = nil }
+                config["text_config"] = text
+            } == .unsupportedArchitecture)
+        #expect(
+            try code("gemma3-image") { config in
+                var text = config["text_config"] as? [String: Any]
+                text?["max_position_embeddings"] = nil
+                text?["rms_norm_eps"] = nil
+                config["text_config"] = text
+            } == nil)
+        #expect(try code("gemma3-image") { $0["text_config"] = nil } == .missingMetadata)
+    }
+
     @Test("Each type keeps logits as far as it can", arguments: ["llama3", "mixtral", "gemma3", "bert", "awq"])
     func types(name: String) throws {
         let saved = SavedModel.named(name)

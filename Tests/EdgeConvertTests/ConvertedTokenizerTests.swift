@@ -134,6 +134,16 @@ extension SavedTokenizer {
         #expect(try code("gpt-2") { $0["normalizer"] = ["type": "Lowercase"] } == .unsupportedTokenizer)
     }
 
+    @Test("An added token without a row in the embedding is left out, and said to be")
+    func beyond() throws {
+        let place = try changed("gpt-2") { json in
+            json["added_tokens"] = [["id": 1 << 20, "content": "<image>", "special": true]]
+        }
+        let made = try read(folder: place.path)
+        #expect(made.notes.count == 1 && made.notes[0].contains("<image>"))
+        #expect(try SavedTokenizer(name: "gpt-2").read().notes.isEmpty)
+    }
+
     @Test("Tokenizers that contradict themselves are errors of their kind")
     func damage() throws {
         func model(_ json: inout [String: Any], _ change: (inout [String: Any]) -> Void) throws {
@@ -151,7 +161,8 @@ extension SavedTokenizer {
         #expect(try code("gpt-2") { try model(&$0) { $0["merges"] = [["a", "b", "c"]] } } == .invalidMetadata)
         #expect(try code("gpt-2") { try model(&$0) { $0["merges"] = nil } } == .missingMetadata)
         #expect(try code("gpt-2") { try model(&$0) { $0["type"] = "WordLevel" } } == .unsupportedTokenizer)
-        #expect(try code("gpt-2") { $0["added_tokens"] = [["id": 1 << 20, "content": "x"]] } == .invalidVocabulary)
+        #expect(try code("gpt-2") { $0["added_tokens"] = [["id": -1, "content": "x"]] } == .invalidMetadata)
+        #expect(try code("gpt-2") { $0["added_tokens"] = [["id": 1]] } == .missingMetadata)
         #expect(try code("unigram") { try model(&$0) { $0["vocab"] = [["a"]] } } == .invalidMetadata)
         #expect(
             try code("unigram") { $0["normalizer"] = ["type": "Precompiled", "precompiled_charsmap": "?"] }

@@ -43,6 +43,12 @@ struct TokenTable {
         if ids[name] == nil { ids[name] = id }
     }
 
+    /// Sets a token that was added. One beyond the embedding, as some checkpoints have, cannot be given to the model and is left out.
+    mutating func add(_ added: AddedToken, _ token: Token) throws(ConversionError) {
+        guard added.id < tokens.count else { return }
+        try set(added.id, token, name: Array(added.content.utf8))
+    }
+
     /// Sets a token that may stand there already.
     mutating func set(_ id: Int, _ token: Token, name: [UInt8]) throws(ConversionError) {
         guard tokens.indices.contains(id), tokens[id] != nil else {

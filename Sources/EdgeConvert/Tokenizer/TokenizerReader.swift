@@ -7,6 +7,8 @@ struct ConvertedTokenizer {
     var vocabulary: Vocabulary
     /// The text, and the name of those beside the default one.
     var templates: [(name: String?, text: String)] = []
+    /// What differs from the original, in sentences.
+    var notes: [String] = []
     /// Whether the tokens that steer the model take the white space behind them along, which GGUF has no key for.
     var stripsBehindSpecial = false
 }
@@ -40,7 +42,14 @@ struct TokenizerReader {
     func read() throws(ConversionError) -> ConvertedTokenizer {
         var result = ConvertedTokenizer(vocabulary: try vocabulary())
         result.templates = try templates()
-        result.stripsBehindSpecial = try addedTokens().contains { $0.isSpecial && $0.stripsRight }
+        let added = try addedTokens()
+        result.stripsBehindSpecial = added.contains { $0.isSpecial && $0.stripsRight }
+        let beyond = added.filter { $0.id >= vocabularySize }
+        if let first = beyond.first {
+            result.notes.append(
+                "\(beyond.count) added tokens have no row in the embedding and are left out, among them "
+                    + ConversionError.quoted(first.content))
+        }
         // Whoever loads the file would find the same faults.
         do throws(TokenizerError) { _ = try Tokenizer(result.vocabulary) } catch {
             throw ConversionError(
@@ -169,11 +178,10 @@ struct TokenizerReader {
         }
         var table = try table(model) { TokenTable.Token(text: $0, type: .normal, score: 0) }
         for added in try addedTokens() {
-            try table.set(
-                added.id,
+            try table.add(
+                added,
                 TokenTable.Token(
-                    text: Array(added.content.utf8), type: added.isControl ? .control : .userDefined, score: 0),
-                name: Array(added.content.utf8))
+                    text: Array(added.content.utf8), type: added.isControl ? .control : .userDefined, score: 0))
         }
         var result = vocabulary("gpt2", table, scores: false)
         let ignores = try model.optionalBool("ignore_merges") ?? false
@@ -258,11 +266,10 @@ struct TokenizerReader {
                 continue
             }
             let text = added.isControl ? added.content : added.content.replacing("\u{2581}", with: " ")
-            try table.set(
-                added.id,
+            try table.add(
+                added,
                 TokenTable.Token(
-                    text: Array(text.utf8), type: added.isControl ? .control : .userDefined, score: -1000),
-                name: Array(added.content.utf8))
+                    text: Array(text.utf8), type: added.isControl ? .control : .userDefined, score: -1000))
         }
     }
 
@@ -360,11 +367,10 @@ struct TokenizerReader {
                 name: text.utf8)
         }
         for added in try addedTokens() where added.id != unknown {
-            try table.set(
-                added.id,
+            try table.add(
+                added,
                 TokenTable.Token(
-                    text: Array(added.content.utf8), type: added.isControl ? .control : .userDefined, score: -1000),
-                name: Array(added.content.utf8))
+                    text: Array(added.content.utf8), type: added.isControl ? .control : .userDefined, score: -1000))
         }
         var result = vocabulary("t5", table, scores: true, emptyScore: -10_000)
         let steps = try UnigramSteps(tokenizer)
@@ -386,11 +392,10 @@ struct TokenizerReader {
         }
         var table = try table(model, Self.wordPieceToken)
         for added in try addedTokens() {
-            try table.set(
-                added.id,
+            try table.add(
+                added,
                 TokenTable.Token(
-                    text: Array(added.content.utf8), type: added.isControl ? .control : .userDefined, score: -1000),
-                name: Array(added.content.utf8))
+                    text: Array(added.content.utf8), type: added.isControl ? .control : .userDefined, score: -1000))
         }
         let normalizer = try tokenizer?.optionalObject("normalizer")
         if let normalizer {
