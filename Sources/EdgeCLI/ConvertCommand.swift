@@ -31,9 +31,13 @@ struct ConvertCommand: AsyncParsableCommand {
     @Flag(help: "Leave the tokenizer out; the model then takes no text.")
     var noTokenizer = false
 
+    @Option(name: .shortAndLong, help: "Threads that compute. (default: the physical cores)")
+    var threads: Int?
+
     func run() async throws {
         let options = ModelConversion.Options(
-            weightType: type, preTokenizer: preTokenizer, name: name, includesTokenizer: !noTokenizer)
+            weightType: type, preTokenizer: preTokenizer, name: name, includesTokenizer: !noTokenizer,
+            threadCount: threads)
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
         let (folder, output) = (URL(fileURLWithPath: folder), URL(fileURLWithPath: output))

@@ -1,4 +1,5 @@
 internal import EdgeGGUF
+internal import EdgePlatform
 internal import EdgeQuant
 internal import EdgeTokenizer
 
@@ -104,16 +105,21 @@ package struct Conversion: Sendable {
 
     /// Writes the file, tensor by tensor; readers see all of it or none.
     ///
-    /// - Parameter progress: called with the bytes of tensors that are written; may throw to end it.
+    /// - Parameters:
+    ///   - threadCount: threads that compute; nil for the physical cores. The bytes are the same for any number.
+    ///   - progress: called with the bytes of tensors that are written; may throw to end it.
     /// - Throws: `ConversionError` (`valueOutOfRange`, `unwritable`, …), and whatever `progress` throws.
-    package func write(to path: String, progress: @escaping (Int) throws -> Void = { _ in }) throws {
+    package func write(
+        to path: String, threadCount: Int? = nil, progress: @escaping (Int) throws -> Void = { _ in }
+    ) throws {
         var done = 0
         do {
+            let team = try ThreadTeam(threadCount: threadCount ?? min(256, Processors.usableCoreCount))
             var writer = GGUFWriter()
             for (key, value) in metadata { writer.set(key, value) }
             for tensor in tensors {
                 try writer.add(name: tensor.name, type: tensor.type, dimensions: tensor.dimensions) { emit in
-                    try tensor.produce { bytes in
+                    try tensor.produce(team) { bytes in
                         try emit(bytes)
                         done += bytes.count
                         try progress(done)
@@ -121,6 +127,8 @@ package struct Conversion: Sendable {
                 }
             }
             try writer.write(to: path)
+        } catch let error as PlatformError {
+            throw ConversionError(.unreadable, error.description)
         } catch let error as GGUFError {
             let code: ConversionError.Code = error.code == .unreadable ? .unwritable : .malformed
             throw ConversionError(code, error.message, path: path, key: error.key, tensor: error.tensor)

@@ -1,4 +1,6 @@
+internal import EdgePlatform
 package import EdgeQuant
+internal import Synchronization
 
 /// A tensor of the result and where its values come from.
 package struct PlannedTensor: Sendable {
@@ -12,21 +14,63 @@ package struct PlannedTensor: Sendable {
     /// Bytes in the result.
     var byteCount: Int { type.byteCount(valueCount: dimensions.reduce(1, *)) ?? 0 }
 
-    /// Values that are decoded at a time, so that any tensor needs little memory.
+    /// Values that are decoded at a time by one thread, so that any tensor needs little memory.
     private static let pieceLength = 1 << 18
 
-    /// Hands the tensor's bytes to `emit` in pieces of whole rows.
-    func produce(_ emit: ([UInt8]) throws -> Void) throws {
+    /// Hands the tensor's bytes to `emit` in pieces of whole rows, which the team's threads make side by side.
+    func produce(_ team: ThreadTeam, _ emit: ([UInt8]) throws -> Void) throws {
         for source in sources {
             let count = max(1, Self.pieceLength / max(1, source.columnCount))
+            var pieces: [Range<Int>] = []
             var row = 0
             while row < source.rowCount {
                 let end = min(source.rowCount, row + count)
-                try emit(try source.bytes(row..<end, as: type))
-                source.letGo(row..<end)
+                pieces.append(row..<end)
                 row = end
+                guard pieces.count == team.threadCount || row == source.rowCount else { continue }
+                let job = PieceJob(source: source, type: type, pieces: pieces)
+                team.run(job)
+                for bytes in try job.results() { try emit(bytes) }
+                for piece in pieces { source.letGo(piece) }
+                pieces.removeAll()
             }
         }
+    }
+}
+
+/// Pieces of a matrix, made side by side.
+private final class PieceJob: TeamJob {
+    private let source: RowSource
+    private let type: GGMLType
+    private let pieces: [Range<Int>]
+    private let made: Mutex<[Result<[UInt8], ConversionError>?]>
+
+    init(source: RowSource, type: GGMLType, pieces: [Range<Int>]) {
+        self.source = source
+        self.type = type
+        self.pieces = pieces
+        made = Mutex(Array(repeating: nil, count: pieces.count))
+    }
+
+    func run(_ worker: TeamWorker) {
+        var ticket = worker.nextTicket()
+        while ticket < pieces.count {
+            let piece: Result<[UInt8], ConversionError>
+            do throws(ConversionError) {
+                piece = .success(try source.bytes(pieces[ticket], as: type))
+            } catch { piece = .failure(error) }
+            made.withLock { $0[ticket] = piece }
+            ticket = worker.nextTicket()
+        }
+    }
+
+    /// The pieces in order; the first one's error, whichever thread met it.
+    func results() throws(ConversionError) -> [[UInt8]] {
+        var all: [[UInt8]] = []
+        for piece in made.withLock({ $0 }) {
+            if let piece { all.append(try piece.get()) }
+        }
+        return all
     }
 }
 

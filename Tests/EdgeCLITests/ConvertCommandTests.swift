@@ -66,7 +66,7 @@ struct ConvertCommandTests {
             let model = models.appendingPathComponent("llama").path
             let cases: [([String], Int32, String)] = [
                 ([folder.path, file], 65, "config.json"), ([model], 64, "output"),
-                ([model, file, "--type", "q9"], 64, "q9"),
+                ([model, file, "--type", "q9"], 64, "q9"), ([model, file, "-t", "0"], 64, "0 threads"),
                 ([models.appendingPathComponent("gptq-shuffled").path, file, "--no-tokenizer"], 65, "desc_act"),
                 ([model, folder.appendingPathComponent("none/out.gguf").path, "--no-tokenizer"], 74, "none/out.gguf"),
             ]

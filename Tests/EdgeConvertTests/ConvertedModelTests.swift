@@ -172,7 +172,7 @@ struct SavedModel: Sendable, CustomTestStringConvertible {
             last = done
         }
         #expect(last == conversion.byteCount)
-        try conversion.write(to: second.path)
+        try conversion.write(to: second.path, threadCount: 3)
         #expect(try Data(contentsOf: first) == Data(contentsOf: second))
         struct Stop: Error {}
         #expect(throws: Stop.self) {

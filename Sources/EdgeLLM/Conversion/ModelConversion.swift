@@ -39,16 +39,19 @@ public struct ModelConversion: Sendable {
         public var name: String?
         /// Whether the file gets a tokenizer. Without one a model takes no text.
         public var includesTokenizer: Bool
+        /// Threads that compute; nil for the physical cores. The file is the same for any number.
+        public var threadCount: Int?
 
         /// Options that keep the weights as they are.
         public init(
             weightType: WeightType = .stored, preTokenizer: String? = nil, name: String? = nil,
-            includesTokenizer: Bool = true
+            includesTokenizer: Bool = true, threadCount: Int? = nil
         ) {
             self.weightType = weightType
             self.preTokenizer = preTokenizer
             self.name = name
             self.includesTokenizer = includesTokenizer
+            self.threadCount = threadCount
         }
     }
 
@@ -61,11 +64,17 @@ public struct ModelConversion: Sendable {
     }
 
     private let conversion: Conversion
+    private let threadCount: Int?
 
     /// Reads the settings, the tokenizer and the directory of the weights, and checks everything but the weights' values.
     ///
     /// - Throws: `ModelLoadingError`, which names the file, and the setting or tensor.
     public init(folder: URL, options: Options = Options()) async throws {
+        if let threads = options.threadCount, !(1...256).contains(threads) {
+            throw ModelLoadingError(
+                code: .invalidOptions, message: "\(threads) threads are not possible; give 1 to 256")
+        }
+        threadCount = options.threadCount
         conversion = try await WorkThread().run {
             try ModelLoadingError.reportingConversion {
                 var wanted = Conversion.Options()
@@ -97,11 +106,11 @@ public struct ModelConversion: Sendable {
     /// - Throws: `ModelLoadingError` with the codes `unwritable` where the disk is full or the place not writable, and `valueOutOfRange`
     ///   for a weight that the type cannot hold; `CancellationError` when the task is cancelled. There is no file then.
     public func write(to url: URL, progress: (@Sendable (Progress) -> Void)? = nil) async throws {
-        let conversion = conversion
+        let (conversion, threadCount) = (conversion, threadCount)
         try await WorkThread().run {
             try ModelLoadingError.reportingConversion {
                 let total = conversion.byteCount
-                try conversion.write(to: url.path) { done in
+                try conversion.write(to: url.path, threadCount: threadCount) { done in
                     try Task.checkCancellation()
                     progress?(Progress(writtenByteCount: done, byteCount: total))
                 }
