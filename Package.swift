@@ -88,6 +88,7 @@ let rooms: [(name: String, imports: [String])] =
         ("EdgeSampling", ["EdgeMath"]),
         ("EdgeGGUF", ["EdgePlatform", "EdgeQuant"]),
         ("EdgeSynthesis", ["EdgeQuant", "EdgeGGUF"]),
+        ("EdgeConvert", ["EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeTokenizer", "EdgeGrammar", "EdgeGGUF"]),
         ("EdgeKernelJobs", []),
         ("EdgeBLAS", []),
         ("EdgeKernels", ["EdgePlatform", "EdgeQuant", "EdgeBLAS", "EdgeKernelJobs"] + kernelRooms),
@@ -107,7 +108,7 @@ let rooms: [(name: String, imports: [String])] =
             "EdgeLLM",
             [
                 "EdgePlatform", "EdgeQuant", "EdgeTokenizer", "EdgeTemplate", "EdgeGrammar", "EdgeSampling", "EdgeGGUF",
-                "EdgeKernels", "EdgeCache", "EdgeModel", "EdgeEngine", "EdgeSynthesis",
+                "EdgeKernels", "EdgeCache", "EdgeModel", "EdgeEngine", "EdgeSynthesis", "EdgeConvert",
             ]
         ),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
@@ -122,6 +123,13 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeGrammarTests", ["EdgeGrammar", "EdgeTokenizer", "EdgeModel", "EdgeGGUF"]),
     ("EdgeSamplingTests", ["EdgeSampling"]),
     ("EdgeGGUFTests", ["EdgeGGUF", "EdgePlatform", "EdgeQuant"]),
+    (
+        "EdgeConvertTests",
+        [
+            "EdgeConvert", "EdgeGGUF", "EdgeGrammar", "EdgeKernels", "EdgeCache", "EdgeModel", "EdgePlatform",
+            "EdgeQuant", "EdgeTokenizer",
+        ]
+    ),
     ("EdgeCacheTests", ["EdgeCache", "EdgeKernels", "EdgePlatform"]),
     ("EdgeKernelsTests", ["EdgeKernels", "EdgeBLAS", "EdgePlatform", "EdgeQuant"]),
     (

@@ -34,6 +34,7 @@ enum Failure {
     private static func known(_ error: any Error) -> (text: String, code: ExitCode)? {
         switch error {
         case let error as Message: (error.text, error.code)
+        case let error as ModelLoadingError where error.code == .unwritable: (error.description, noOutput)
         case let error as ModelLoadingError:
             (error.description, error.code == .invalidOptions ? .validationFailure : badFile)
         case LanguageModelError.damagedModel: ("\(error)", badFile)

@@ -47,6 +47,8 @@ package struct GrammarLimits: Sendable {
     package var sourceBytes = 4 << 20
     /// Nesting of a source: JSON values, groups of a regular expression or of a GBNF rule.
     package var nesting = 128
+    /// Values of a JSON text: each needs memory many times its length in the text.
+    package var values = Int.max
     /// States of the compiled machine.
     package var states = 300_000
     /// States of one string's automaton, in characters.

@@ -24,19 +24,20 @@ package indirect enum JSON: Hashable, Sendable {
         package var value: JSON
     }
 
-    subscript(key: ByteString) -> JSON? {
+    /// The value of a key; nil where there is none, or this is no object.
+    package subscript(key: ByteString) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.key == key }?.value
     }
 
-    /// Reads a text. No key may stand twice; depth and length are bounded by the limits.
+    /// Reads a text. No key may stand twice; depth, length and the number of values are bounded by the limits.
     ///
     /// - Throws: `GrammarError` of the kinds `malformedJSON` and `tooLarge`, saying the byte.
     package init(parsing bytes: [UInt8], limits: GrammarLimits) throws(GrammarError) {
         guard bytes.count <= limits.sourceBytes else {
             throw GrammarError(.tooLarge, "the JSON text has \(bytes.count) bytes, \(limits.sourceBytes) are allowed")
         }
-        var reader = JSONReader(bytes: bytes, nesting: limits.nesting)
+        var reader = JSONReader(bytes: bytes, limits)
         self = try reader.document()
     }
 }
@@ -44,11 +45,14 @@ package indirect enum JSON: Hashable, Sendable {
 private struct JSONReader {
     let bytes: [UInt8]
     let nesting: Int
+    let values: Int
     var position = 0
+    var valueCount = 0
 
-    init(bytes: [UInt8], nesting: Int) {
+    init(bytes: [UInt8], _ limits: GrammarLimits) {
         self.bytes = bytes
-        self.nesting = nesting
+        nesting = limits.nesting
+        values = limits.values
     }
 
     func failure(_ message: String) -> GrammarError {
@@ -78,6 +82,8 @@ private struct JSONReader {
 
     mutating func value(depth: Int) throws(GrammarError) -> JSON {
         if depth > nesting { throw GrammarError(.tooLarge, "the JSON text nests deeper than \(nesting)") }
+        valueCount += 1
+        if valueCount > values { throw GrammarError(.tooLarge, "the JSON text has more than \(values) values") }
         skipSpace()
         guard let first = byte else { throw failure("a value is missing") }
         switch first {

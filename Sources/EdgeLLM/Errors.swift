@@ -47,6 +47,12 @@ public struct ModelLoadingError: Error, Sendable, CustomStringConvertible {
         public static let blasUnavailable = Code("blasUnavailable")
         /// The options contradict each other or the model.
         public static let invalidOptions = Code("invalidOptions")
+        /// A converted model has a tensor that its architecture does not use.
+        public static let unexpectedTensor = Code("unexpectedTensor")
+        /// A weight does not fit the type that a converted model is to have.
+        public static let valueOutOfRange = Code("valueOutOfRange")
+        /// The result of a conversion cannot be written.
+        public static let unwritable = Code("unwritable")
     }
 
     /// The kind of failure.

@@ -73,6 +73,9 @@
     /// the bytes are no mapping. What they hold stays the same.
     package func letGo() { (owner as? MappedFile)?.letGo() }
 
+    /// Takes the whole pages of a mapped file within this view out of the process's memory; read again, they come back.
+    package func letGoPages() { (owner as? MappedFile)?.letGo(storage) }
+
     /// Whether two views hold the same bytes.
     package func hasSameBytes(as other: ByteView) -> Bool {
         count == other.count && storage.elementsEqual(other.storage)

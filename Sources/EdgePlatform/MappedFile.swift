@@ -18,6 +18,9 @@ package struct PlatformError: Error, Sendable, CustomStringConvertible {
         self.code = code
     }
 
+    /// Whether there is no such file or folder.
+    package var isMissing: Bool { code == ENOENT || code == ENOTDIR }
+
     /// What could not be read from a file or written to it, in words that say why.
     package static func storage(_ what: String) -> PlatformError { PlatformError(operation: what, code: 0) }
 
@@ -124,6 +127,15 @@ package final class MappedFile: @unchecked Sendable {
         let memory = UnsafeMutableRawPointer(mutating: base)
         madvise(memory, mapping.count, MADV_RANDOM)
         madvise(memory, mapping.count, MADV_DONTNEED)
+    }
+
+    /// Takes the whole pages within some of its bytes out of this process's memory, for who is done with them; read again, they come back.
+    func letGo(_ part: UnsafeRawBufferPointer) {
+        guard isMapped, let base = part.baseAddress else { return }
+        let page = max(4096, Int(sysconf(Int32(_SC_PAGESIZE))))
+        let start = base.alignedUp(toMultipleOf: page)
+        let end = (base + part.count).alignedDown(toMultipleOf: page)
+        if start < end { madvise(UnsafeMutableRawPointer(mutating: start), end - start, MADV_DONTNEED) }
     }
 
     /// The size in bytes.

@@ -1,0 +1,218 @@
+/// Plans the settings and tensors of BERT and of Nomic's BERT.
+struct EncoderPlanner {
+    let config: Settings
+    let files: ModelFiles
+    private var plan: ModelPlan
+    private let width: Int
+    private let layerCount: Int
+    private let innerWidth: Int
+    private let isNomic: Bool
+    /// What stands before the names of all tensors.
+    private let prefix: String
+
+    static let classes = [
+        "BertModel", "BertForMaskedLM", "BertForSequenceClassification", "NomicBertModel",
+    ]
+
+    static func plan(
+        _ name: String, _ config: Settings, _ files: ModelFiles, _ collector: TensorCollector
+    ) throws(ConversionError) -> ModelPlan {
+        var planner = try EncoderPlanner(name, config, files, collector)
+        try planner.writeSettings(isReranker: name.hasSuffix("ForSequenceClassification"))
+        if planner.isNomic { try planner.writeNomic() } else { try planner.writeBERT() }
+        // Heads for training, and ids of positions that follow from their number.
+        try planner.plan.refuseRest { name in
+            name.hasPrefix("cls.") || name.contains("pooler.") || name.hasSuffix("position_ids")
+        }
+        return planner.plan
+    }
+
+    private init(
+        _ name: String, _ config: Settings, _ files: ModelFiles, _ collector: TensorCollector
+    ) throws(ConversionError) {
+        self.config = config
+        self.files = files
+        isNomic = name == "NomicBertModel"
+        // Nomic's own code has GPT-2's names for the sizes, transformers BERT's.
+        width = try Self.size(config, "hidden_size", "n_embd", in: 1...DecoderShape.widest)
+        layerCount = try Self.size(config, "num_hidden_layers", "n_layer", in: 1...DecoderShape.mostLayers)
+        innerWidth = try Self.size(config, "intermediate_size", "n_inner", in: 1...DecoderShape.widest)
+        prefix = collector.has("bert.embeddings.word_embeddings.weight") ? "bert." : ""
+        plan = ModelPlan(architecture: isNomic ? "nomic-bert" : "bert", collector: collector)
+    }
+
+    private static func size(
+        _ config: Settings, _ key: String, _ other: String, in range: ClosedRange<Int>
+    ) throws(ConversionError) -> Int {
+        if let value = try config.optionalInt(key, in: range) { return value }
+        if config.has(other) { return try config.int(other, in: range) }
+        return try config.int(key, in: range)
+    }
+
+    private func refuse(_ key: String, _ what: String) -> ConversionError {
+        ConversionError(
+            .unsupportedArchitecture, "\(what) not supported by the architecture '\(plan.architecture)'",
+            path: config.path, key: key)
+    }
+
+    // MARK: Settings
+
+    private mutating func writeSettings(isReranker: Bool) throws(ConversionError) {
+        let heads = try Self.size(config, "num_attention_heads", "n_head", in: 1...1 << 16)
+        guard width % heads == 0 else {
+            throw config.invalid("num_attention_heads", "does not divide the width of \(width)")
+        }
+        plan.vocabularySize = try config.int("vocab_size", in: 1...DecoderShape.mostTokens)
+        plan.set("vocab_size", plan.vocabularySize)
+        plan.set(
+            "context_length",
+            try Self.size(config, "max_position_embeddings", "n_positions", in: 1...DecoderShape.widest))
+        plan.set("embedding_length", width)
+        plan.set("feed_forward_length", innerWidth)
+        plan.set("block_count", layerCount)
+        plan.set("attention.head_count", heads)
+        var epsilon = try config.optionalFloat("layer_norm_eps")
+        if epsilon == nil { epsilon = try config.optionalFloat("layer_norm_epsilon") }
+        plan.set("attention.layer_norm_epsilon", epsilon ?? 1e-12)
+        plan.set("attention.causal", false)
+        if isNomic { try writeNomicSettings() } else { try checkBERT() }
+        if isReranker {
+            plan.set("pooling_type", 4)
+            try writeLabels()
+        } else if let pooling = try pooling() {
+            plan.set("pooling_type", pooling)
+        }
+    }
+
+    private func checkBERT() throws(ConversionError) {
+        let kind = try config.optionalString("position_embedding_type") ?? "absolute"
+        guard kind == "absolute" else { throw refuse("position_embedding_type", "positions that are '\(kind)' are") }
+        let activation = try config.optionalString("hidden_act") ?? "gelu"
+        guard DecoderFamily.gelu.contains(activation) else { throw refuse("hidden_act", "'\(activation)' is") }
+        guard try !(config.optionalBool("is_decoder") ?? false) else { throw refuse("is_decoder", "decoding is") }
+    }
+
+    private mutating func writeNomicSettings() throws(ConversionError) {
+        let rotary = try Rotary(config)
+        plan.set("rope.freq_base", try config.optionalFloat("rotary_emb_base") ?? rotary.base)
+        guard rotary.partial == 1, try config.optionalDouble("rotary_emb_fraction") ?? 1 == 1,
+            try !(config.optionalBool("rotary_emb_interleaved") ?? false), rotary.method == nil
+        else { throw refuse("rotary_emb_fraction", "rotary embedding of other kinds than BERT's are") }
+        guard try !(config.optionalBool("prenorm") ?? false), try !(config.optionalBool("parallel_block") ?? false)
+        else {
+            throw refuse("prenorm", "norms before the branches are")
+        }
+        var activation = try config.optionalString("activation_function")
+        if activation == nil { activation = try config.optionalString("hidden_act") }
+        guard ["swiglu", "silu"].contains(activation ?? "swiglu") else {
+            throw refuse("activation_function", "'\(activation ?? "")' is")
+        }
+        guard try config.optionalInt("num_experts", in: 0...4096) ?? 0 == 0 else {
+            throw refuse("num_experts", "experts are")
+        }
+    }
+
+    /// Scores that a reranker gives: rows of its last matrix.
+    private var labelCount: Int { max(1, plan.collector.checkpoint.tensor("classifier.weight")?.shape.first ?? 1) }
+
+    /// The names of what a reranker scores.
+    private mutating func writeLabels() throws(ConversionError) {
+        guard labelCount <= 1 << 16 else {
+            throw ConversionError(
+                .tensorShapeMismatch, "\(labelCount) scores are more than any reranker gives",
+                path: plan.collector.checkpoint.path, tensor: "classifier.weight")
+        }
+        let labels = try config.optionalObject("id2label")
+        var names: [String] = []
+        for index in 0..<labelCount { names.append(try labels?.optionalString(String(index)) ?? "LABEL_\(index)") }
+        if names.count > 1 { plan.set("classifier.output_labels", names) }
+    }
+
+    /// What sentence-transformers' `modules.json` says: 1 for the mean, 2 for the first token, 3 for the last; nil where it says nothing.
+    private func pooling() throws(ConversionError) -> Int? {
+        guard let modules = try files.json("modules.json") else { return nil }
+        for module in modules.value.items ?? [] {
+            let entry = Settings(module, path: modules.path)
+            guard let type = try entry.optionalString("type"), type.hasSuffix("Pooling"),
+                let folder = try entry.optionalString("path")
+            else { continue }
+            guard let settings = try files.json("\(folder)/config.json") else { return nil }
+            let known = [
+                ("pooling_mode_mean_tokens", 1), ("pooling_mode_cls_token", 2), ("pooling_mode_lasttoken", 3),
+                ("pooling_mode_max_tokens", 0), ("pooling_mode_mean_sqrt_len_tokens", 0),
+                ("pooling_mode_weightedmean_tokens", 0),
+            ]
+            var chosen: [Int] = []
+            for (key, number) in known where try settings.optionalBool(key) ?? false { chosen.append(number) }
+            if chosen.isEmpty, let mode = try settings.optionalString("pooling_mode") {
+                chosen = [["mean": 1, "cls": 2, "lasttoken": 3][mode] ?? 0]
+            }
+            guard chosen.count == 1, chosen[0] > 0 else {
+                throw ConversionError(
+                    .unsupportedArchitecture, "only the mean, the first and the last token's vector can be a text's",
+                    path: settings.path)
+            }
+            return chosen[0]
+        }
+        return nil
+    }
+
+    // MARK: Tensors
+
+    private mutating func writeEmbeddings(norm: String) throws(ConversionError) {
+        let embeddings = prefix + "embeddings."
+        try plan.collector.linear(
+            "token_embd", from: embeddings + "word_embeddings", rows: plan.vocabularySize, columns: width)
+        let kinds = try config.optionalInt("type_vocab_size", in: 0...1 << 16) ?? 2
+        if kinds > 0 {
+            try plan.collector.table(
+                "token_types", from: embeddings + "token_type_embeddings", rows: kinds, columns: width)
+        }
+        try plan.collector.norm("token_embd_norm", from: prefix + norm, count: width)
+    }
+
+    private mutating func writeBERT() throws(ConversionError) {
+        try writeEmbeddings(norm: "embeddings.LayerNorm")
+        let positions = try config.int("max_position_embeddings", in: 1...DecoderShape.widest)
+        try plan.collector.table(
+            "position_embd", from: prefix + "embeddings.position_embeddings", rows: positions, columns: width)
+        for layer in 0..<layerCount {
+            let source = "\(prefix)encoder.layer.\(layer)."
+            let block = "blk.\(layer)."
+            for (name, from) in [("attn_q", "query"), ("attn_k", "key"), ("attn_v", "value")] {
+                try plan.collector.linear(
+                    block + name, from: source + "attention.self." + from, rows: width, columns: width)
+            }
+            try plan.collector.linear(
+                block + "attn_output", from: source + "attention.output.dense", rows: width, columns: width)
+            try plan.collector.norm(
+                block + "attn_output_norm", from: source + "attention.output.LayerNorm", count: width)
+            try plan.collector.linear(
+                block + "ffn_up", from: source + "intermediate.dense", rows: innerWidth, columns: width)
+            try plan.collector.linear(
+                block + "ffn_down", from: source + "output.dense", rows: width, columns: innerWidth)
+            try plan.collector.norm(block + "layer_output_norm", from: source + "output.LayerNorm", count: width)
+        }
+        if plan.collector.has("classifier.weight") {
+            try plan.collector.linear("cls", from: prefix + "pooler.dense", rows: width, columns: width)
+            try plan.collector.linear("cls.output", from: "classifier", rows: labelCount, columns: width)
+        }
+    }
+
+    private mutating func writeNomic() throws(ConversionError) {
+        try writeEmbeddings(norm: "emb_ln")
+        for layer in 0..<layerCount {
+            let source = "\(prefix)encoder.layers.\(layer)."
+            let block = "blk.\(layer)."
+            try plan.collector.linear(block + "attn_qkv", from: source + "attn.Wqkv", rows: 3 * width, columns: width)
+            try plan.collector.linear(
+                block + "attn_output", from: source + "attn.out_proj", rows: width, columns: width)
+            try plan.collector.norm(block + "attn_output_norm", from: source + "norm1", count: width)
+            // The names count the two halves the other way round: 12 is the gate.
+            try plan.collector.linear(block + "ffn_up", from: source + "mlp.fc11", rows: innerWidth, columns: width)
+            try plan.collector.linear(block + "ffn_gate", from: source + "mlp.fc12", rows: innerWidth, columns: width)
+            try plan.collector.linear(block + "ffn_down", from: source + "mlp.fc2", rows: width, columns: innerWidth)
+            try plan.collector.norm(block + "layer_output_norm", from: source + "norm2", count: width)
+        }
+    }
+}
