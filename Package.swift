@@ -113,8 +113,8 @@ let rooms: [(name: String, imports: [String])] =
         (
             "EdgeQuantize",
             [
-                "EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeGrammar", "EdgeGGUF", "EdgeKernels", "EdgeCache",
-                "EdgeModel", "EdgeEngine", "EdgeLLM",
+                "EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeTokenizer", "EdgeGrammar", "EdgeGGUF", "EdgeKernels",
+                "EdgeCache", "EdgeModel", "EdgeEngine", "EdgeLLM",
             ]
         ),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
