@@ -111,6 +111,13 @@ let rooms: [(name: String, imports: [String])] =
                 "EdgeKernels", "EdgeCache", "EdgeModel", "EdgeEngine", "EdgeSynthesis", "EdgeConvert",
             ]
         ),
+        (
+            "EdgeQuantize",
+            [
+                "EdgePlatform", "EdgeMath", "EdgeQuant", "EdgeTokenizer", "EdgeGrammar", "EdgeGGUF", "EdgeKernels",
+                "EdgeCache", "EdgeModel", "EdgeEngine", "EdgeLLM",
+            ]
+        ),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
@@ -153,6 +160,7 @@ let tests: [(name: String, rooms: [String])] = [
             "EdgeModel", "EdgeQuant",
         ]
     ),
+    ("EdgeQuantizeTests", ["EdgeQuantize", "EdgePlatform", "EdgeQuant", "EdgeGGUF", "EdgeModel", "EdgeLLM"]),
     ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
@@ -168,6 +176,7 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
         .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
+        .library(name: "EdgeQuantize", targets: ["EdgeQuantize"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
         .executable(name: "edge-example", targets: ["EdgeExample"]),
         .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),
@@ -208,7 +217,8 @@ let package = Package(
             name: "EdgeCLI",
             // Beside the library's public face only its own way to a terminal.
             dependencies: [
-                "EdgeLLM", "EdgeTerminal", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "EdgeLLM", "EdgeQuantize", "EdgeTerminal",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["README.md"],
             swiftSettings: settings(of: "EdgeCLI")),

@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeLLM
+import EdgeQuantize
 import Foundation
 
 /// How the command ends when something went wrong: one line that says what to do, and a code that scripts can tell apart.
@@ -40,9 +41,18 @@ enum Failure {
         case LanguageModelError.damagedModel: ("\(error)", badFile)
         case LanguageModelError.storageFailed: ("\(error)", noOutput)
         case let error as LanguageModelError: (error.description, .validationFailure)
+        case let error as QuantizationError: (error.description, code(error.code))
         case let error as EmbeddingError: (error.description, .validationFailure)
         case is CancellationError: ("", interrupted)
         default: nil
+        }
+    }
+
+    private static func code(_ code: QuantizationError.Code) -> ExitCode {
+        switch code {
+        case .unwritable: noOutput
+        case .notFinite, .unreadable, .invalidImportance, .requantization, .invalidCertificate: badFile
+        default: .validationFailure
         }
     }
 

@@ -25,6 +25,8 @@ package final class Perplexity {
     private var sumOfSquares = 0.0
     /// Tokens scored so far.
     package private(set) var scoredCount = 0
+    /// Called with the logits before each token that is scored, and with that token; set between pieces.
+    package var visitor: ((_ target: Int32, _ logits: Span<Float>) -> Void)?
 
     /// Prepares the measurement.
     ///
@@ -32,11 +34,12 @@ package final class Perplexity {
     ///   - tokens: the text's ids, all below the vocabulary size.
     ///   - beginning: the token to put at the start of each piece, if any.
     ///   - adapters: what is added to the weights.
+    ///   - observer: who looks on at the activations of all tokens, scored or not.
     /// - Throws: `ModelError` when there is no memory, or the text is shorter than one piece.
     package init(
         model: Model, tokens: [Int32], beginning: Int32?, contextSize: Int, threadCount: Int?,
         precision: CachePrecision,
-        floatKernels: Kernels = .chosen, adapters: [AppliedAdapter] = []
+        floatKernels: Kernels = .chosen, adapters: [AppliedAdapter] = [], observer: (any ActivationObserver)? = nil
     ) throws(ModelError) {
         guard contextSize >= 8, tokens.count >= contextSize else {
             throw ModelError(
@@ -53,6 +56,7 @@ package final class Perplexity {
             model, threadCount: threadCount, batchCapacity: 64, logitsCapacity: 64,
             floatKernels: floatKernels)
         self.adapters = try pass.makeStack(adapters)
+        pass.observer = observer
         cache = try model.makeCache(capacity: contextSize, precision: precision)
     }
 
@@ -104,6 +108,7 @@ package final class Perplexity {
     private func score(row: Int, target: Int32) {
         var loss = 0.0
         pass.logits.withSpan(row: row) { logits in
+            visitor?(target, logits)
             var largest = -Float.infinity
             for i in logits.indices where logits[i] > largest { largest = logits[i] }
             var total = 0.0

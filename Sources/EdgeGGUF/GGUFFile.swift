@@ -1,4 +1,5 @@
 package import EdgePlatform
+package import EdgeQuant
 
 /// Metadata keys that the format itself gives a meaning.
 package enum GGUFKey {
@@ -26,7 +27,7 @@ package struct GGUFFile: Sendable {
     /// The pairs of the first part; the others repeat no more than their place in the set.
     package let metadata: GGUFMetadata
     /// The tensors of all parts in the order of their directories.
-    package let tensors: [GGUFTensor]
+    package private(set) var tensors: [GGUFTensor]
     /// The size of all parts in bytes.
     package let byteCount: Int
     /// The bytes of all parts.
@@ -137,6 +138,21 @@ package struct GGUFFile: Sendable {
 
     /// Takes the pages of all parts out of this process's memory until they are read again.
     package func letGo() { for part in parts { part.letGo() } }
+
+    /// The same file with another tensor's bytes, in this machine's order, in place of one of its own; nil where there is none of that name
+    /// or the bytes do not fit. The bytes stay in memory.
+    package func replacing(_ name: String, type: GGMLType, bytes: ByteView) -> GGUFFile? {
+        guard let position = index[KeyBytes(name)] else { return nil }
+        let old = tensors[position]
+        guard old.dimensions[0] % type.blockLength == 0, type.byteCount(valueCount: old.valueCount) == bytes.count else {
+            return nil
+        }
+        var file = self
+        file.tensors[position] = GGUFTensor(
+            name: old.name, type: type, dimensions: old.dimensions, fileOffset: old.fileOffset, storedBytes: bytes,
+            layout: .current)
+        return file
+    }
 
     /// The value of a metadata key, nil when it is absent.
     package subscript(key: String) -> GGUFValue? { metadata[key] }

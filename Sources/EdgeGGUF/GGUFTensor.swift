@@ -35,6 +35,11 @@ package struct GGUFTensor: Sendable {
         type.swapByteOrder(&copy)
         return ByteView(copy)
     }
+
+    /// Turns whole blocks as the file stores them into this machine's byte order, in place.
+    package func bringIntoOrder(_ bytes: inout [UInt8]) {
+        if !isMapped { type.swapByteOrder(&bytes) }
+    }
 }
 
 /// A number inside a block: where it begins and how many bytes it has.

@@ -60,6 +60,8 @@ package final class ForwardPass: TeamJob {
     private let stopReason = Lock<PlatformError?>(nil)
     /// Why the last batch did not run to its end where that is not its task's cancellation: what it needed could not be read.
     package private(set) var failure: PlatformError?
+    /// Who looks on; set between batches. What is computed stays the same.
+    package var observer: (any ActivationObserver)?
 
     /// Some tokens of one text.
     private struct Tile {
@@ -412,6 +414,7 @@ package final class ForwardPass: TeamJob {
             enter(model.stream?.layout.layers[index].item, worker)
             normalize(layer.attentionNorm, for: wanted?.attention, worker)
             worker.barrier()
+            observe(.attention, layer: index, space.normed, worker)
             shrink(adapted?.attention, space.normed, worker)
             project(layer, adapted?.attention, worker)
             worker.barrier()
@@ -419,6 +422,7 @@ package final class ForwardPass: TeamJob {
             worker.barrier()
             attend(index, worker)
             worker.barrier()
+            observe(.attentionOutput, layer: index, space.attended, worker)
             shrink(adapted?.attentionOutput, space.attended, worker)
             quantize(space.attended, space.quantizedAttended, for: wanted?.attentionOutput, worker)
             multiplyIntoBranch(
@@ -428,22 +432,39 @@ package final class ForwardPass: TeamJob {
 
             normalize(layer.feedForwardNorm, for: wanted?.feedForward, worker)
             worker.barrier()
+            observe(.feedForward, layer: index, space.normed, worker)
             switch layer.feedForward {
             case .dense(let gate, let up, let down):
                 shrink(adapted?.feedForward, space.normed, worker)
                 activate(gate, up, adapted?.feedForward, worker)
                 worker.barrier()
+                observe(.down, layer: index, space.gate, worker)
                 shrink(adapted?.down, space.gate, worker)
                 quantize(space.gate, space.quantizedGate, for: wanted?.down, worker)
                 multiplyIntoBranch(down, space.gate, space.quantizedGate, adapted?.down, worker)
                 worker.barrier()
             case .experts(let router, let gates, let ups, let downs):
-                mix(router, gates, ups, downs, adapted, for: wanted, worker)
+                mix(router, gates, ups, downs, adapted, for: wanted, layer: index, worker)
             }
             addBranch(layer.feedForwardPostNorm, worker)
         }
         worker.barrier()
         if let pooling { pool(pooling, worker) } else { computeLogits(worker) }
+    }
+
+    /// Shows the batch's rows to who looks on, by worker 0; nobody writes them before the next barrier.
+    private func observe(_ input: ActivationInput, layer: Int, _ x: Rows, _ worker: TeamWorker) {
+        guard let observer, worker.index == 0, !isEnding(worker) else { return }
+        observer.observe(input, layer: layer, x, rows: 0..<tokenCount, expert: 0)
+    }
+
+    private func observe(
+        _ input: ActivationInput, layer: Int, _ mixture: ExpertMixture, _ x: Rows, _ worker: TeamWorker
+    ) {
+        guard let observer, worker.index == 0, !isEnding(worker) else { return }
+        for expert in 0..<mixture.expertCount {
+            observer.observe(input, layer: layer, x, rows: mixture.pairs(ofExpert: expert), expert: expert)
+        }
     }
 
     /// The tokens that a thread embeds, adds branches to and normalises are the same throughout: no barrier between these.
@@ -660,7 +681,7 @@ package final class ForwardPass: TeamJob {
 
     private func mix(
         _ router: Linear, _ gates: [Matrix], _ ups: [Matrix], _ downs: [Matrix], _ adapted: LayerAdaptation?,
-        for wanted: LayerBlocks?, _ worker: TeamWorker
+        for wanted: LayerBlocks?, layer: Int, _ worker: TeamWorker
     ) {
         guard let mixture = space.mixture else { return }
         let quantized = space.quantizedNormed
@@ -677,6 +698,7 @@ package final class ForwardPass: TeamJob {
             quantized?.quantize(mixture.inputs, row: pair, blocks: wanted?.feedForward ?? [])
         }
         worker.barrier()
+        observe(.expert, layer: layer, mixture, mixture.inputs, worker)
         shrinkExperts(adapted?.feedForward, mixture, mixture.inputs, worker)
         let inner = model.hyperparameters.feedForwardLength
         forEachExpert(mixture, rows: inner, worker) { expert, pairs, rows in
@@ -693,6 +715,7 @@ package final class ForwardPass: TeamJob {
             for pair in pairs { space.gate.activate(activation, row: pair, columns: rows, times: space.up) }
         }
         worker.barrier()
+        observe(.expertDown, layer: layer, mixture, space.gate, worker)
         shrinkExperts(adapted?.down, mixture, space.gate, worker)
         quantize(space.gate, space.quantizedGate, rows: mixture.pairCount, for: wanted?.down, worker)
         forEachExpert(mixture, rows: model.hyperparameters.embeddingLength, worker) { expert, pairs, rows in
@@ -802,6 +825,9 @@ package final class ForwardPass: TeamJob {
         }
         worker.barrier()
         let wanted = firstLogitsRow..<firstLogitsRow + logitTokens.count
+        if worker.index == 0, !isEnding(worker) {
+            observer?.observe(.output, layer: model.weights.layers.count, space.final, rows: wanted, expert: 0)
+        }
         shrink(adapters?.output, space.final, count: wanted.upperBound, worker)
         for (index, piece) in model.output.enumerated() {
             if model.stream != nil {

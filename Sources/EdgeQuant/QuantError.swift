@@ -13,7 +13,8 @@ package struct QuantError: Error, Sendable, CustomStringConvertible {
     package let message: String
     package var description: String { message }
 
-    static func length(_ type: GGMLType, values: Int, bytes: Int) -> QuantError {
+    /// Lengths that do not fit each other.
+    package static func length(_ type: GGMLType, values: Int, bytes: Int) -> QuantError {
         QuantError(
             code: .lengthMismatch,
             message: "\(type.name): \(values) values and \(bytes) bytes do not match; "

@@ -4,7 +4,7 @@ internal import EdgePlatform
 
 extension ModelLoadingError {
     /// Turns what inner rooms throw into this error.
-    static func reporting<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    package static func reporting<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do {
             return try body()
         } catch let error as GGUFError {

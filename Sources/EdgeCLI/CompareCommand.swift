@@ -1,0 +1,115 @@
+import ArgumentParser
+import EdgeQuantize
+import Foundation
+import Synchronization
+
+/// `edge-llm compare`: how far a model is from the one it was made from.
+struct CompareCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare", abstract: "Measure how far a model is from another, on a text.",
+        discussion: """
+            The first model is taken for right. Both are run side by side, piece by piece; what is kept of the first are the \
+            most probable tokens of one piece. Give a text that the model was not calibrated with.
+            """)
+
+    @Argument(help: "The model that is taken for right, such as the original.")
+    var base: String
+
+    @Argument(help: "The model to judge.")
+    var model: String
+
+    @OptionGroup var input: TextInput
+
+    @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece.")
+    var contextSize = 512
+
+    @Option(help: "Pieces to measure at most. (default: all)")
+    var chunks: Int?
+
+    @Option(name: .customLong("top-k"), help: "Tokens of the first model's distribution that are kept.")
+    var topK = 1024
+
+    @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
+    var threads: Int?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
+        if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }
+        if topK < 1 { throw ValidationError("--top-k must be 1 or more.") }
+    }
+
+    private struct Report: Encodable {
+        let figures: ModelComparison
+        let basePerplexity: Double
+        let perplexity: Double
+    }
+
+    func run() async throws {
+        let text = try input.read()
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
+        let (base, model) = (URL(fileURLWithPath: base), URL(fileURLWithPath: model))
+        let (contextSize, chunks, threads, topK) = (contextSize, chunks, threads, topK)
+        let last = Mutex<ModelComparison?>(nil)
+        let work = Task {
+            _ = try await ModelComparison.measure(
+                base: base, model: model, on: text, pieceLength: contextSize, maximumPieces: chunks,
+                keptTokenCount: topK, threadCount: threads
+            ) { figures, total in
+                last.withLock { $0 = figures }
+                ProgressBar(total: total).draw(
+                    figures.pieceCount, note: String(format: "divergence %.5f", figures.divergence.value))
+            }
+        }
+        interruption.cancels { work.cancel() }
+        let result = await work.result
+        ProgressBar(total: 1).clear()
+        let figures = last.withLock { $0 }
+        if let figures {
+            Terminal.write(
+                json
+                    ? try Terminal.json(
+                        Report(
+                            figures: figures, basePerplexity: figures.basePerplexity, perplexity: figures.perplexity))
+                    : Self.table(figures))
+        }
+        switch result {
+        case .success: break
+        case .failure(is CancellationError):
+            Terminal.note("edge-llm: interrupted after \(figures?.pieceCount ?? 0) pieces")
+            throw Failure.interrupted
+        case .failure(let error): throw error
+        }
+    }
+
+    /// The figures, a line each, with the bounds that hold the true ones with a probability of 95 %.
+    static func table(_ figures: ModelComparison) -> String {
+        func bounds(_ figure: ModelComparison.Figure, _ change: (Double) -> Double = { $0 }) -> String {
+            guard figure.standardError.isFinite else { return "one piece alone gives no bounds" }
+            return String(
+                format: "95 %% within %.5g to %.5g", change(figure.interval.lowerBound), change(figure.interval.upperBound))
+        }
+        func row(_ name: String, _ value: Double, _ bounds: String) -> [String] {
+            [name, String(format: "%.5g", value), bounds]
+        }
+        let rows = [
+            row("perplexity of the base", figures.basePerplexity, bounds(figures.baseLoss, exp)),
+            row("perplexity of the model", figures.perplexity, bounds(figures.loss, exp)),
+            row(
+                "perplexity, change in %", 100 * (exp(figures.lossDifference.value) - 1),
+                bounds(figures.lossDifference) { 100 * (exp($0) - 1) }),
+            row("divergence (KL), nats a token", figures.divergence.value, bounds(figures.divergence)),
+            row("divergence of 99 of 100 tokens at most", figures.divergence99, ""),
+            row("largest divergence", figures.largestDivergence, ""),
+            row(
+                "same most probable token, %", 100 * figures.agreement.value,
+                bounds(figures.agreement) { min(100, 100 * $0) }),
+            row("the base's probability that was kept, %", 100 * figures.coveredProbability, ""),
+        ]
+        return Terminal.columns(rows)
+            + "\n\(figures.scoredTokenCount) tokens scored in \(figures.pieceCount) pieces of \(figures.pieceLength)\n"
+    }
+}

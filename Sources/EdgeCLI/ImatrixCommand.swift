@@ -1,0 +1,60 @@
+import ArgumentParser
+import EdgeQuantize
+import Foundation
+
+/// `edge-llm imatrix`: how much errors in each column of a model's matrices matter, measured on a text.
+struct ImatrixCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "imatrix", abstract: "Measure on a text which weights matter, for 'quantize --imatrix'.",
+        discussion: "The file is what llama.cpp's llama-imatrix writes (GGUF), and either reads the other's.")
+
+    @Option(name: [.customShort("m"), .long], help: "The model, best in its original precision.")
+    var model: String
+
+    @OptionGroup var input: TextInput
+
+    @Option(name: [.customShort("o"), .long], help: "The file to write.")
+    var output: String
+
+    @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece.")
+    var contextSize = 512
+
+    @Option(help: "Pieces to measure at most. (default: all)")
+    var chunks: Int?
+
+    @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
+    var threads: Int?
+
+    func validate() throws {
+        guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
+        if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }
+    }
+
+    func run() async throws {
+        let text = try input.read()
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
+        let (model, dataset) = (URL(fileURLWithPath: model), input.file ?? "text")
+        let (contextSize, chunks, threads) = (contextSize, chunks, threads)
+        let work = Task {
+            try await ImportanceMatrix.measure(
+                model, on: text, dataset: dataset, pieceLength: contextSize, maximumPieces: chunks, threadCount: threads
+            ) { perplexity, done, total in
+                ProgressBar(total: total).draw(done, note: String(format: "perplexity %.4f", perplexity))
+            }
+        }
+        interruption.cancels { work.cancel() }
+        let result = await work.result
+        ProgressBar(total: 1).clear()
+        switch result {
+        case .success(let matrix):
+            try matrix.write(to: URL(fileURLWithPath: output))
+            Terminal.note(
+                "edge-llm: wrote \(output), \(matrix.tensorNames.count) tensors from \(matrix.chunkCount) pieces of \(matrix.chunkSize)")
+        case .failure(is CancellationError):
+            Terminal.note("edge-llm: interrupted; nothing was written")
+            throw Failure.interrupted
+        case .failure(let error): throw error
+        }
+    }
+}

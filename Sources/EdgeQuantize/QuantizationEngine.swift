@@ -1,0 +1,177 @@
+package import EdgeGGUF
+internal import EdgePlatform
+package import EdgeQuant
+internal import Synchronization
+
+/// Turns tensors of a file into other types, with several threads and a few megabytes.
+package final class QuantizationEngine {
+    private let inputs: [InputFile]
+    private let file: GGUFFile
+    private let team: ThreadTeam
+
+    /// Values that one thread converts at a time.
+    private static let chunkValueCount = 1 << 16
+    /// Chunks between two writes.
+    private static let chunksPerWrite = 64
+
+    /// Opens the file's parts and starts threads.
+    ///
+    /// - Throws: `QuantizationError`.
+    package init(_ file: GGUFFile, threadCount: Int?) throws {
+        do {
+            inputs = try file.paths.map { path throws(PlatformError) in try InputFile(path: path) }
+            team = try ThreadTeam(threadCount: min(256, threadCount ?? Processors.usableCoreCount))
+        } catch {
+            throw QuantizationError(.unreadable, "\(error)")
+        }
+        self.file = file
+    }
+
+    /// Makes the bytes of a tensor in another type, and hands them out in order.
+    ///
+    /// - Parameters:
+    ///   - importance: a value for each column, and with several matrices for each of them; nil where all matter alike.
+    ///   - progress: called with the bytes of the tensor that are done.
+    /// - Throws: `QuantizationError`, `CancellationError`, and what `emit` throws.
+    package func convert(
+        _ tensor: GGUFTensor, to type: GGMLType, importance: [Float]? = nil,
+        progress: (Int) -> Void = { _ in }, emit: ([UInt8]) throws -> Void
+    ) throws {
+        guard let place = file.place(of: tensor.storedBytes), inputs.indices.contains(place.part) else {
+            throw QuantizationError(.unreadable, "\(tensor.name) is not in its file", tensor: tensor.name)
+        }
+        let columns = tensor.dimensions[0]
+        let weighted = BlockEncoder.usesImportance(type) ? importance : nil
+        // With an importance rows stay whole; without one any whole blocks will do.
+        let unit = weighted != nil ? columns : min(columns, 256)
+        let perChunk = max(1, Self.chunkValueCount / unit) * unit
+        let total = tensor.valueCount
+        var start = 0
+        while start < total {
+            try Task.checkCancellation()
+            let end = total - start <= perChunk * Self.chunksPerWrite ? total : start + perChunk * Self.chunksPerWrite
+            let job = ConversionJob(
+                tensor, to: type, input: inputs[place.part], offset: place.offset, values: start..<end,
+                perChunk: perChunk, importance: weighted, workerCount: team.threadCount)
+            team.run(job)
+            for piece in try job.pieces() { try emit(piece) }
+            start = end
+            progress((tensor.type.byteCount(valueCount: start) ?? 0))
+        }
+    }
+}
+
+/// Some chunks of a tensor, converted by all threads.
+private final class ConversionJob: TeamJob, Sendable {
+    private struct State {
+        var pieces: [[UInt8]]
+        var failure: QuantizationError?
+    }
+
+    private let tensor: GGUFTensor
+    private let type: GGMLType
+    private let input: InputFile
+    private let offset: Int
+    private let values: Range<Int>
+    private let perChunk: Int
+    private let importance: [Float]?
+    private let chunkCount: Int
+    private let state: Mutex<State>
+
+    init(
+        _ tensor: GGUFTensor, to type: GGMLType, input: InputFile, offset: Int, values: Range<Int>, perChunk: Int,
+        importance: [Float]?, workerCount: Int
+    ) {
+        self.tensor = tensor
+        self.type = type
+        self.input = input
+        self.offset = offset
+        self.values = values
+        self.perChunk = perChunk
+        self.importance = importance
+        chunkCount = (values.count + perChunk - 1) / perChunk
+        state = Mutex(State(pieces: Array(repeating: [], count: chunkCount), failure: nil))
+    }
+
+    /// The chunks in order.
+    func pieces() throws -> [[UInt8]] {
+        try state.withLock {
+            if let failure = $0.failure { throw failure }
+            return $0.pieces
+        }
+    }
+
+    func run(_ worker: TeamWorker) {
+        var encoder = BlockEncoder(type)
+        var floats: [Float] = []
+        while true {
+            let chunk = worker.nextTicket()
+            guard chunk < chunkCount else { return }
+            let lower = values.lowerBound + chunk * perChunk
+            let range = lower..<min(values.upperBound, lower + perChunk)
+            do {
+                let bytes = try convert(range, &encoder, &floats)
+                state.withLock { $0.pieces[chunk] = bytes }
+            } catch {
+                let failure =
+                    error as? QuantizationError
+                    ?? QuantizationError(.unreadable, "\(tensor.name): \(error)", tensor: tensor.name)
+                state.withLock { $0.failure = $0.failure ?? failure }
+                return
+            }
+        }
+    }
+
+    private func convert(_ range: Range<Int>, _ encoder: inout BlockEncoder, _ floats: inout [Float]) throws -> [UInt8]
+    {
+        let size = tensor.type.blockByteCount
+        let length = tensor.type.blockLength
+        var stored = try input.read(
+            at: offset + range.lowerBound / length * size, byteCount: range.count / length * size)
+        tensor.bringIntoOrder(&stored)
+        if type == tensor.type { return stored }
+        if floats.count != range.count { floats = [Float](repeating: 0, count: range.count) }
+        var span = floats.mutableSpan
+        try decode(stored.span, tensor.type, into: &span)
+        guard isFinite(floats.span) else {
+            throw QuantizationError(
+                .notFinite,
+                "\(tensor.name): a value between \(range.lowerBound) and \(range.upperBound) is not finite; the model is damaged",
+                tensor: tensor.name)
+        }
+        var bytes = [UInt8](repeating: 0, count: type.byteCount(valueCount: range.count) ?? 0)
+        let columns = tensor.dimensions[0]
+        guard let importance else {
+            var target = bytes.mutableSpan
+            try encoder.encode(floats.span, rowLength: columns, into: &target)
+            return bytes
+        }
+        // Each matrix of a tensor of several has an importance of its own.
+        let rowsOfMatrix = tensor.dimensions.count > 1 ? tensor.dimensions[1] : 1
+        let rowBytes = type.byteCount(valueCount: columns) ?? 0
+        for row in 0..<range.count / columns {
+            let matrix = (range.lowerBound / columns + row) / rowsOfMatrix
+            var target = bytes.mutableSpan
+            try encoder.encode(
+                floats.span.extracting(row * columns..<(row + 1) * columns),
+                importance: importance[matrix * columns..<(matrix + 1) * columns], rowLength: columns, into: &target,
+                at: row * rowBytes)
+        }
+        return bytes
+    }
+}
+
+/// Whether all values are numbers.
+private func isFinite(_ values: Span<Float>) -> Bool {
+    var highest: UInt32 = 0
+    for i in values.indices { highest = max(highest, values[i].bitPattern & 0x7FFF_FFFF) }
+    return highest < 0x7F80_0000
+}
+
+/// Decodes, with a loop for halves that the compiler makes vectors of.
+private func decode(_ bytes: Span<UInt8>, _ type: GGMLType, into values: inout MutableSpan<Float>) throws {
+    guard type == .f16, bytes.count == 2 * values.count else { return try type.decode(bytes, into: &values) }
+    for i in 0..<values.count {
+        values[i] = Half.decode(UInt16(bytes[2 &* i]) | UInt16(bytes[2 &* i &+ 1]) &<< 8)
+    }
+}
