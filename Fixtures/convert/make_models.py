@@ -88,6 +88,11 @@ MODELS = {
                                            rope_parameters=dict(sliding_attention=theta(), full_attention=theta(1000000.0))),
                           vision_config=dict(hidden_size=16, num_attention_heads=2, num_hidden_layers=1,
                                              intermediate_size=16, image_size=28, patch_size=14)), "bfloat16"),
+    "xlm-roberta": ("XLMRobertaModel", "XLMRobertaConfig",
+                    dict(COMMON, max_position_embeddings=258, pad_token_id=1, bos_token_id=0, type_vocab_size=1), "bfloat16"),
+    "xlm-roberta-rank": ("XLMRobertaForSequenceClassification", "XLMRobertaConfig",
+                         dict(COMMON, max_position_embeddings=258, pad_token_id=1, bos_token_id=0, type_vocab_size=1,
+                              num_labels=1), "bfloat16"),
 }
 
 

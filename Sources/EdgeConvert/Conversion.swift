@@ -38,7 +38,12 @@ package struct Conversion: Sendable {
         let quantization = try PackedQuantization(config, files)
         let collector = TensorCollector(
             try Checkpoint(files), weightType: options.weightType, quantization: quantization)
-        let plan = try Self.plan(config, files, collector)
+        var plan = try Self.plan(config, collector)
+        if !plan.settings.contains(where: { $0.key == "pooling_type" }),
+            let pooling = try SentenceModules.pooling(files)
+        {
+            plan.set("pooling_type", pooling)
+        }
         var name = options.name ?? folder.split(separator: "/").last.map(String.init) ?? plan.architecture
         var tokenizer: ConvertedTokenizer?
         if options.includesTokenizer {
@@ -69,12 +74,12 @@ package struct Conversion: Sendable {
     }
 
     private static func plan(
-        _ config: Settings, _ files: ModelFiles, _ collector: TensorCollector
+        _ config: Settings, _ collector: TensorCollector
     ) throws(ConversionError) -> ModelPlan {
         let names = try config.optionalStrings("architectures") ?? []
         guard let name = names.first else { throw config.missing("architectures") }
         if let family = DecoderFamily.of(name) { return try DecoderPlanner.plan(family, config, collector) }
-        if EncoderPlanner.classes.contains(name) { return try EncoderPlanner.plan(name, config, files, collector) }
+        if EncoderPlanner.classes.contains(name) { return try EncoderPlanner.plan(name, config, collector) }
         let known = DecoderFamily.all.flatMap(\.classes) + EncoderPlanner.classes
         throw ConversionError(
             .unsupportedArchitecture,

@@ -1,43 +1,48 @@
-/// Plans the settings and tensors of BERT and of Nomic's BERT.
+/// Plans the settings and tensors of BERT, of RoBERTa, which counts positions from behind the padding's, and of Nomic's BERT.
 struct EncoderPlanner {
     let config: Settings
-    let files: ModelFiles
     private var plan: ModelPlan
     private let width: Int
     private let layerCount: Int
     private let innerWidth: Int
     private let isNomic: Bool
+    /// Rows of the positions that no token has.
+    private let skippedPositions: Int
     /// What stands before the names of all tensors.
     private let prefix: String
 
     static let classes = [
-        "BertModel", "BertForMaskedLM", "BertForSequenceClassification", "NomicBertModel",
+        "BertModel", "BertForMaskedLM", "BertForSequenceClassification", "RobertaModel", "RobertaForMaskedLM",
+        "RobertaForSequenceClassification", "XLMRobertaModel", "XLMRobertaForMaskedLM",
+        "XLMRobertaForSequenceClassification", "NomicBertModel",
     ]
 
     static func plan(
-        _ name: String, _ config: Settings, _ files: ModelFiles, _ collector: TensorCollector
+        _ name: String, _ config: Settings, _ collector: TensorCollector
     ) throws(ConversionError) -> ModelPlan {
-        var planner = try EncoderPlanner(name, config, files, collector)
+        var planner = try EncoderPlanner(name, config, collector)
         try planner.writeSettings(isReranker: name.hasSuffix("ForSequenceClassification"))
         if planner.isNomic { try planner.writeNomic() } else { try planner.writeBERT() }
         // Heads for training, and ids of positions that follow from their number.
         try planner.plan.refuseRest { name in
-            name.hasPrefix("cls.") || name.contains("pooler.") || name.hasSuffix("position_ids")
+            name.hasPrefix("cls.") || name.hasPrefix("lm_head.") || name.contains("pooler.")
+                || name.hasSuffix("position_ids")
         }
         return planner.plan
     }
 
     private init(
-        _ name: String, _ config: Settings, _ files: ModelFiles, _ collector: TensorCollector
+        _ name: String, _ config: Settings, _ collector: TensorCollector
     ) throws(ConversionError) {
         self.config = config
-        self.files = files
         isNomic = name == "NomicBertModel"
         // Nomic's own code has GPT-2's names for the sizes, transformers BERT's.
         width = try Self.size(config, "hidden_size", "n_embd", in: 1...DecoderShape.widest)
         layerCount = try Self.size(config, "num_hidden_layers", "n_layer", in: 1...DecoderShape.mostLayers)
         innerWidth = try Self.size(config, "intermediate_size", "n_inner", in: 1...DecoderShape.widest)
-        prefix = collector.has("bert.embeddings.word_embeddings.weight") ? "bert." : ""
+        prefix = ["bert.", "roberta."].first { collector.has($0 + "embeddings.word_embeddings.weight") } ?? ""
+        skippedPositions =
+            name.contains("Roberta") ? 1 + (try config.optionalInt("pad_token_id", in: 0...1 << 16) ?? 1) : 0
         plan = ModelPlan(architecture: isNomic ? "nomic-bert" : "bert", collector: collector)
     }
 
@@ -64,9 +69,7 @@ struct EncoderPlanner {
         }
         plan.vocabularySize = try config.int("vocab_size", in: 1...DecoderShape.mostTokens)
         plan.set("vocab_size", plan.vocabularySize)
-        plan.set(
-            "context_length",
-            try Self.size(config, "max_position_embeddings", "n_positions", in: 1...DecoderShape.widest))
+        plan.set("context_length", try positionCount())
         plan.set("embedding_length", width)
         plan.set("feed_forward_length", innerWidth)
         plan.set("block_count", layerCount)
@@ -79,9 +82,14 @@ struct EncoderPlanner {
         if isReranker {
             plan.set("pooling_type", 4)
             try writeLabels()
-        } else if let pooling = try pooling() {
-            plan.set("pooling_type", pooling)
         }
+    }
+
+    /// Positions that a text may have.
+    private func positionCount() throws(ConversionError) -> Int {
+        let lowest = 1 + skippedPositions
+        return try Self.size(config, "max_position_embeddings", "n_positions", in: lowest...DecoderShape.widest)
+            - skippedPositions
     }
 
     private func checkBERT() throws(ConversionError) {
@@ -112,49 +120,26 @@ struct EncoderPlanner {
         }
     }
 
+    /// The matrix that a reranker's scores come from.
+    private var labels: SafetensorsTensor? {
+        plan.collector.checkpoint.tensor("classifier.weight")
+            ?? plan.collector.checkpoint.tensor("classifier.out_proj.weight")
+    }
+
     /// Scores that a reranker gives: rows of its last matrix.
-    private var labelCount: Int { max(1, plan.collector.checkpoint.tensor("classifier.weight")?.shape.first ?? 1) }
+    private var labelCount: Int { max(1, labels?.shape.first ?? 1) }
 
     /// The names of what a reranker scores.
     private mutating func writeLabels() throws(ConversionError) {
         guard labelCount <= 1 << 16 else {
             throw ConversionError(
                 .tensorShapeMismatch, "\(labelCount) scores are more than any reranker gives",
-                path: plan.collector.checkpoint.path, tensor: "classifier.weight")
+                path: plan.collector.checkpoint.path, tensor: labels?.name)
         }
         let labels = try config.optionalObject("id2label")
         var names: [String] = []
         for index in 0..<labelCount { names.append(try labels?.optionalString(String(index)) ?? "LABEL_\(index)") }
         if names.count > 1 { plan.set("classifier.output_labels", names) }
-    }
-
-    /// What sentence-transformers' `modules.json` says: 1 for the mean, 2 for the first token, 3 for the last; nil where it says nothing.
-    private func pooling() throws(ConversionError) -> Int? {
-        guard let modules = try files.json("modules.json") else { return nil }
-        for module in modules.value.items ?? [] {
-            let entry = Settings(module, path: modules.path)
-            guard let type = try entry.optionalString("type"), type.hasSuffix("Pooling"),
-                let folder = try entry.optionalString("path")
-            else { continue }
-            guard let settings = try files.json("\(folder)/config.json") else { return nil }
-            let known = [
-                ("pooling_mode_mean_tokens", 1), ("pooling_mode_cls_token", 2), ("pooling_mode_lasttoken", 3),
-                ("pooling_mode_max_tokens", 0), ("pooling_mode_mean_sqrt_len_tokens", 0),
-                ("pooling_mode_weightedmean_tokens", 0),
-            ]
-            var chosen: [Int] = []
-            for (key, number) in known where try settings.optionalBool(key) ?? false { chosen.append(number) }
-            if chosen.isEmpty, let mode = try settings.optionalString("pooling_mode") {
-                chosen = [["mean": 1, "cls": 2, "lasttoken": 3][mode] ?? 0]
-            }
-            guard chosen.count == 1, chosen[0] > 0 else {
-                throw ConversionError(
-                    .unsupportedArchitecture, "only the mean, the first and the last token's vector can be a text's",
-                    path: settings.path)
-            }
-            return chosen[0]
-        }
-        return nil
     }
 
     // MARK: Tensors
@@ -173,9 +158,9 @@ struct EncoderPlanner {
 
     private mutating func writeBERT() throws(ConversionError) {
         try writeEmbeddings(norm: "embeddings.LayerNorm")
-        let positions = try config.int("max_position_embeddings", in: 1...DecoderShape.widest)
         try plan.collector.table(
-            "position_embd", from: prefix + "embeddings.position_embeddings", rows: positions, columns: width)
+            "position_embd", from: prefix + "embeddings.position_embeddings", rows: try positionCount(),
+            columns: width, skipping: skippedPositions)
         for layer in 0..<layerCount {
             let source = "\(prefix)encoder.layer.\(layer)."
             let block = "blk.\(layer)."
@@ -193,10 +178,12 @@ struct EncoderPlanner {
                 block + "ffn_down", from: source + "output.dense", rows: width, columns: innerWidth)
             try plan.collector.norm(block + "layer_output_norm", from: source + "output.LayerNorm", count: width)
         }
-        if plan.collector.has("classifier.weight") {
-            try plan.collector.linear("cls", from: prefix + "pooler.dense", rows: width, columns: width)
-            try plan.collector.linear("cls.output", from: "classifier", rows: labelCount, columns: width)
-        }
+        guard labels != nil else { return }
+        let isRoberta = plan.collector.has("classifier.dense.weight")
+        try plan.collector.linear(
+            "cls", from: isRoberta ? "classifier.dense" : prefix + "pooler.dense", rows: width, columns: width)
+        try plan.collector.linear(
+            "cls.output", from: isRoberta ? "classifier.out_proj" : "classifier", rows: labelCount, columns: width)
     }
 
     private mutating func writeNomic() throws(ConversionError) {

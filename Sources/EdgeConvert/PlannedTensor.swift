@@ -162,11 +162,15 @@ struct TensorCollector {
         if has(base + ".bias") { try vector(name + ".bias", from: base + ".bias", count: rows, order: order) }
     }
 
-    /// A matrix that always stays f32 or as it is: positions, kinds of tokens, routers.
-    mutating func table(_ name: String, from base: String, rows: Int, columns: Int) throws(ConversionError) {
-        try add(
-            name + ".weight", [columns, rows], [try self.rows(base, rows: rows, columns: columns, order: nil)],
-            as: .f32)
+    /// A matrix that is stored as f32: positions, kinds of tokens, routers.
+    ///
+    /// - Parameter skipped: rows of the checkpoint before the first that is taken.
+    mutating func table(
+        _ name: String, from base: String, rows: Int, columns: Int, skipping skipped: Int = 0
+    ) throws(ConversionError) {
+        var source = try self.rows(base, rows: skipped + rows, columns: columns, order: nil)
+        (source.rowCount, source.skippedRows) = (rows, skipped)
+        try add(name + ".weight", [columns, rows], [source], as: .f32)
     }
 
     /// The matrices of all experts in one tensor of three dimensions.

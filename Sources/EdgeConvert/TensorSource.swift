@@ -40,6 +40,8 @@ struct RowSource: Sendable {
     var storage: Storage
     var rowCount: Int
     var columnCount: Int
+    /// Rows of the checkpoint before the first that is taken.
+    var skippedRows = 0
     var order: RowOrder?
     /// Added to each value.
     var offset: Float = 0
@@ -90,7 +92,7 @@ struct RowSource: Sendable {
         switch storage {
         case .stored(let tensor, _):
             let width = tensor.type.byteCount * columnCount
-            tensor.bytes.slice(at: rows.lowerBound * width, byteCount: rows.count * width)?.letGoPages()
+            tensor.bytes.slice(at: (skippedRows + rows.lowerBound) * width, byteCount: rows.count * width)?.letGoPages()
         // A row's levels lie all over the matrix.
         case .packed(let linear): if rows.upperBound == rowCount { linear.letGo() }
         case .values: break
@@ -113,7 +115,8 @@ struct RowSource: Sendable {
         if let order {
             for row in rows { _ = tensor.bytes.append(at: order.source(of: row) * width, byteCount: width, to: &bytes) }
         } else {
-            _ = tensor.bytes.append(at: rows.lowerBound * width, byteCount: rows.count * width, to: &bytes)
+            let start = (skippedRows + rows.lowerBound) * width
+            _ = tensor.bytes.append(at: start, byteCount: rows.count * width, to: &bytes)
         }
         return bytes
     }
