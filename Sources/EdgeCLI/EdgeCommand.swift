@@ -15,6 +15,7 @@ struct EdgeCommand: AsyncParsableCommand {
             RunCommand.self, ChatCommand.self, EmbedCommand.self, TokenizeCommand.self, PerplexityCommand.self,
             InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self,
             QuantizeCommand.self, ImatrixCommand.self, CompareCommand.self,
+            CertifyCommand.self, VerifyCommand.self,
         ])
 
     static func main() async {
