@@ -90,7 +90,8 @@ struct CompareCommand: AsyncParsableCommand {
         func bounds(_ figure: ModelComparison.Figure, _ change: (Double) -> Double = { $0 }) -> String {
             guard figure.standardError.isFinite else { return "one piece alone gives no bounds" }
             return String(
-                format: "95 %% within %.5g to %.5g", change(figure.interval.lowerBound), change(figure.interval.upperBound))
+                format: "95 %% within %.5g to %.5g", change(figure.interval.lowerBound),
+                change(figure.interval.upperBound))
         }
         func row(_ name: String, _ value: Double, _ bounds: String) -> [String] {
             [name, String(format: "%.5g", value), bounds]

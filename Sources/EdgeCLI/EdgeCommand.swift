@@ -14,7 +14,8 @@ struct EdgeCommand: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, ChatCommand.self, EmbedCommand.self, TokenizeCommand.self, PerplexityCommand.self,
             InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self,
-            ConvertCommand.self, QuantizeCommand.self, ImatrixCommand.self, CompareCommand.self,
+            ConvertCommand.self, QuantizeCommand.self, ImatrixCommand.self, CompareCommand.self, CertifyCommand.self,
+            VerifyCommand.self,
         ])
 
     static func main() async {

@@ -50,7 +50,8 @@ struct ImatrixCommand: AsyncParsableCommand {
         case .success(let matrix):
             try matrix.write(to: URL(fileURLWithPath: output))
             Terminal.note(
-                "edge-llm: wrote \(output), \(matrix.tensorNames.count) tensors from \(matrix.chunkCount) pieces of \(matrix.chunkSize)")
+                "edge-llm: wrote \(output), \(matrix.tensorNames.count) tensors from \(matrix.chunkCount) pieces of \(matrix.chunkSize)"
+            )
         case .failure(is CancellationError):
             Terminal.note("edge-llm: interrupted; nothing was written")
             throw Failure.interrupted

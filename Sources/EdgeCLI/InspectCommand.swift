@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeLLM
+import EdgeQuantize
 import Foundation
 
 /// `edge-llm inspect`: what a GGUF file holds.
@@ -20,6 +21,8 @@ struct InspectCommand: AsyncParsableCommand {
         let contents = try await GGUFContents(contentsOf: URL(fileURLWithPath: file))
         Terminal.write(
             json ? try Terminal.json(Report(contents, path: file, full: full), pretty: true) : table(contents))
+        guard !json, let certificate = try QualityCertificate(contentsOf: URL(fileURLWithPath: file)) else { return }
+        Terminal.write(Self.text(certificate))
     }
 
     // MARK: Table
@@ -53,6 +56,14 @@ struct InspectCommand: AsyncParsableCommand {
                 ]
             })
         return out
+    }
+
+    /// What the model lost, by its certificate.
+    private static func text(_ certificate: QualityCertificate) -> String {
+        "\nCertificate, by \(printable(certificate.tool)); text \(printable(certificate.textName)) "
+            + "(\(printable(certificate.textHash))), original \(printable(certificate.baseHash))"
+            + (certificate.calibrationHash.map { ", calibrated with \(printable($0))" } ?? "") + "\n"
+            + CompareCommand.table(certificate.figures)
     }
 
     /// Text from a file, safe for a terminal.

@@ -24,6 +24,9 @@ struct ModelOptions: ParsableArguments {
             "Bytes of weights in memory at most, such as 900M or 2G; the others are read from the file for each token.")
     var weightMemory: ByteCount?
 
+    @Flag(help: "Compare all weights with the checksums of the file's certificate first.")
+    var verifyTensors = false
+
     @OptionGroup var spill: SpillOptions
 
     /// What the options say about loading.
@@ -33,7 +36,8 @@ struct ModelOptions: ParsableArguments {
         GGUFLanguageModel.LoadOptions(
             contextSize: contextSize, threadCount: threads, cachePrecision: cacheType, chatTemplate: chatTemplate,
             usesBLAS: blas, usesLargePages: largePages, weightMemory: weightMemory?.value,
-            cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder, prefixStore: prefixes?.store)
+            cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder, prefixStore: prefixes?.store,
+            verifiesTensors: verifyTensors)
     }
 
     func validate() throws {

@@ -18,8 +18,33 @@ struct QuantizeCommand: AsyncParsableCommand {
     @Argument(help: "The file to write.")
     var output: String
 
-    @Argument(help: "The type, such as Q4_K_M.")
-    var type: String
+    @Argument(help: "The type, such as Q4_K_M; with --target-kld or --budget none is needed.")
+    var type: String?
+
+    @Option(
+        name: .customLong("target-kld"),
+        help: "Choose each tensor's type so that the divergence from the original, in nats a token, is no larger.")
+    var targetDivergence: Double?
+
+    @Option(help: "Choose each tensor's type so that the file has no more bytes, such as 800M.")
+    var budget: ByteCount?
+
+    @Option(
+        name: [.customShort("f"), .long],
+        help: "The text that --target-kld and --budget measure on: what the model will be used for.")
+    var file: String?
+
+    @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece of that text.")
+    var contextSize = 256
+
+    @Option(help: "Pieces of that text that are measured at most.")
+    var chunks = 16
+
+    @Option(help: "Types to choose from, with commas. (default: all)")
+    var types: String?
+
+    @Option(help: "Write a picture (SVG) of the sizes and divergences that can be had.")
+    var frontier: String?
 
     @Option(
         name: .customLong("tensor-type"),
@@ -49,6 +74,17 @@ struct QuantizeCommand: AsyncParsableCommand {
     @Flag(name: .customLong("dry-run"), help: "Say what each tensor would become, and write nothing.")
     var dryRun = false
 
+    private var isAutomatic: Bool { targetDivergence != nil || budget != nil }
+
+    func validate() throws {
+        if targetDivergence != nil, budget != nil {
+            throw ValidationError("Give --target-kld or --budget, not both.")
+        }
+        guard (8...1 << 24).contains(contextSize), chunks > 0 else {
+            throw ValidationError("--ctx-size must be 8 to \(1 << 24), and --chunks 1 or more.")
+        }
+    }
+
     private func tensorType(_ name: String) throws -> TensorType {
         guard let type = TensorType(name) else {
             throw Failure.Message(
@@ -58,6 +94,10 @@ struct QuantizeCommand: AsyncParsableCommand {
     }
 
     private func options() throws -> ModelQuantizer.Options {
+        if type == nil, !isAutomatic {
+            throw Failure.Message("no type was given; give one, or --target-kld or --budget")
+        }
+        let type = type ?? "Q4_K_M"
         guard let recipe = QuantizationRecipe(type) else {
             throw Failure.Message(
                 "'\(type)' is no type; types are \(QuantizationRecipe.all.map(\.name).joined(separator: ", "))")
@@ -80,6 +120,7 @@ struct QuantizeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let options = try options()
+        if isAutomatic { return try await runAutomatically(options) }
         let start = ContinuousClock.now
         let quantizer = try ModelQuantizer(contentsOf: URL(fileURLWithPath: input), options: options)
         if dryRun {
@@ -110,6 +151,64 @@ struct QuantizeCommand: AsyncParsableCommand {
         Terminal.note(
             "edge-llm: wrote \(self.output), \(Terminal.size(total)) of tensors to "
                 + "\(Terminal.size(quantizer.tensorByteCount)) in \(String(format: "%.1f", seconds)) s")
+    }
+
+    /// Measures, chooses and writes; says what was chosen and what else could have been.
+    private func runAutomatically(_ options: ModelQuantizer.Options) async throws {
+        let text = try Terminal.read(path: file)
+        let types = try types?.split(separator: ",").map { try tensorType(String($0)) } ?? TensorType.all
+        let goal: AutomaticQuantization.Goal =
+            budget.map { .fileByteCount($0.value) } ?? .divergence(targetDivergence ?? 0)
+        let (input, output) = (URL(fileURLWithPath: input), URL(fileURLWithPath: output))
+        let (contextSize, chunks) = (contextSize, chunks)
+        let start = ContinuousClock.now
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
+        let work = Task {
+            try await AutomaticQuantization.write(
+                input, to: output, options: options, goal: goal, text: text, types: types, pieceLength: contextSize,
+                maximumPieces: chunks
+            ) { done, total in
+                ProgressBar(total: total).draw(done, note: "measured")
+            }
+        }
+        interruption.cancels { work.cancel() }
+        let result = await work.result
+        ProgressBar(total: 1).clear()
+        switch result {
+        case .success(let done):
+            Terminal.write(Self.table(done))
+            if let frontier {
+                let picture = done.measurement.svg(others: [("chosen", done.mix.byteCount, done.divergence)])
+                do {
+                    try Data(picture.utf8).write(to: URL(fileURLWithPath: frontier), options: .atomic)
+                } catch {
+                    throw Failure.Message(
+                        "\(frontier): cannot be written: \(error.localizedDescription)", code: Failure.noOutput)
+                }
+            }
+            let seconds = String(format: "%.1f", Terminal.seconds(since: start))
+            Terminal.note(
+                "edge-llm: wrote \(self.output), \(Terminal.size(done.mix.byteCount)) of tensors, divergence "
+                    + "\(String(format: "%.5g", done.divergence)) on the calibration text, in \(seconds) s")
+        case .failure(is CancellationError):
+            Terminal.note("edge-llm: interrupted; nothing was written")
+            throw Failure.interrupted
+        case .failure(let error): throw error
+        }
+    }
+
+    /// Some mixes of the frontier, and the types of the one that was chosen.
+    private static func table(_ done: AutomaticQuantization) -> String {
+        let frontier = done.measurement.frontier
+        let shown = stride(from: 0, to: frontier.count, by: max(1, frontier.count / 16)).map { frontier[$0] }
+        var rows = [["bytes of tensors", "divergence, predicted"]]
+        rows += shown.map { [Terminal.size($0.byteCount), String(format: "%.5g", $0.predictedDivergence)] }
+        var chosen: [[String]] = []
+        for rule in done.mix.rules {
+            chosen.append([String(rule.pattern.dropFirst().dropLast()).replacing("\\.", with: "."), rule.type.name])
+        }
+        return Terminal.columns(rows) + "\n" + Terminal.columns(chosen) + "\n"
     }
 
     private static func table(_ quantizer: ModelQuantizer) -> String {

@@ -7,6 +7,8 @@ package enum GGUFKey {
     package static let splitNumber = "split.no"
     package static let splitCount = "split.count"
     package static let splitTensorCount = "split.tensors.count"
+    /// Our own: XXH64 of each tensor's bytes, in the order of the directory.
+    package static let tensorHashes = "edge.certificate.tensor_hashes"
 }
 
 /// A model file, or all parts of a split one, mapped and checked.
@@ -144,7 +146,8 @@ package struct GGUFFile: Sendable {
     package func replacing(_ name: String, type: GGMLType, bytes: ByteView) -> GGUFFile? {
         guard let position = index[KeyBytes(name)] else { return nil }
         let old = tensors[position]
-        guard old.dimensions[0] % type.blockLength == 0, type.byteCount(valueCount: old.valueCount) == bytes.count else {
+        guard old.dimensions[0] % type.blockLength == 0, type.byteCount(valueCount: old.valueCount) == bytes.count
+        else {
             return nil
         }
         var file = self

@@ -55,6 +55,9 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         public var spillFolder: URL?
         /// The chat template, in Jinja, that takes the place of the file's; nil for the file's own.
         public var chatTemplate: String?
+        /// Whether all weights are read when the model is loaded, and compared with the checksums of its certificate. Finds damage, and is no
+        /// protection against forgery. A file without a certificate is refused then.
+        public var verifiesTensors: Bool
 
         /// Options; the defaults need no thought.
         public init(
@@ -62,7 +65,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             chatTemplate: String? = nil, usesBLAS: Bool = false, usesLargePages: Bool = false, batchSize: Int = 512,
             memoryLimit: Int? = nil, weightMemory: Int? = nil, cacheMemory: Int? = nil,
             spillFolder: URL? = nil,
-            prefixStore: PrefixStore? = nil
+            prefixStore: PrefixStore? = nil, verifiesTensors: Bool = false
         ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
@@ -76,6 +79,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             self.cacheMemory = cacheMemory
             self.spillFolder = spillFolder
             self.chatTemplate = chatTemplate
+            self.verifiesTensors = verifiesTensors
         }
     }
 
@@ -152,6 +156,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
     package init(path: String, options: LoadOptions) throws {
         do {
             let file = try GGUFFile(path: path, inLargePages: options.usesLargePages)
+            if options.verifiesTensors { try file.verifyTensors() }
             let cacheLimit = try options.memoryLimit == nil ? nil : options.cacheLimit(for: Model(file), path: path)
             let model = try Model(file, weightLimit: options.checkedWeightMemory())
             let tokenizer = try model.makeTokenizer()

@@ -45,7 +45,8 @@ extension ImportanceMatrix {
         while scorer.done < total, try scorer.next() { progress(scorer.perplexity, scorer.done, total) }
         let entries = collector.finish()
         if let name = entries.first(where: { !$0.value.sums.allSatisfy(\.isFinite) })?.key {
-            throw QuantizationError(.notFinite, "\(file.path): what \(name) is multiplied with is not finite", tensor: name)
+            throw QuantizationError(
+                .notFinite, "\(file.path): what \(name) is multiplied with is not finite", tensor: name)
         }
         return ImportanceMatrix(entries: entries, datasets: [dataset], chunkCount: scorer.done, chunkSize: pieceLength)
     }
@@ -56,6 +57,7 @@ final class TextScorer {
     private let measurement: EdgeEngine.Perplexity
     let tokens: [Int32]
     let vocabularySize: Int
+    private let beginning: Int32?
 
     /// Loads the model and cuts the text.
     ///
@@ -68,17 +70,36 @@ final class TextScorer {
         }
         let model = try ModelLoadingError.reporting(file.path) { try Model(file) }
         let tokenizer = try ModelLoadingError.reporting(file.path) { try model.makeTokenizer() }
-        tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false)
+        let tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false)
+        self.tokens = tokens
+        beginning = tokenizer.addsBos ? tokenizer.bosId : nil
         vocabularySize = model.vocabularySize
         guard tokens.count >= pieceLength else {
             throw QuantizationError(
                 .invalidOptions,
-                "\(tokens.count) tokens of text do not fill one piece of \(pieceLength); give more text or shorter pieces")
+                "\(tokens.count) tokens of text do not fill one piece of \(pieceLength); give more text or shorter pieces"
+            )
         }
-        measurement = try ModelLoadingError.reporting(file.path) { [tokens] in
+        measurement = try Self.measurement(
+            of: model, file, tokens, beginning, pieceLength: pieceLength, threadCount: threadCount, observer: observer)
+    }
+
+    /// The same text for another file of the same vocabulary.
+    init(_ file: GGUFFile, like other: TextScorer, pieceLength: Int, threadCount: Int?) throws {
+        let model = try ModelLoadingError.reporting(file.path) { try Model(file) }
+        (tokens, vocabularySize, beginning) = (other.tokens, other.vocabularySize, other.beginning)
+        measurement = try Self.measurement(
+            of: model, file, tokens, beginning, pieceLength: pieceLength, threadCount: threadCount, observer: nil)
+    }
+
+    private static func measurement(
+        of model: Model, _ file: GGUFFile, _ tokens: [Int32], _ beginning: Int32?, pieceLength: Int, threadCount: Int?,
+        observer: (any ActivationObserver)?
+    ) throws -> EdgeEngine.Perplexity {
+        try ModelLoadingError.reporting(file.path) {
             try EdgeEngine.Perplexity(
-                model: model, tokens: tokens, beginning: tokenizer.addsBos ? tokenizer.bosId : nil,
-                contextSize: pieceLength, threadCount: threadCount, precision: .f16, observer: observer)
+                model: model, tokens: tokens, beginning: beginning, contextSize: pieceLength, threadCount: threadCount,
+                precision: .f16, observer: observer)
         }
     }
 

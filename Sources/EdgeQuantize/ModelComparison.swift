@@ -77,7 +77,8 @@ public struct ModelComparison: Sendable, Hashable, Codable {
             let second = try TextScorer(file, text: text, pieceLength: pieceLength, threadCount: threadCount)
             guard first.tokens == second.tokens, first.vocabularySize == second.vocabularySize else {
                 throw QuantizationError(
-                    .invalidOptions, "\(base.path) and \(model.path) have different vocabularies: they cannot be compared")
+                    .invalidOptions,
+                    "\(base.path) and \(model.path) have different vocabularies: they cannot be compared")
             }
             guard keptTokenCount > 0, (maximumPieces ?? 1) > 0 else {
                 throw QuantizationError(.invalidOptions, "at least one token is kept, and one piece measured")
@@ -86,7 +87,9 @@ public struct ModelComparison: Sendable, Hashable, Codable {
             var sums = ComparisonSums(pieceLength: pieceLength)
             while sums.pieceCount < total {
                 var kept: [KeptDistribution] = []
-                guard try first.next({ kept.append(KeptDistribution($1, target: $0, count: keptTokenCount)) }) else { break }
+                guard try first.next({ kept.append(KeptDistribution($1, target: $0, count: keptTokenCount)) }) else {
+                    break
+                }
                 var piece = ComparisonSums.Piece()
                 guard try second.next({ piece.add(kept[piece.count], $1) }) else { break }
                 sums.add(piece)

@@ -1,0 +1,126 @@
+import ArgumentParser
+import EdgeQuantize
+import Foundation
+
+/// `edge-llm certify`: writes a model again with what it lost.
+struct CertifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "certify", abstract: "Measure what a model lost, and write it again with the figures in its file.",
+        discussion: "'inspect' shows the certificate, 'verify' measures again.")
+
+    @Argument(help: "The original.")
+    var base: String
+
+    @Argument(help: "The model made from it.")
+    var model: String
+
+    @Option(name: [.customShort("o"), .long], help: "The file to write.")
+    var output: String
+
+    @OptionGroup var input: TextInput
+
+    @Option(help: "The text that the model was calibrated with; its checksum becomes part of the certificate.")
+    var calibration: String?
+
+    @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece.")
+    var contextSize = 512
+
+    @Option(help: "Pieces to measure at most. (default: all)")
+    var chunks: Int?
+
+    @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
+    var threads: Int?
+
+    func validate() throws {
+        guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
+        if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }
+    }
+
+    func run() async throws {
+        let text = try input.read()
+        let calibrationText = try calibration.map { try Terminal.read(path: $0) }
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
+        let (base, model) = (URL(fileURLWithPath: base), URL(fileURLWithPath: model))
+        let (output, name) = (URL(fileURLWithPath: output), input.file ?? "text")
+        let (contextSize, chunks, threads) = (contextSize, chunks, threads)
+        let work = Task {
+            try await QualityCertificate.certify(
+                model, base: base, to: output, on: text, textName: URL(fileURLWithPath: name).lastPathComponent,
+                calibration: calibrationText, pieceLength: contextSize, maximumPieces: chunks, threadCount: threads
+            ) { figures, total in
+                ProgressBar(total: total).draw(figures.pieceCount, note: "measured")
+            }
+        }
+        interruption.cancels { work.cancel() }
+        let result = await work.result
+        ProgressBar(total: 1).clear()
+        switch result {
+        case .success(let certificate): Terminal.write(CompareCommand.table(certificate.figures))
+        case .failure(is CancellationError):
+            Terminal.note("edge-llm: interrupted; nothing was written")
+            throw Failure.interrupted
+        case .failure(let error): throw error
+        }
+    }
+}
+
+/// `edge-llm verify`: whether a model is what its certificate says.
+struct VerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Check a model against its certificate.",
+        discussion: """
+            Its weights are compared with the certificate's checksums. With --base and the text, everything is measured again, and must \
+            come out to the last bit. The checksums find damage and mistakes; they are no protection against forgery.
+            """)
+
+    @Argument(help: "The model.")
+    var model: String
+
+    @Option(help: "The original, to measure again.")
+    var base: String?
+
+    @Option(name: [.customShort("f"), .long], help: "The text that was measured on, with --base.")
+    var file: String?
+
+    @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
+    var threads: Int?
+
+    func validate() throws {
+        if (base == nil) != (file == nil) { throw ValidationError("Give --base and --file together, or neither.") }
+    }
+
+    func run() async throws {
+        let model = URL(fileURLWithPath: model)
+        guard let certificate = try QualityCertificate(contentsOf: model) else {
+            throw Failure.Message(
+                "\(self.model): the file has no certificate; 'edge-llm certify' makes one", code: Failure.badFile)
+        }
+        try await QualityCertificate.verifyTensors(of: model)
+        Terminal.write("the weights are those that were certified\n")
+        guard let base, let file else { return }
+        let text = try Terminal.read(path: file)
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
+        let threads = threads
+        let work = Task {
+            try await certificate.discrepancies(
+                of: model, base: URL(fileURLWithPath: base), on: text, threadCount: threads
+            ) { figures, total in
+                ProgressBar(total: total).draw(figures.pieceCount, note: "measured")
+            }
+        }
+        interruption.cancels { work.cancel() }
+        let result = await work.result
+        ProgressBar(total: 1).clear()
+        switch result {
+        case .success(let found) where found.isEmpty:
+            Terminal.write("all figures came out again, to the last bit\n")
+        case .success(let found):
+            for line in found { Terminal.write(line + "\n") }
+            throw Failure.Message("\(self.model): the certificate does not hold", code: Failure.badFile)
+        case .failure(is CancellationError): throw Failure.interrupted
+        case .failure(let error): throw error
+        }
+    }
+}

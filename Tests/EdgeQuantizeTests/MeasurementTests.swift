@@ -1,0 +1,178 @@
+import EdgeGGUF
+import EdgeLLM
+import EdgeQuant
+import EdgeTestSupport
+import Foundation
+import Testing
+
+@testable import EdgeQuantize
+
+/// Texts like those the bundled model knows; the second is none of the first.
+private let carTexts: (calibration: [UInt8], test: [UInt8]) = {
+    func text(_ things: [String], _ acts: [String]) -> [UInt8] {
+        var out = ""
+        for thing in things {
+            for act in acts {
+                out +=
+                    "To \(act) the \(thing), park the car on level ground and switch off the engine. The \(thing) is near the engine. "
+            }
+        }
+        return Array(out.utf8)
+    }
+    return (
+        text(["oil level", "coolant", "brake fluid", "battery", "tyre pressure"], ["check", "top up", "clean"]),
+        text(["lamps", "wipers", "windscreen", "fuse"], ["replace", "look at", "check"])
+    )
+}()
+
+@Suite("Measuring what quantization costs")
+struct MeasurementTests {
+    private func quantized(_ name: String, _ folder: ScratchFolder, importance: ImportanceMatrix? = nil) async throws
+        -> URL
+    {
+        let output = folder.file("\(name).gguf")
+        try await ModelQuantizer(
+            contentsOf: carModel, options: .init(recipe: try recipe(name), importance: importance)
+        ).write(to: output)
+        return output
+    }
+
+    private func compare(_ base: URL, _ model: URL, threads: Int? = nil, kept: Int = 1024) async throws
+        -> ModelComparison
+    {
+        try await ModelComparison.measure(
+            base: base, model: model, on: carTexts.test, pieceLength: 64, keptTokenCount: kept, threadCount: threads)
+    }
+
+    @Test(
+        "a model is no distance from itself, and the farther the fewer bits it has; the same with any number of threads"
+    )
+    func distances() async throws {
+        let folder = try ScratchFolder()
+        let same = try await compare(carModel, carModel)
+        #expect(same.divergence.value == 0 && same.agreement.value == 1 && same.lossDifference.value == 0)
+        #expect(same.pieceCount > 3 && same.scoredTokenCount == same.pieceCount * 31)
+        #expect(abs(same.coveredProbability - 1) < 1e-9)
+        let fine = try await compare(carModel, quantized("Q8_0", folder))
+        let alone = try await compare(carModel, folder.file("Q8_0.gguf"), threads: 1)
+        #expect(fine == alone)
+        let four = try await compare(carModel, quantized("Q4_0", folder))
+        #expect(fine.divergence.value > 0 && four.divergence.value > 4 * fine.divergence.value)
+        #expect(four.divergence.standardError > 0 && four.divergence.interval.contains(four.divergence.value))
+        #expect(four.divergence99 <= four.largestDivergence && four.divergence.value < four.largestDivergence)
+        // What is kept of the distribution bounds the divergence from below.
+        let few = try await compare(carModel, folder.file("Q4_0.gguf"), kept: 16)
+        #expect(few.coveredProbability < 1 && few.divergence.value <= four.divergence.value + 1e-12)
+        #expect(few.divergence.value > 0.5 * four.divergence.value)
+    }
+
+    @Test("the perplexity is that of the model alone")
+    func perplexity() async throws {
+        let text = String(decoding: carTexts.test, as: UTF8.self)
+        let model = try await GGUFLanguageModel(contentsOf: carModel)
+        let alone = try await model.perplexity(of: text, pieceLength: 64)
+        let together = try await compare(carModel, carModel)
+        #expect(abs(alone.meanNegativeLogLikelihood - together.loss.value) < 1e-12)
+    }
+
+    @Test("an importance matrix is written and read, counts its tokens, and helps")
+    func importance() async throws {
+        let folder = try ScratchFolder()
+        let measured = try await ImportanceMatrix.measure(
+            carModel, on: carTexts.calibration, dataset: "cars", pieceLength: 64)
+        #expect(measured.tensorNames.count == 42 && measured.chunkCount > 3)
+        let output = folder.file("imatrix.gguf")
+        try measured.write(to: output)
+        let read = try ImportanceMatrix(contentsOf: output)
+        #expect(read.tensorNames == measured.tensorNames && read.datasets == ["cars"])
+        #expect(read.chunkCount == measured.chunkCount && read.chunkSize == 64)
+        for name in read.tensorNames {
+            #expect(read.entries[name]?.sums == measured.entries[name]?.sums)
+            #expect(measured.entries[name]?.counts == [Float(64 * measured.chunkCount)])
+        }
+        let plain = try await compare(carModel, quantized("IQ4_NL", folder))
+        let helped = try await compare(carModel, quantized("IQ4_NL", folder, importance: read))
+        #expect(helped.divergence.value < plain.divergence.value)
+        #expect(throws: QuantizationError.self) { try ImportanceMatrix(contentsOf: carModel) }
+    }
+
+    @Test("an importance matrix of another model is refused")
+    func foreignImportance() throws {
+        var matrix = ImportanceMatrix(entries: [:], datasets: [], chunkCount: 1, chunkSize: 8)
+        matrix.entries["blk.0.attn_q.weight"] = .init(sums: [1, 2, 3], counts: [1])
+        let options = ModelQuantizer.Options(recipe: try recipe("Q4_0"), importance: matrix)
+        let error = #expect(throws: QuantizationError.self) {
+            try ModelQuantizer(contentsOf: carModel, options: options)
+        }
+        #expect(error?.code == .invalidImportance)
+    }
+
+    @Test("mixes keep their budget and get better with it")
+    func mixes() async throws {
+        let types = try ["Q8_0", "Q4_0"].map { try #require(TensorType($0)) }
+        let measured = try await MixedPrecision.measure(
+            carModel, on: carTexts.calibration, types: types, pieceLength: 64, maximumPieces: 2)
+        #expect(measured.tensors.count == 43)
+        let frontier = measured.frontier
+        #expect(zip(frontier, frontier.dropFirst()).allSatisfy { $0.byteCount < $1.byteCount })
+        #expect(zip(frontier, frontier.dropFirst()).allSatisfy { $0.predictedDivergence > $1.predictedDivergence })
+        let smallest = try #require(frontier.first)
+        let budget = smallest.byteCount + 100_000
+        let mix = try measured.mix(byteBudget: budget)
+        #expect(mix.byteCount <= budget && mix.predictedDivergence < smallest.predictedDivergence)
+        #expect(throws: QuantizationError.self) { try measured.mix(byteBudget: smallest.byteCount - 1) }
+        #expect(measured.svg(others: [("a < b", 900_000, 0.01)]).contains("a &lt; b"))
+        let folder = try ScratchFolder()
+        let output = folder.file("mix.gguf")
+        let done = try await AutomaticQuantization.write(
+            carModel, to: output, options: .init(recipe: try recipe("Q4_0")), goal: .fileByteCount(900_000),
+            text: carTexts.calibration, types: types, pieceLength: 64, maximumPieces: 2, measurement: measured)
+        let size = try #require(FileManager.default.attributesOfItem(atPath: output.path)[.size] as? Int)
+        #expect(size <= 900_000 && done.divergence > 0)
+        let target = done.divergence / 2
+        let better = try await AutomaticQuantization.write(
+            carModel, to: output, options: .init(recipe: try recipe("Q4_0")), goal: .divergence(target),
+            text: carTexts.calibration, types: types, pieceLength: 64, maximumPieces: 2, measurement: measured)
+        #expect(better.divergence <= target && better.mix.byteCount > done.mix.byteCount)
+        #expect(folder.names == ["mix.gguf"])
+    }
+
+    @Test("a certificate holds, is found broken when a weight changes, and is checked at load when asked")
+    func certificates() async throws {
+        let folder = try ScratchFolder()
+        let model = try await quantized("Q8_0", folder)
+        let certified = folder.file("certified.gguf")
+        let made = try await QualityCertificate.certify(
+            model, base: carModel, to: certified, on: carTexts.test, textName: "cars",
+            calibration: carTexts.calibration,
+            pieceLength: 64)
+        let read = try #require(try QualityCertificate(contentsOf: certified))
+        #expect(read == made && read.figures.divergence.value > 0)
+        #expect(try QualityCertificate(contentsOf: model) == nil)
+        try await QualityCertificate.verifyTensors(of: certified)
+        #expect(try await read.discrepancies(of: certified, base: carModel, on: carTexts.test, threadCount: 1).isEmpty)
+        #expect(try await read.discrepancies(of: certified, base: carModel, on: carTexts.calibration).count == 1)
+        #expect(try await read.discrepancies(of: certified, base: model, on: carTexts.test).count == 1)
+        _ = try await GGUFLanguageModel(contentsOf: certified, options: .init(verifiesTensors: true))
+
+        let file = try GGUFFile(path: certified.path)
+        let tensor = try #require(file.tensor(named: "blk.2.attn_q.weight"))
+        var bytes = [UInt8](try Data(contentsOf: certified))
+        bytes[tensor.fileOffset + 77] ^= 1
+        let broken = folder.file("broken.gguf")
+        try Data(bytes).write(to: broken)
+        await #expect(throws: ModelLoadingError.self) { try await QualityCertificate.verifyTensors(of: broken) }
+        let error = await #expect(throws: ModelLoadingError.self) {
+            _ = try await GGUFLanguageModel(contentsOf: broken, options: .init(verifiesTensors: true))
+        }
+        #expect(error?.key == "blk.2.attn_q.weight")
+        _ = try await GGUFLanguageModel(contentsOf: broken)
+        await #expect(throws: ModelLoadingError.self) {
+            _ = try await GGUFLanguageModel(contentsOf: model, options: .init(verifiesTensors: true))
+        }
+        await #expect(throws: QuantizationError.self) {
+            _ = try await QualityCertificate.certify(
+                model, base: carModel, to: certified, on: carTexts.test, textName: "cars", calibration: carTexts.test)
+        }
+    }
+}
