@@ -36,7 +36,7 @@ import Testing
         "EdgePlatform/AlignedBuffer.swift", "EdgePlatform/ByteView.swift", "EdgePlatform/MappedFile.swift",
         "EdgePlatform/Thread.swift", "EdgePlatform/ThreadTeam.swift", "EdgeKernels/KeyValueBlocks.swift",
         "EdgeKernels/KeyValueLayer.swift", "EdgeKernels/QuantizedRows.swift", "EdgeKernels/Rows.swift",
-        "EdgeEngine/GenerationContext.swift", "EdgeEngine/ThreadExecutor.swift", "EdgePlatform/DirectFile.swift",
+        "EdgeEngine/GenerationContext.swift", "EdgePlatform/ThreadExecutor.swift", "EdgePlatform/DirectFile.swift",
         "EdgePlatform/ReadAhead.swift", "EdgeModel/WeightStream.swift", "EdgeCache/CacheSpill.swift",
     ]
 
