@@ -13,7 +13,8 @@ struct EdgeCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, ChatCommand.self, EmbedCommand.self, TokenizeCommand.self, PerplexityCommand.self,
-            InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self,
+            InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self, IndexCommand.self,
+            EvalRetrievalCommand.self,
         ])
 
     static func main() async {

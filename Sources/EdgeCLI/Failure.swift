@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeLLM
+import EdgeRAG
 import Foundation
 
 /// How the command ends when something went wrong: one line that says what to do, and a code that scripts can tell apart.
@@ -40,6 +41,12 @@ enum Failure {
         case LanguageModelError.storageFailed: ("\(error)", noOutput)
         case let error as LanguageModelError: (error.description, .validationFailure)
         case let error as EmbeddingError: (error.description, .validationFailure)
+        case let error as RetrievalError:
+            switch error.code {
+            case .invalidOptions, .modelRequired, .modelMismatch: (error.description, .validationFailure)
+            case .storageFailed, .busy: (error.description, noOutput)
+            default: (error.description, badFile)
+            }
         case is CancellationError: ("", interrupted)
         default: nil
         }

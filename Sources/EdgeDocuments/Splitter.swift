@@ -93,14 +93,15 @@ package struct Splitter: Sendable, Hashable {
             var high = min(range.upperBound, start + maximumTokens * 16)
             var best = (end: start, tokens: 0)
             while low < high {
-                let middle = Self.border(document.text, (low + high + 1) / 2, range.upperBound)
-                if middle <= low { break }
+                let half = (low + high + 1) / 2
+                let middle = Self.border(document.text, half, range.upperBound)
                 let tokens = count(document.string(start..<middle))
                 if tokens <= maximumTokens {
                     low = middle
                     best = (middle, tokens)
                 } else {
-                    high = middle - 1
+                    // Not from `middle`: that may lie beyond what is left.
+                    high = half - 1
                 }
             }
             // One character is taken whatever it counts.
