@@ -189,6 +189,7 @@ let package = Package(
         .executable(name: "edge-cancel", targets: ["EdgeCancelling"]),
         .executable(name: "edge-drafts", targets: ["EdgeDrafts"]),
         .executable(name: "edge-sessions", targets: ["EdgeSessions"]),
+        .executable(name: "edge-vectors", targets: ["EdgeVectors"]),
     ],
     traits: [
         .trait(name: macros, description: "The macros @Generable and @Guide; they need swift-syntax.")
@@ -254,6 +255,9 @@ let package = Package(
             swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeCancelling", dependencies: ["EdgeLLM"], path: "Benchmarks/Cancelling", swiftSettings: language),
+        .executableTarget(
+            name: "EdgeVectors", dependencies: ["EdgePlatform", "EdgeSearch"], path: "Benchmarks/Vectors",
+            swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeSessions",
             dependencies: [

@@ -28,7 +28,7 @@ public struct Ranking: Sendable, Hashable, Codable {
     public var diversity: Double
 
     /// A ranking. The default was chosen on XQuAD, see the README of EdgeRAG.
-    public init(mode: Mode = .hybrid, fusion: Fusion = .convex(weight: 0.5), depth: Int = 100, diversity: Double = 0) {
+    public init(mode: Mode = .hybrid, fusion: Fusion = .convex(weight: 0.3), depth: Int = 100, diversity: Double = 0) {
         self.mode = mode
         self.fusion = fusion
         self.depth = depth
