@@ -218,7 +218,8 @@ let package = Package(
             name: "EdgeCLI",
             // Beside the library's public face only its own way to a terminal.
             dependencies: [
-                "EdgeLLM", "EdgeRAG", "EdgeTerminal", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "EdgeLLM", "EdgeRAG", "EdgeTerminal",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["README.md"],
             swiftSettings: settings(of: "EdgeCLI")),

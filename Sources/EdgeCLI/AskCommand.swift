@@ -51,7 +51,8 @@ struct AskCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard FileManager.default.fileExists(atPath: store) else {
-            throw Failure.Message("\(store): there is no such store; make it with edge-llm index", code: Failure.badFile)
+            throw Failure.Message(
+                "\(store): there is no such store; make it with edge-llm index", code: Failure.badFile)
         }
         let store = try await PassageStore(
             at: URL(fileURLWithPath: store), embedder: try await embedder.load(threads: model.threads),
@@ -110,7 +111,8 @@ struct AskCommand: AsyncParsableCommand {
         case .notInDocuments: Terminal.write("The documents do not say.\n")
         case .unsupported:
             Terminal.write("\n")
-            Terminal.note("edge-llm: nothing that was quoted for this answer stands in the documents; do not rely on it")
+            Terminal.note(
+                "edge-llm: nothing that was quoted for this answer stands in the documents; do not rely on it")
         }
         for (index, citation) in response.citations.enumerated() {
             let quote = citation.quote.split(whereSeparator: \.isWhitespace).joined(separator: " ")
@@ -127,7 +129,8 @@ struct AskCommand: AsyncParsableCommand {
                     format: "first token after %.0f ms", (response.retrievalSeconds + usage.timeToFirstToken) * 1000))
             parts.append(
                 String(
-                    format: "decode %d tokens at %.1f tok/s", usage.output.totalTokenCount, usage.decodeTokensPerSecond))
+                    format: "decode %d tokens at %.1f tok/s", usage.output.totalTokenCount, usage.decodeTokensPerSecond)
+            )
         }
         parts.append(String(format: "loaded in %.0f ms", loadSeconds * 1000))
         Terminal.note("[" + parts.joined(separator: " | ") + "]")

@@ -56,7 +56,7 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
     func run() async throws {
         let embedder = try await embedder.load(threads: threads)
         let (opened, queries) = try await load(embedder)
-        var modes = [ranking.mode]
+        var modes = [opened.usesVectors ? ranking.mode : .lexical]
         if all { modes = opened.usesVectors ? [.lexical, .dense, .hybrid] : [.lexical] }
         for mode in modes {
             var ranking = ranking.ranking
@@ -71,7 +71,8 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
             } else {
                 Terminal.write(
                     String(
-                        format: "%@: %d queries, recall@%d %.4f, MRR@%d %.4f, nDCG@%d %.4f, hit@1 %.4f, hit@3 %.4f, %.2f ms each\n",
+                        format:
+                            "%@: %d queries, recall@%d %.4f, MRR@%d %.4f, nDCG@%d %.4f, hit@1 %.4f, hit@3 %.4f, %.2f ms each\n",
                         mode.rawValue, result.queryCount, depth, result.recall, depth, result.meanReciprocalRank, depth,
                         result.ndcg, result.hitAt1, result.hitAt3, result.secondsPerQuery * 1000))
             }
@@ -82,7 +83,8 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
     private func load(_ embedder: GGUFEmbeddingModel?) async throws -> (PassageStore, [JudgedQuery]) {
         if let store, let judged {
             guard FileManager.default.fileExists(atPath: store) else {
-                throw Failure.Message("\(store): there is no such store; make it with edge-llm index", code: Failure.badFile)
+                throw Failure.Message(
+                    "\(store): there is no such store; make it with edge-llm index", code: Failure.badFile)
             }
             return (
                 try await PassageStore(

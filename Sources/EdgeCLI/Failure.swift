@@ -40,6 +40,7 @@ enum Failure {
         case LanguageModelError.damagedModel: ("\(error)", badFile)
         case LanguageModelError.storageFailed: ("\(error)", noOutput)
         case let error as LanguageModelError: (error.description, .validationFailure)
+        case let error as SavedStateError: (error.description, noOutput)
         case let error as EmbeddingError: (error.description, .validationFailure)
         case let error as RetrievalError:
             switch error.code {

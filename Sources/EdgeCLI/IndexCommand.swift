@@ -68,14 +68,17 @@ struct IndexCommand: AsyncParsableCommand {
                     format: "%d vectors at %.0f a second", report.embeddedCount,
                     Double(report.embeddedCount) / max(report.embeddingSeconds, 1e-9)))
             parts.append(
-                String(format: "%.0f %% of the time in the model", 100 * report.embeddingSeconds / max(report.seconds, 1e-9)))
+                String(
+                    format: "%.0f %% of the time in the model",
+                    100 * report.embeddingSeconds / max(report.seconds, 1e-9)))
         }
         parts.append(String(format: "%.1f s", report.seconds))
         Terminal.note("[" + parts.joined(separator: " | ") + "]")
         Terminal.note(
             "The store has \(statistics.passageCount) passages of \(statistics.sourceCount) documents"
                 + (statistics.embeddingModel.map { ", with vectors of \($0)." }
-                    ?? ", without vectors: texts are found word for word only; give --embedder to find them by meaning."))
+                    ?? ", without vectors: texts are found word for word only; give --embedder to find them by meaning.")
+        )
     }
 }
 

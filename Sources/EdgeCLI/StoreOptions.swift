@@ -8,7 +8,8 @@ struct EmbedderOptions: ParsableArguments {
     @Option(
         name: .customLong("embedder"),
         help: ArgumentHelp(
-            "The GGUF file of the embedding model; without one, texts are found word for word only.", valueName: "file"))
+            "The GGUF file of the embedding model; without one, texts are found word for word only.", valueName: "file")
+    )
     var path: String?
 
     @Option(help: ArgumentHelp("Put before each query, such as 'search_query: '.", valueName: "text"))

@@ -14,8 +14,10 @@ enum HTMLReader {
     ]
     /// Elements that begin on a line of their own.
     private static let blocks: Set<String> = [
-        "p", "div", "section", "article", "main", "header", "footer", "aside", "ul", "ol", "li", "dl", "dt", "dd", "table",
-        "thead", "tbody", "tfoot", "tr", "blockquote", "pre", "form", "fieldset", "figure", "figcaption", "address", "details",
+        "p", "div", "section", "article", "main", "header", "footer", "aside", "ul", "ol", "li", "dl", "dt", "dd",
+        "table",
+        "thead", "tbody", "tfoot", "tr", "blockquote", "pre", "form", "fieldset", "figure", "figcaption", "address",
+        "details",
         "summary", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "body", "html", "caption", "title",
     ]
 
@@ -101,7 +103,8 @@ enum HTMLReader {
             let nameStart = isClosing ? i + 2 : i + 1
             guard nameStart < source.count, source[nameStart].isLetter else { return false }
             var nameEnd = nameStart
-            while nameEnd < source.count, source[nameEnd].isLetter || source[nameEnd].isDigit || source[nameEnd] == 0x2D {
+            while nameEnd < source.count, source[nameEnd].isLetter || source[nameEnd].isDigit || source[nameEnd] == 0x2D
+            {
                 nameEnd += 1
             }
             let name = String(decoding: source[nameStart..<min(nameEnd, nameStart + 32)], as: UTF8.self).lowercased()
@@ -125,7 +128,9 @@ enum HTMLReader {
                 return
             }
             if name == "td" || name == "th" {
-                if !isClosing, text.count > start { write(Array(" | ".utf8), from: offset, sourceCount: max(1, i - offset)) }
+                if !isClosing, text.count > start {
+                    write(Array(" | ".utf8), from: offset, sourceCount: max(1, i - offset))
+                }
                 return
             }
             guard HTMLReader.blocks.contains(name) else { return }
@@ -199,7 +204,8 @@ enum HTMLReader {
         /// Reads a character reference; false where there is none.
         private mutating func readReference() -> Bool {
             var end = i + 1
-            while end < source.count, end - i <= 12, source[end].isLetter || source[end].isDigit || source[end] == 0x23 {
+            while end < source.count, end - i <= 12, source[end].isLetter || source[end].isDigit || source[end] == 0x23
+            {
                 end += 1
             }
             guard end < source.count, source[end] == 0x3B else { return false }
@@ -223,29 +229,41 @@ enum HTMLReferences {
         guard name.hasPrefix("#") else { return names[name] }
         let digits = name.dropFirst()
         let value =
-            digits.first == "x" || digits.first == "X" ? UInt32(digits.dropFirst(), radix: 16) : UInt32(digits, radix: 10)
+            digits.first == "x" || digits.first == "X"
+            ? UInt32(digits.dropFirst(), radix: 16) : UInt32(digits, radix: 10)
         guard let value, value != 0 else { return nil }
         return Unicode.Scalar(value)
     }
 
     private static let names: [String: Unicode.Scalar] = [
-        "amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "nbsp": "\u{A0}", "copy": "©", "reg": "®", "trade": "™",
-        "deg": "°", "plusmn": "±", "micro": "µ", "middot": "·", "times": "×", "divide": "÷", "frac12": "½", "frac14": "¼",
+        "amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "nbsp": "\u{A0}", "copy": "©", "reg": "®",
+        "trade": "™",
+        "deg": "°", "plusmn": "±", "micro": "µ", "middot": "·", "times": "×", "divide": "÷", "frac12": "½",
+        "frac14": "¼",
         "frac34": "¾", "sup1": "¹", "sup2": "²", "sup3": "³", "hellip": "…", "ndash": "–", "mdash": "—", "lsquo": "‘",
         "rsquo": "’", "sbquo": "‚", "ldquo": "“", "rdquo": "”", "bdquo": "„", "laquo": "«", "raquo": "»", "lsaquo": "‹",
-        "rsaquo": "›", "bull": "•", "euro": "€", "pound": "£", "yen": "¥", "cent": "¢", "sect": "§", "para": "¶", "dagger": "†",
+        "rsaquo": "›", "bull": "•", "euro": "€", "pound": "£", "yen": "¥", "cent": "¢", "sect": "§", "para": "¶",
+        "dagger": "†",
         "Dagger": "‡", "permil": "‰", "prime": "′", "Prime": "″", "larr": "←", "uarr": "↑", "rarr": "→", "darr": "↓",
-        "harr": "↔", "rArr": "⇒", "hArr": "⇔", "le": "≤", "ge": "≥", "ne": "≠", "asymp": "≈", "equiv": "≡", "infin": "∞",
+        "harr": "↔", "rArr": "⇒", "hArr": "⇔", "le": "≤", "ge": "≥", "ne": "≠", "asymp": "≈", "equiv": "≡",
+        "infin": "∞",
         "minus": "−", "radic": "√", "sum": "∑", "Omega": "Ω", "omega": "ω", "alpha": "α", "beta": "β", "gamma": "γ",
-        "delta": "δ", "Delta": "Δ", "lambda": "λ", "mu": "μ", "pi": "π", "sigma": "σ", "phi": "φ", "ensp": " ", "emsp": " ",
+        "delta": "δ", "Delta": "Δ", "lambda": "λ", "mu": "μ", "pi": "π", "sigma": "σ", "phi": "φ", "ensp": " ",
+        "emsp": " ",
         "thinsp": " ", "shy": "\u{AD}", "zwj": "\u{200D}", "zwnj": "\u{200C}", "iexcl": "¡", "iquest": "¿", "ordf": "ª",
         "ordm": "º", "Agrave": "À", "Aacute": "Á", "Acirc": "Â", "Atilde": "Ã", "Auml": "Ä", "Aring": "Å", "AElig": "Æ",
-        "Ccedil": "Ç", "Egrave": "È", "Eacute": "É", "Ecirc": "Ê", "Euml": "Ë", "Igrave": "Ì", "Iacute": "Í", "Icirc": "Î",
-        "Iuml": "Ï", "Ntilde": "Ñ", "Ograve": "Ò", "Oacute": "Ó", "Ocirc": "Ô", "Otilde": "Õ", "Ouml": "Ö", "Oslash": "Ø",
-        "Ugrave": "Ù", "Uacute": "Ú", "Ucirc": "Û", "Uuml": "Ü", "szlig": "ß", "agrave": "à", "aacute": "á", "acirc": "â",
-        "atilde": "ã", "auml": "ä", "aring": "å", "aelig": "æ", "ccedil": "ç", "egrave": "è", "eacute": "é", "ecirc": "ê",
-        "euml": "ë", "igrave": "ì", "iacute": "í", "icirc": "î", "iuml": "ï", "ntilde": "ñ", "ograve": "ò", "oacute": "ó",
-        "ocirc": "ô", "otilde": "õ", "ouml": "ö", "oslash": "ø", "ugrave": "ù", "uacute": "ú", "ucirc": "û", "uuml": "ü",
+        "Ccedil": "Ç", "Egrave": "È", "Eacute": "É", "Ecirc": "Ê", "Euml": "Ë", "Igrave": "Ì", "Iacute": "Í",
+        "Icirc": "Î",
+        "Iuml": "Ï", "Ntilde": "Ñ", "Ograve": "Ò", "Oacute": "Ó", "Ocirc": "Ô", "Otilde": "Õ", "Ouml": "Ö",
+        "Oslash": "Ø",
+        "Ugrave": "Ù", "Uacute": "Ú", "Ucirc": "Û", "Uuml": "Ü", "szlig": "ß", "agrave": "à", "aacute": "á",
+        "acirc": "â",
+        "atilde": "ã", "auml": "ä", "aring": "å", "aelig": "æ", "ccedil": "ç", "egrave": "è", "eacute": "é",
+        "ecirc": "ê",
+        "euml": "ë", "igrave": "ì", "iacute": "í", "icirc": "î", "iuml": "ï", "ntilde": "ñ", "ograve": "ò",
+        "oacute": "ó",
+        "ocirc": "ô", "otilde": "õ", "ouml": "ö", "oslash": "ø", "ugrave": "ù", "uacute": "ú", "ucirc": "û",
+        "uuml": "ü",
         "yuml": "ÿ", "OElig": "Œ", "oelig": "œ", "Scaron": "Š", "scaron": "š", "Yuml": "Ÿ",
     ]
 }

@@ -21,14 +21,17 @@ enum PDFReader {
     /// Where the program is, by the search path.
     static var tool: URL? {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        return path.split(separator: ":").lazy.map { URL(fileURLWithPath: String($0)).appendingPathComponent("pdftotext") }
-            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+        return path.split(separator: ":").lazy.map {
+            URL(fileURLWithPath: String($0)).appendingPathComponent("pdftotext")
+        }
+        .first { FileManager.default.isExecutableFile(atPath: $0.path) }
     }
 
     private static func extract(_ bytes: [UInt8]) throws(DocumentError) -> [UInt8] {
         guard let tool else {
             throw DocumentError(
-                .missingTool, "PDF is read by pdftotext, which is not installed (Debian: poppler-utils; Homebrew: poppler)")
+                .missingTool,
+                "PDF is read by pdftotext, which is not installed (Debian: poppler-utils; Homebrew: poppler)")
         }
         // By way of files: pipes that fill up on both sides would need threads.
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edge-pdf-\(UUID().uuidString)")
@@ -71,7 +74,8 @@ enum PDFReader {
         guard process.terminationReason == .exit, process.terminationStatus == 0 else {
             throw DocumentError(
                 .toolFailed,
-                "pdftotext cannot read the file (status \(process.terminationStatus)): it is damaged, encrypted or no PDF")
+                "pdftotext cannot read the file (status \(process.terminationStatus)): it is damaged, encrypted or no PDF"
+            )
         }
     }
 }

@@ -38,6 +38,12 @@ package enum Sentences {
         return sentences
     }
 
+    /// Whether a text is a list of lines, such as trouble codes with their meanings: eight lines or more, whose breaks were meant.
+    package static func isList(_ text: [UInt8], in range: Range<Int>) -> Bool {
+        let breaks = LineBreaks(text, range)
+        return breaks.areAllMeant && breaks.lineCount >= 8
+    }
+
     private enum Mark {
         case stop, strong, fullWidth
 
@@ -45,7 +51,8 @@ package enum Sentences {
             switch scalar {
             case 0x2E: self = .stop
             // ! ? … and those of Arabic, Urdu, Devanagari, Armenian, Ethiopian, Khmer, Myanmar.
-            case 0x21, 0x3F, 0x2026, 0x061F, 0x06D4, 0x0964, 0x0965, 0x0589, 0x1362, 0x17D4, 0x104B, 0x203C, 0x2047...0x2049:
+            case 0x21, 0x3F, 0x2026, 0x061F, 0x06D4, 0x0964, 0x0965, 0x0589, 0x1362, 0x17D4, 0x104B, 0x203C,
+                0x2047...0x2049:
                 self = .strong
             case 0x3002, 0xFF01, 0xFF1F, 0xFF0E, 0xFF61: self = .fullWidth
             default: return nil
@@ -96,11 +103,16 @@ package enum Sentences {
 
     /// What has a full stop without ending a sentence: English, German, French, Spanish, Italian.
     private static let abbreviations: Set<String> = [
-        "e.g", "i.e", "etc", "cf", "vs", "mr", "mrs", "ms", "dr", "prof", "st", "no", "nos", "fig", "figs", "sec", "ch", "vol",
-        "approx", "max", "min", "incl", "excl", "inc", "ltd", "co", "corp", "dept", "est", "ed", "eds", "pp", "op", "art",
-        "z.b", "d.h", "u.a", "s.o", "s.u", "u.u", "i.d.r", "o.ä", "bzw", "ca", "nr", "abb", "kap", "vgl", "ggf", "evtl", "usw",
-        "zzgl", "inkl", "exkl", "mind", "str", "tel", "bsp", "sog", "gem", "abs", "hr", "fr", "jh", "mio", "mrd", "m", "p.ex",
-        "av", "env", "mme", "ej", "pág", "sr", "sra", "núm", "aprox", "ecc", "sig", "pag", "temp", "jan", "feb", "mar", "apr",
+        "e.g", "i.e", "etc", "cf", "vs", "mr", "mrs", "ms", "dr", "prof", "st", "no", "nos", "fig", "figs", "sec", "ch",
+        "vol",
+        "approx", "max", "min", "incl", "excl", "inc", "ltd", "co", "corp", "dept", "est", "ed", "eds", "pp", "op",
+        "art",
+        "z.b", "d.h", "u.a", "s.o", "s.u", "u.u", "i.d.r", "o.ä", "bzw", "ca", "nr", "abb", "kap", "vgl", "ggf", "evtl",
+        "usw",
+        "zzgl", "inkl", "exkl", "mind", "str", "tel", "bsp", "sog", "gem", "abs", "hr", "fr", "jh", "mio", "mrd", "m",
+        "p.ex",
+        "av", "env", "mme", "ej", "pág", "sr", "sra", "núm", "aprox", "ecc", "sig", "pag", "temp", "jan", "feb", "mar",
+        "apr",
         "jun", "jul", "aug", "sep", "sept", "oct", "okt", "nov", "dec", "dez",
     ]
 }
@@ -109,10 +121,12 @@ package enum Sentences {
 private struct LineBreaks {
     /// The line ends that were meant.
     private var meant: Set<Int> = []
-    private var areAllMeant = false
+    private(set) var areAllMeant = false
+    private(set) var lineCount: Int
 
     init(_ text: [UInt8], _ range: Range<Int>) {
         let lines = text.lines(in: range)
+        lineCount = lines.count
         let width = lines.reduce(0) { max($0, $1.count) }
         guard lines.count > 1 else { return }
         for (line, next) in zip(lines, lines.dropFirst()) {

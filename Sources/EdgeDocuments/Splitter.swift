@@ -1,7 +1,8 @@
 /// Cuts a document into passages: along its headings, then its paragraphs, then its sentences, then its words.
 ///
 /// A passage is one run of the text as it stands there, of one section, with at most `maximumTokens` tokens. Where a section is
-/// longer than that, each of its passages begins with the last sentences of the one before, `overlap` tokens at most.
+/// longer than that, each of its passages begins with the last sentences of the one before, `overlap` tokens at most. Lists of lines,
+/// which are looked up and not read, give passages of a quarter of that.
 package struct Splitter: Sendable, Hashable {
     /// Tokens of a passage at most.
     package var maximumTokens: Int
@@ -29,6 +30,8 @@ package struct Splitter: Sendable, Hashable {
         var tokenCount: Int
         /// Whether it may be repeated at the beginning of the next passage.
         var isRepeatable: Bool
+        /// Whether it is a line of a list.
+        var isListed = false
     }
 
     /// The passages of a document, in order.
@@ -65,8 +68,9 @@ package struct Splitter: Sendable, Hashable {
         _ cut: ([UInt8], Range<Int>) -> [Range<Int>], of range: Range<Int>, in document: ReadDocument,
         to units: inout [Unit], _ count: (String) -> Int
     ) {
-        // No token is shorter than a quarter of a byte, so very long blocks need not be counted whole.
-        if range.count <= maximumTokens * 16 {
+        let isList = Sentences.isList(document.text, in: range)
+        // Texts of more than 16 bytes a token are none, so very long blocks need not be counted whole.
+        if !isList, range.count <= maximumTokens * 16 {
             let tokens = count(document.string(range))
             if tokens <= maximumTokens {
                 return units.append(.init(range: range, tokenCount: tokens, isRepeatable: tokens <= overlap))
@@ -75,7 +79,9 @@ package struct Splitter: Sendable, Hashable {
         for part in cut(document.text, range) {
             let tokens = part.count <= maximumTokens * 16 ? count(document.string(part)) : Int.max
             if tokens <= maximumTokens {
-                units.append(.init(range: part, tokenCount: tokens, isRepeatable: tokens <= overlap))
+                units.append(
+                    .init(
+                        range: part, tokenCount: tokens, isRepeatable: !isList && tokens <= overlap, isListed: isList))
             } else {
                 appendWords(of: part, in: document, to: &units, count)
             }
@@ -136,7 +142,10 @@ package struct Splitter: Sendable, Hashable {
         while fresh < units.count {
             var end = first
             var tokens = 0
-            while end < units.count, end == first || tokens + units[end].tokenCount <= maximumTokens {
+            while end < units.count,
+                end == first
+                    || tokens + units[end].tokenCount <= (units[end].isListed ? maximumTokens / 4 : maximumTokens)
+            {
                 tokens += units[end].tokenCount
                 end += 1
             }

@@ -12,6 +12,31 @@ package enum Terms {
     /// Goes up when the terms of a text change: an index made by another version is made anew.
     package static let version = 1
 
+    /// The terms that a query is searched with, each once, and those of them that are codes or numbers.
+    ///
+    /// Words that stand in every question ("what does … mean") are left out, if any other is left: in texts that are no questions they are
+    /// rare, and would count for much.
+    package static func ofQuery(_ query: String) -> (terms: [String], codes: [String]) {
+        var seen: Set<String> = []
+        let all = of(query).filter { seen.insert($0).inserted }
+        let telling = all.filter { !commonWords.contains($0) && !commonBeginnings.contains($0) }
+        let terms = telling.isEmpty ? all : telling
+        return (terms, terms.filter { $0.first != "~" && $0.utf8.count >= 3 && $0.utf8.contains(where: \.isDigit) })
+    }
+
+    /// Question words and the words between others, of English, German, French and Spanish, folded.
+    private static let commonWords: Set<String> = Set(
+        """
+        a an the of to in on at for from by with and or is are was were be been do does did can could should would will what which who \
+        whom whose when where why how mean means it its this that these those there i my me you your we our about if as der die das den \
+        dem des ein eine einen einem einer und oder ist sind war waren wird werden kann konnen soll was welche welcher welches welchen \
+        wer wem wen wann wo warum wieso wie bedeutet ich mein mir mich du sie wir uns es im am zu zum zur von vom mit auf fur bei nach \
+        aus le la les un une des du de et ou est sont que quel quelle quels quelles qui quand comment pourquoi il elle je mon ma mes \
+        dans sur pour par avec el los las una y o es son que cual cuales quien cuando donde como por para con en del al se mi
+        """.split(separator: " ").map { String($0) })
+    private static let commonBeginnings: Set<String> = Set(
+        commonWords.flatMap { (word: String) -> [String] in of(word) }.filter { $0.hasPrefix("~") })
+
     /// Longer words are cut: no word is so long, and the index stays bounded.
     private static let longestWord = 64
 
@@ -63,7 +88,8 @@ package enum Terms {
 
     private static func isWordPart(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .decimalNumber, .letterNumber,
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .decimalNumber,
+            .letterNumber,
             .otherNumber, .nonspacingMark, .spacingMark:
             true
         default: false
@@ -137,7 +163,9 @@ package enum Terms {
     private static func stem(_ word: [Unicode.Scalar]) -> ArraySlice<Unicode.Scalar> {
         guard word.count > 3, word.allSatisfy({ (0x61...0x7A).contains($0.value) }) else { return word[...] }
         var word = word[...]
-        func ends(_ ending: String) -> Bool { word.suffix(ending.unicodeScalars.count).elementsEqual(ending.unicodeScalars) }
+        func ends(_ ending: String) -> Bool {
+            word.suffix(ending.unicodeScalars.count).elementsEqual(ending.unicodeScalars)
+        }
         if ends("ies"), word.count > 4 {
             word = word.dropLast(2)
         } else if ends("ses") || ends("xes") || ends("zes") || ends("hes") {
@@ -149,7 +177,8 @@ package enum Terms {
             let rest = word.dropLast(ending.count)
             guard rest.contains(where: { "aeiouy".unicodeScalars.contains($0) }) else { continue }
             word = rest
-            if word.count > 3, let last = word.last, word.dropLast().last == last, !"lsz".unicodeScalars.contains(last) {
+            if word.count > 3, let last = word.last, word.dropLast().last == last, !"lsz".unicodeScalars.contains(last)
+            {
                 word = word.dropLast()
             }
             break
@@ -174,7 +203,8 @@ package enum Terms {
         } else if word.first == "و", word.count >= 4 {
             word = word.dropFirst()
         }
-        if let suffix = suffixes.first(where: { word.suffix($0.count).elementsEqual($0) && word.count - $0.count >= 3 }) {
+        if let suffix = suffixes.first(where: { word.suffix($0.count).elementsEqual($0) && word.count - $0.count >= 3 })
+        {
             word = word.dropLast(suffix.count)
         }
         return Array(word)

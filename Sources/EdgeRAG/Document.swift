@@ -46,7 +46,8 @@ public struct Document: Sendable, Hashable {
         let name = name ?? url.lastPathComponent
         guard let format = Format(fileName: url.lastPathComponent) else {
             throw RetrievalError(
-                code: .unsupportedFormat, message: "\(name): files of this kind are not read; give text, Markdown, "
+                code: .unsupportedFormat,
+                message: "\(name): files of this kind are not read; give text, Markdown, "
                     + "reStructuredText, HTML or PDF")
         }
         do {
@@ -54,7 +55,8 @@ public struct Document: Sendable, Hashable {
             guard size <= ReadDocument.sizeLimit else {
                 throw RetrievalError(
                     code: .tooLarge,
-                    message: "\(name): the file has \(size) bytes, but at most \(ReadDocument.sizeLimit) are read; split it")
+                    message:
+                        "\(name): the file has \(size) bytes, but at most \(ReadDocument.sizeLimit) are read; split it")
             }
             self.init(name: name, contents: try Data(contentsOf: url), format: format, metadata: metadata)
         } catch let error as RetrievalError {

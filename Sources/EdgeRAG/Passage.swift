@@ -23,7 +23,8 @@ public struct Passage: Sendable, Hashable, Codable, Identifiable {
         metadata: [String: String] = [:]
     ) {
         self.init(
-            id: id, source: source, headings: headings, text: text, location: location ?? 0..<text.utf8.count, page: page,
+            id: id, source: source, headings: headings, text: text, location: location ?? 0..<text.utf8.count,
+            page: page,
             metadata: metadata, isVerbatim: location.map { $0.count == text.utf8.count } ?? true)
     }
 

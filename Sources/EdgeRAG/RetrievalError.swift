@@ -79,11 +79,14 @@ extension RetrievalError {
         switch error.resultCode {
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             self.init(
-                code: .busy, message: "\(store): other processes have kept the store busy for too long; try again later")
-        case .SQLITE_CORRUPT: self.init(code: .damagedStore, message: "\(store): the store is damaged (\(text)); index anew")
+                code: .busy, message: "\(store): other processes have kept the store busy for too long; try again later"
+            )
+        case .SQLITE_CORRUPT:
+            self.init(code: .damagedStore, message: "\(store): the store is damaged (\(text)); index anew")
         case .SQLITE_NOTADB: self.init(code: .notAStore, message: "\(store): the file is no store of passages")
         case .SQLITE_CANTOPEN:
-            self.init(code: .unreadable, message: "\(store): the store cannot be opened; check the path and its permissions")
+            self.init(
+                code: .unreadable, message: "\(store): the store cannot be opened; check the path and its permissions")
         case .SQLITE_READONLY:
             self.init(code: .unreadable, message: "\(store): the store may not be written to; check its permissions")
         default: self.init(code: .storageFailed, message: "\(store): the store failed: \(text)")

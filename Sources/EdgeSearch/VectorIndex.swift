@@ -108,7 +108,8 @@ package final class VectorIndex {
         for (id, encoded) in vectors {
             precondition(id > 0, "names of vectors are positive")
             precondition(
-                encoded.codes.count == codeRowBytes && encoded.values.count == valueRowBytes, "a vector of another model")
+                encoded.codes.count == codeRowBytes && encoded.values.count == valueRowBytes,
+                "a vector of another model")
             remove([id])
             append(id, encoded)
         }

@@ -42,7 +42,8 @@ final class VectorScan: TeamJob {
 
     init(
         coded: Matrix, full: Matrix, x: Rows, quantized: QuantizedRows, queryErrors: [(length: Float, rest: Float)],
-        ids: [Int64], lengths: [Float], errors: [Float], allowed: Set<Int64>?, limit: Int, workerCount: Int, kernels: Kernels
+        ids: [Int64], lengths: [Float], errors: [Float], allowed: Set<Int64>?, limit: Int, workerCount: Int,
+        kernels: Kernels
     ) throws(PlatformError) {
         self.coded = coded
         self.full = full
@@ -120,7 +121,8 @@ final class VectorScan: TeamJob {
             let threshold = bounds.threshold
             for candidate in own.candidates[query].rows where candidate.high >= threshold {
                 full.multiply(
-                    x, tokens: query..<query + 1, rows: candidate.row..<candidate.row + 1, into: own.exact, outputColumn: 0,
+                    x, tokens: query..<query + 1, rows: candidate.row..<candidate.row + 1, into: own.exact,
+                    outputColumn: 0,
                     scratch: scratch, worker: worker.index, kernels: kernels)
                 own.results[query].append(.init(id: ids[candidate.row], score: own.exact[query, 0]))
             }

@@ -20,7 +20,10 @@ import Testing
 
     @Test("Plain text: paragraphs between blank lines, whatever ends the lines")
     func plain() throws {
-        #expect(try shown(read("\u{FEFF}One\ntwo\n\n \t\nthree\r\n\r\nfour", .plainText)) == ["p One\ntwo", "p three", "p four"])
+        #expect(
+            try shown(read("\u{FEFF}One\ntwo\n\n \t\nthree\r\n\r\nfour", .plainText)) == [
+                "p One\ntwo", "p three", "p four",
+            ])
         #expect(try shown(read("", .plainText)).isEmpty)
         #expect(try shown(read("\n\n \n", .plainText)).isEmpty)
     }
@@ -95,7 +98,8 @@ import Testing
         let document = try read(source, .html)
         #expect(
             shown(document) == [
-                "h1 Manual", "h1 Tyres & wheels", "p Press the red button,\nthen wait 5 s. x < y &unknown; A", "p first",
+                "h1 Manual", "h1 Tyres & wheels", "p Press the red button,\nthen wait 5 s. x < y &unknown; A",
+                "p first",
                 "p second", "p 1 | 2", "l a\n  b",
             ])
         // Every block leads back to where it was written.
@@ -110,7 +114,8 @@ import Testing
     @Test("HTML that breaks off or nests without end gives text or nothing")
     func brokenHTML() throws {
         for source in [
-            "<", "<p", "<p class=\"x", "<!--", "<![CDATA[", "&", "&#", "&#x110000;", "&#0;", "<script>", "a < b", "</", "<style>x</styl",
+            "<", "<p", "<p class=\"x", "<!--", "<![CDATA[", "&", "&#", "&#x110000;", "&#0;", "<script>", "a < b", "</",
+            "<style>x</styl",
             String(repeating: "<div>", count: 100_000), String(repeating: "<p class='", count: 20_000),
         ] {
             _ = try read(source, .html)
@@ -120,7 +125,9 @@ import Testing
 
     @Test("What is no text is refused, with the byte")
     func notText() {
-        for (bytes, offset) in [([0x61, 0xFF, 0x62], 1), ([0x61, 0x00], 1), ([0xFF, 0xFE, 0x61], 0), ([0xC3, 0xA4, 0xC3], 2)]
+        for (bytes, offset) in [
+            ([0x61, 0xFF, 0x62], 1), ([0x61, 0x00], 1), ([0xFF, 0xFE, 0x61], 0), ([0xC3, 0xA4, 0xC3], 2),
+        ]
             as [([UInt8], Int)]
         {
             let error = #expect(throws: DocumentError.self) { try ReadDocument(bytes, format: .plainText) }

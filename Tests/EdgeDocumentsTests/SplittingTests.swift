@@ -51,10 +51,14 @@ import Testing
         #expect(found.map(\.headings) == [[], ["A"], ["A", "B"], ["C", "D"]])
     }
 
-    @Test("No passage has more tokens than it may, nothing is lost, and what is repeated is little", arguments: [1, 3, 7, 20])
+    @Test(
+        "No passage has more tokens than it may, nothing is lost, and what is repeated is little",
+        arguments: [1, 3, 7, 20])
     func budget(maximum: Int) throws {
-        let text = (0..<40).map { "Sentence \($0) has \($0 % 9 == 0 ? String(repeating: "very ", count: 9) : "")few words." }
-            .joined(separator: " ")
+        let text = (0..<40).map {
+            "Sentence \($0) has \($0 % 9 == 0 ? String(repeating: "very ", count: 9) : "")few words."
+        }
+        .joined(separator: " ")
         let (document, found) = try pieces(text, .plainText, maximum: maximum, overlap: maximum / 3)
         var end = 0
         for piece in found {
@@ -69,8 +73,10 @@ import Testing
 
     @Test("Neighbours share whole sentences")
     func overlap() throws {
-        let (document, found) = try pieces("One two red. Four five six. Ten up down. Left right end.", .plainText, maximum: 6, overlap: 3)
-        #expect(found.map { document.string($0.range) } == [
+        let (document, found) = try pieces(
+            "One two red. Four five six. Ten up down. Left right end.", .plainText, maximum: 6, overlap: 3)
+        #expect(
+            found.map { document.string($0.range) } == [
                 "One two red. Four five six.", "Four five six. Ten up down.", "Ten up down. Left right end.",
             ])
     }
@@ -80,7 +86,8 @@ import Testing
         let document = try ReadDocument(Array(String(repeating: "发ä", count: 3000).utf8), format: .plainText)
         let found = Splitter(maximumTokens: 50, overlap: 10).split(document) { $0.unicodeScalars.count }
         #expect(found.count == 120)
-        #expect(found.allSatisfy { String(validating: document.text[$0.range], as: UTF8.self)?.unicodeScalars.count == 50 })
+        #expect(
+            found.allSatisfy { String(validating: document.text[$0.range], as: UTF8.self)?.unicodeScalars.count == 50 })
         // A counter that never stops does not keep the splitter from ending.
         #expect(!Splitter(maximumTokens: 1, overlap: 0).split(document) { _ in 1000 }.isEmpty)
     }

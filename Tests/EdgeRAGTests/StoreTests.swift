@@ -36,7 +36,9 @@ import Testing
             #expect(Array(bytes[passage.location]) == Array(passage.text.utf8))
             #expect(passage.metadata == ["model": "T90"])
         }
-        #expect(passages[1].location(of: 4..<12) == passages[1].location.lowerBound + 4..<passages[1].location.lowerBound + 12)
+        #expect(
+            passages[1].location(of: 4..<12) == passages[1].location.lowerBound + 4..<passages[1].location.lowerBound
+                + 12)
         let statistics = try await store.statistics()
         #expect(statistics.sourceCount == 1 && statistics.vectorCount == 3 && statistics.embeddingModel == "words")
         #expect(try await store.sources() == ["manual.md"])
@@ -102,7 +104,8 @@ import Testing
         #expect(try await store.add([manual]).unchangedCount == 1)
         #expect(embedder.count.withLock { $0 } == 3)
         var changed = manual
-        changed.contents = Data(String(decoding: manual.contents, as: UTF8.self).replacing("Stop the car.", with: "Stop!").utf8)
+        changed.contents = Data(
+            String(decoding: manual.contents, as: UTF8.self).replacing("Stop the car.", with: "Stop!").utf8)
         let report = try await store.add([changed])
         #expect(report.indexedCount == 1 && report.passageCount == 3 && report.embeddedCount == 1)
         #expect(try await store.passages(for: "car", limit: 5).first?.lexicalRank == nil)
@@ -151,7 +154,8 @@ import Testing
         #expect(try await found(.sourcePrefix("oth")) == ["other.txt"])
         #expect(try await found(.metadata(key: "model", value: "it's \"x\"")) == ["other.txt"])
         #expect(try await found(.heading(containing: "WINTER")) == ["Winter"])
-        #expect(try await found(.all([.source("manual.md"), .not(.heading(containing: "Lights"))])) == ["Tyres", "Winter"])
+        #expect(
+            try await found(.all([.source("manual.md"), .not(.heading(containing: "Lights"))])) == ["Tyres", "Winter"])
         #expect(try await found(.any([])).isEmpty)
         #expect(try await found(.pages(1...3)).isEmpty)
         #expect(try await found(.not(.pages(1...3))).contains("other.txt"))

@@ -30,7 +30,9 @@ struct Quotable: Sendable {
             for range in Sentences.ranges(of: bytes, in: 0..<bytes.count) {
                 let sentence = String(decoding: bytes[range], as: UTF8.self)
                 // Marks alone say nothing.
-                guard places[sentence] == nil, sentence.contains(where: { $0.isLetter || $0.isNumber }) else { continue }
+                guard places[sentence] == nil, sentence.contains(where: { $0.isLetter || $0.isNumber }) else {
+                    continue
+                }
                 places[sentence] = (index, range)
                 sentences.append(sentence)
             }

@@ -56,7 +56,8 @@ extension LanguageModelSession {
         _ yield: (GroundedEvent) -> Void
     ) async throws {
         guard (1...50).contains(limit) else {
-            throw RetrievalError(code: .invalidOptions, message: "a model can be given 1 to 50 passages, and not \(limit)")
+            throw RetrievalError(
+                code: .invalidOptions, message: "a model can be given 1 to 50 passages, and not \(limit)")
         }
         let start = ContinuousClock.now
         var timings: SearchResult.Timings?
@@ -69,8 +70,7 @@ extension LanguageModelSession {
             found = Array(try await retriever.passages(for: question, limit: limit).prefix(limit))
         }
         let seconds = start.duration(to: .now) / .seconds(1)
-        // In the order of the documents: questions that find the same passages then begin alike, and are computed once.
-        found.sort { ($0.passage.source, $0.passage.id) < ($1.passage.source, $1.passage.id) }
+        found = GroundedForm.ordered(found)
         yield(.passages(found))
         let form = GroundedForm(found.map(\.passage))
         func finish(
@@ -80,7 +80,8 @@ extension LanguageModelSession {
             yield(
                 .finished(
                     GroundedResponse(
-                        outcome: outcome, content: content, citations: citations, rejectedQuotes: rejected, passages: found,
+                        outcome: outcome, content: content, citations: citations, rejectedQuotes: rejected,
+                        passages: found,
                         usage: usage, finishReason: reason, retrievalSeconds: seconds, searchTimings: timings)))
         }
         guard form.hasQuotes else { return finish(.notInDocuments, "", [], [], .zero, .endOfTurn) }
@@ -88,7 +89,8 @@ extension LanguageModelSession {
         var options = options
         options.toolCallingMode = .disallowed
         let stream = streamResponse(
-            to: Prompt(form.prompt(question)), schema: try form.schema(), includeSchemaInPrompt: false, options: options)
+            to: Prompt(form.prompt(question)), schema: try form.schema(), includeSchemaInPrompt: false, options: options
+        )
         var reader = GroundedReader(form: form)
         for try await snapshot in stream { for event in reader.read(snapshot.rawContent) { yield(event) } }
         let response = try await stream.collect()

@@ -25,9 +25,12 @@ public indirect enum PassageFilter: Sendable, Hashable, Codable {
     private static let depthLimit = 50
 
     /// The condition in SQL, over the tables `passages` and `sources`.
-    func condition(depth: Int = 0) throws(RetrievalError) -> (sql: String, arguments: [any DatabaseValueConvertible & Sendable]) {
+    func condition(depth: Int = 0) throws(RetrievalError) -> (
+        sql: String, arguments: [any DatabaseValueConvertible & Sendable]
+    ) {
         guard depth < Self.depthLimit else {
-            throw RetrievalError(code: .invalidOptions, message: "a filter holds more than \(Self.depthLimit) levels of others")
+            throw RetrievalError(
+                code: .invalidOptions, message: "a filter holds more than \(Self.depthLimit) levels of others")
         }
         switch self {
         case .source(let name): return ("sources.name = ?", [name])
@@ -39,7 +42,8 @@ public indirect enum PassageFilter: Sendable, Hashable, Codable {
             )
         case .heading(let text):
             return (
-                "EXISTS (SELECT 1 FROM json_each(passages.headings) AS h WHERE instr(lower(h.value), lower(?)) > 0)", [text]
+                "EXISTS (SELECT 1 FROM json_each(passages.headings) AS h WHERE instr(lower(h.value), lower(?)) > 0)",
+                [text]
             )
         case .pages(let pages): return ("passages.page BETWEEN ? AND ?", [pages.lowerBound, pages.upperBound])
         case .all(let filters): return try Self.joined(filters, " AND ", empty: "1", depth)

@@ -58,7 +58,8 @@ extension PassageStore {
         let ranking = ranking ?? options.ranking
         try ranking.check()
         guard (1...1000).contains(limit) else {
-            throw RetrievalError(code: .invalidOptions, message: "a search can give 1 to 1000 passages, and not \(limit)")
+            throw RetrievalError(
+                code: .invalidOptions, message: "a search can give 1 to 1000 passages, and not \(limit)")
         }
         var mode = ranking.mode
         if mode == .dense, dense == nil {
@@ -74,7 +75,8 @@ extension PassageStore {
             allowed = try await read { db in
                 try Int64.fetchSet(
                     db,
-                    sql: "SELECT passages.id FROM passages JOIN sources ON sources.id = passages.source WHERE \(condition.sql)",
+                    sql:
+                        "SELECT passages.id FROM passages JOIN sources ON sources.id = passages.source WHERE \(condition.sql)",
                     arguments: StatementArguments(condition.arguments))
             }
         }
@@ -168,23 +170,23 @@ extension PassageStore {
             .sorted { ($1.score, $0.id) < ($0.score, $1.id) }
     }
 
-    /// Terms of a query in SQLite's language, in groups that its parser takes.
-    private static func matches(for query: String) -> [String] {
-        var seen: Set<String> = []
-        let terms = Terms.of(query).filter { seen.insert($0).inserted }
-        var groups: [String] = []
-        var start = 0
-        while start < terms.count {
-            let part = terms[start..<min(terms.count, start + 128)]
-            start += part.count
-            groups.append(part.map { "\"\($0)\"" }.joined(separator: " OR "))
+    /// Terms of a query in SQLite's language, in groups that its parser takes, and how much each group counts.
+    ///
+    /// Who names a trouble code or a part's number means that one: such terms count for themselves once more.
+    private static func matches(for query: String) -> [(match: String, weight: Double)] {
+        let (terms, codes) = Terms.ofQuery(query)
+        func groups(_ terms: [String], _ weight: Double) -> [(match: String, weight: Double)] {
+            stride(from: 0, to: terms.count, by: 128).map { start in
+                let part = terms[start..<min(terms.count, start + 128)]
+                return (part.map { "\"\($0)\"" }.joined(separator: " OR "), weight)
+            }
         }
-        return groups
+        return groups(terms, 1) + groups(codes, 2)
     }
 
     /// The passages that have terms of the query, by BM25 as SQLite computes it (k1 1.2, b 0.75), its sign turned.
     private static func lexical(
-        _ groups: [String], _ depth: Int,
+        _ groups: [(match: String, weight: Double)], _ depth: Int,
         _ condition: (sql: String, arguments: [any DatabaseValueConvertible & Sendable])?, _ db: Database
     ) throws -> [RankedPassage] {
         var sql = "SELECT rowid, -rank FROM terms WHERE terms MATCH ?"
@@ -200,8 +202,9 @@ extension PassageStore {
         for group in groups {
             let rows = try Row.fetchCursor(
                 db, sql: sql,
-                arguments: StatementArguments([group] as [any DatabaseValueConvertible & Sendable] + (condition?.arguments ?? [])))
-            while let row = try rows.next() { scores[row[0], default: 0] += row[1] as Double }
+                arguments: StatementArguments(
+                    [group.match] as [any DatabaseValueConvertible & Sendable] + (condition?.arguments ?? [])))
+            while let row = try rows.next() { scores[row[0], default: 0] += group.weight * (row[1] as Double) }
         }
         return scores.map { RankedPassage(id: $0.key, score: $0.value) }
             .sorted { ($1.score, $0.id) < ($0.score, $1.id) }

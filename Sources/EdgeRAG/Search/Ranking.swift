@@ -44,7 +44,8 @@ public struct Ranking: Sendable, Hashable, Codable {
         guard isFusionValid, (1...1000).contains(depth), (0...1).contains(diversity) else {
             throw RetrievalError(
                 code: .invalidOptions,
-                message: "give a ranking with a depth of 1 to 1000, a weight and a diversity of 0 to 1, and k of 0 or more")
+                message:
+                    "give a ranking with a depth of 1 to 1000, a weight and a diversity of 0 to 1, and k of 0 or more")
         }
     }
 }

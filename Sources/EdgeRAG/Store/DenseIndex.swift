@@ -69,7 +69,8 @@ actor DenseIndex {
                 guard !needed.overflow, needed.partialValue <= memoryLimit else {
                     throw RetrievalError(
                         code: .tooLarge,
-                        message: "\(store): \(stored.count) vectors take more than the \(memoryLimit) bytes that they may")
+                        message:
+                            "\(store): \(stored.count) vectors take more than the \(memoryLimit) bytes that they may")
                 }
                 index.remove(index.allIDs.subtracting(stored))
                 try load(stored.filter { !index.contains($0) }, db)
@@ -94,7 +95,8 @@ actor DenseIndex {
             let full: Data = row["full"]
             let encoded = VectorIndex.Encoded(codes: [UInt8](codes), values: [UInt8](full))
             guard id > 0, encoded.isValid(dimensionCount: index.dimensionCount) else {
-                throw RetrievalError(code: .damagedStore, message: "\(store): the vector of passage \(id) is damaged; index anew")
+                throw RetrievalError(
+                    code: .damagedStore, message: "\(store): the vector of passage \(id) is damaged; index anew")
             }
             try index.add([(id, encoded)])
         }

@@ -107,7 +107,8 @@ extension PassageStore {
     @discardableResult
     public nonisolated(nonsending) func remove(source: String) async throws -> Bool {
         try await write { db in
-            guard let id = try Int64.fetchOne(db, sql: "SELECT id FROM sources WHERE name = ?", arguments: [source]) else {
+            guard let id = try Int64.fetchOne(db, sql: "SELECT id FROM sources WHERE name = ?", arguments: [source])
+            else {
                 return false
             }
             try Self.remove(source: id, db)
@@ -233,7 +234,8 @@ private struct Indexer {
     private func tell(_ source: String) {
         progress?(
             .init(
-                documentCount: doneCount, totalDocumentCount: totalCount, passageCount: report.passageCount, source: source))
+                documentCount: doneCount, totalDocumentCount: totalCount, passageCount: report.passageCount,
+                source: source))
     }
 
     mutating func add(_ document: Document, collection: String?) async throws {
@@ -288,7 +290,8 @@ private struct Indexer {
             if store.embedder == nil, let model = try Schema.meta("embedding", in: db) {
                 throw RetrievalError(
                     code: .modelRequired,
-                    message: "\(store.name): the store has vectors of \(model); open it with that model to add documents")
+                    message:
+                        "\(store.name): the store has vectors of \(model); open it with that model to add documents")
             }
         }
         guard store.embedder != nil else { return }
@@ -329,7 +332,8 @@ private struct Indexer {
     /// What a document's passages depend on.
     private static func hash(_ document: Document, _ splitter: TextSplitter) -> String {
         var bytes = [UInt8](document.contents)
-        let settings = "\(document.format.rawValue) \(splitter.maximumTokens) \(splitter.overlap) "
+        let settings =
+            "\(document.format.rawValue) \(splitter.maximumTokens) \(splitter.overlap) "
             + document.metadata.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "\u{1F}")
         let count = bytes.count
         bytes += Array(settings.utf8)
@@ -413,7 +417,9 @@ private struct Indexer {
         else {
             throw RetrievalError(
                 code: .unusableVectors,
-                message: "\(embedder.identifier) gave \(vectors.count) vectors for \(texts.count) texts, or some with no numbers in them")
+                message:
+                    "\(embedder.identifier) gave \(vectors.count) vectors for \(texts.count) texts, or some with no numbers in them"
+            )
         }
         return vectors.map { .init(Embedding(normalizing: $0.values).values) }
     }
@@ -425,7 +431,9 @@ private struct Indexer {
             guard text.utf8.count > embedder.maximumInputTokens, tokenCounter(text) > embedder.maximumInputTokens else {
                 return text
             }
-            let body = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false).last.map(String.init) ?? text
+            let body =
+                text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false).last.map(String.init)
+                ?? text
             return tokenCounter(body) <= embedder.maximumInputTokens ? body : text
         }
     }

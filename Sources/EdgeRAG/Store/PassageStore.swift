@@ -32,7 +32,8 @@ public final class PassageStore: Retriever {
 
         /// Options; the defaults need no thought.
         public init(
-            splitter: TextSplitter = .init(), ranking: Ranking = .init(), memoryLimit: Int = 2 << 30, threadCount: Int? = nil,
+            splitter: TextSplitter = .init(), ranking: Ranking = .init(), memoryLimit: Int = 2 << 30,
+            threadCount: Int? = nil,
             patience: Double = 30
         ) {
             self.splitter = splitter
@@ -63,7 +64,8 @@ public final class PassageStore: Retriever {
     /// - Throws: `RetrievalError`: `modelMismatch` where the store's vectors are of another model, `notAStore`, `newerStore`,
     ///   `damagedStore`, `busy`, `invalidOptions`.
     public convenience init(
-        at url: URL?, embedder: (any EmbeddingModel)? = nil, reranker: GGUFRerankModel? = nil, options: Options = .init()
+        at url: URL?, embedder: (any EmbeddingModel)? = nil, reranker: GGUFRerankModel? = nil,
+        options: Options = .init()
     ) async throws {
         try self.init(path: url?.path, embedder: embedder, reranker: reranker, options: options)
     }
@@ -71,12 +73,16 @@ public final class PassageStore: Retriever {
     private init(
         path: String?, embedder: (any EmbeddingModel)?, reranker: GGUFRerankModel?, options: Options
     ) throws {
-        guard options.splitter.maximumTokens >= 16, options.splitter.maximumTokens <= 1 << 16, options.splitter.overlap >= 0,
-            options.memoryLimit >= 0, (1...256).contains(options.threadCount ?? 1), (0...3600).contains(options.patience)
+        guard options.splitter.maximumTokens >= 16, options.splitter.maximumTokens <= 1 << 16,
+            options.splitter.overlap >= 0,
+            options.memoryLimit >= 0, (1...256).contains(options.threadCount ?? 1),
+            (0...3600).contains(options.patience)
         else {
             throw RetrievalError(
                 code: .invalidOptions,
-                message: "give passages of 16 to 65536 tokens, a limit of memory, 1 to 256 threads, and at most an hour to wait")
+                message:
+                    "give passages of 16 to 65536 tokens, a limit of memory, 1 to 256 threads, and at most an hour to wait"
+            )
         }
         try options.ranking.check()
         self.embedder = embedder
@@ -101,7 +107,8 @@ public final class PassageStore: Retriever {
             }
             dense = try embedder.map {
                 try DenseIndex(
-                    database: database, store: name, dimensionCount: $0.dimensionCount, memoryLimit: options.memoryLimit,
+                    database: database, store: name, dimensionCount: $0.dimensionCount,
+                    memoryLimit: options.memoryLimit,
                     threadCount: options.threadCount)
             }
         } catch {
@@ -126,10 +133,13 @@ public final class PassageStore: Retriever {
     /// Refuses a model whose vectors could not be compared with those in the store.
     static func checkModel(_ embedder: (any EmbeddingModel)?, _ db: Database, store: String) throws {
         guard let embedder, let stored = try Schema.meta("embedding", in: db) else { return }
-        guard stored == embedder.identifier, try Schema.meta("dimensions", in: db) == "\(embedder.dimensionCount)" else {
+        guard stored == embedder.identifier, try Schema.meta("dimensions", in: db) == "\(embedder.dimensionCount)"
+        else {
             throw RetrievalError(
                 code: .modelMismatch,
-                message: "\(store): the vectors are of \(stored), and not of \(embedder.identifier); use that model, or another file")
+                message:
+                    "\(store): the vectors are of \(stored), and not of \(embedder.identifier); use that model, or another file"
+            )
         }
     }
 
@@ -168,9 +178,12 @@ public final class PassageStore: Retriever {
     /// What the store holds now.
     public nonisolated(nonsending) func statistics() async throws -> Statistics {
         try await read { db in
-            func count(_ table: String) throws -> Int { try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM \(table)") ?? 0 }
+            func count(_ table: String) throws -> Int {
+                try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM \(table)") ?? 0
+            }
             return Statistics(
-                sourceCount: try count("sources"), passageCount: try count("passages"), vectorCount: try count("vectors"),
+                sourceCount: try count("sources"), passageCount: try count("passages"),
+                vectorCount: try count("vectors"),
                 embeddingModel: try Schema.meta("embedding", in: db))
         }
     }

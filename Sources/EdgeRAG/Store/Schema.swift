@@ -17,7 +17,8 @@ enum Schema {
         let application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
         let tables = try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM sqlite_master") ?? 0
         guard application == applicationID || (tables == 0 && found == 0) else {
-            throw RetrievalError(code: .notAStore, message: "\(store): the file is a database, but no store of passages")
+            throw RetrievalError(
+                code: .notAStore, message: "\(store): the file is a database, but no store of passages")
         }
         guard found <= version else {
             throw RetrievalError(
