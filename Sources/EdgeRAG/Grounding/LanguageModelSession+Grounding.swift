@@ -89,7 +89,7 @@ extension LanguageModelSession {
         var options = options
         options.toolCallingMode = .disallowed
         let stream = streamResponse(
-            to: Prompt(form.prompt(question)), schema: try form.schema(), includeSchemaInPrompt: false, options: options
+            to: Prompt(form.prompt(question)), schema: try form.schema(isEnforced: enforcesSchemas), includeSchemaInPrompt: false, options: options
         )
         var reader = GroundedReader(form: form)
         for try await snapshot in stream { for event in reader.read(snapshot.rawContent) { yield(event) } }
@@ -118,9 +118,14 @@ struct GroundedForm: Sendable {
     var hasQuotes: Bool { !quotable.sentences.isEmpty }
 
     /// `{"found": "no"}`, or `{"found": "yes", "quotes": […], "answer": "…"}` with sentences of the passages for quotes.
-    func schema() throws -> GenerationSchema {
+    ///
+    /// - Parameter isEnforced: whether the model can write nothing else. One that can may quote anything, and is found out afterwards.
+    func schema(isEnforced: Bool) throws -> GenerationSchema {
         let no = DynamicGenerationSchema(
             name: "NotInDocuments", properties: [.init(name: "found", schema: .init(name: "No", anyOf: ["no"]))])
+        let quote =
+            isEnforced
+            ? DynamicGenerationSchema(referenceTo: "Sentence") : DynamicGenerationSchema(type: String.self)
         let sentence = DynamicGenerationSchema(name: "Sentence", anyOf: quotable.sentences)
         let yes = DynamicGenerationSchema(
             name: "Answered",
@@ -128,12 +133,11 @@ struct GroundedForm: Sendable {
                 .init(name: "found", schema: .init(name: "Yes", anyOf: ["yes"])),
                 .init(
                     name: "quotes",
-                    schema: .init(
-                        arrayOf: .init(referenceTo: "Sentence"), minimumElements: 1, maximumElements: Self.quoteLimit)),
+                    schema: .init(arrayOf: quote, minimumElements: 1, maximumElements: Self.quoteLimit)),
                 .init(name: "answer", schema: .init(type: String.self)),
             ])
         return try GenerationSchema(
-            root: DynamicGenerationSchema(name: "Grounded", anyOf: [yes, no]), dependencies: [sentence])
+            root: DynamicGenerationSchema(name: "Grounded", anyOf: [yes, no]), dependencies: isEnforced ? [sentence] : [])
     }
 
     /// What stands before the question: the same for all questions that find these passages.

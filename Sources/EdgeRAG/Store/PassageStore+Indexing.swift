@@ -119,9 +119,14 @@ extension PassageStore {
 
     static func remove(source: Int64, _ db: Database) throws {
         let rows = try Row.fetchAll(
-            db, sql: "SELECT id, headings, text FROM passages WHERE source = ?", arguments: [source])
+            db,
+            sql: """
+                SELECT passages.id, name, headings, text FROM passages JOIN sources ON sources.id = passages.source
+                WHERE passages.source = ?
+                """, arguments: [source])
         for row in rows {
-            try Schema.removeTerms(of: row["text"], under: try Schema.decode(row["headings"]), passage: row["id"], db)
+            try Schema.removeTerms(
+                of: row["text"], under: try Schema.decode(row["headings"]), in: row["name"], passage: row["id"], db)
         }
         try db.execute(sql: "DELETE FROM sources WHERE id = ?", arguments: [source])
     }
@@ -147,7 +152,21 @@ extension PassageStore {
 
     /// What stands for a passage before the embedding model: its headings say what it is about.
     static func embeddedText(_ text: String, under headings: [String]) -> String {
-        headings.isEmpty ? text : headings.joined(separator: " > ") + "\n" + text
+        let text = squeezed(text)
+        return headings.isEmpty ? text : headings.joined(separator: " > ") + "\n" + text
+    }
+
+    /// A text with its rows of marks, such as the borders of tables, as one mark each: a vocabulary has a token for every mark.
+    static func squeezed(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count)
+        for byte in text.utf8 {
+            let isMark = (0x21...0x2F).contains(byte) || (0x3A...0x40).contains(byte) || (0x5B...0x60).contains(byte)
+                || (0x7B...0x7E).contains(byte)
+            if isMark, bytes.last == byte { continue }
+            bytes.append(byte)
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private struct File {
@@ -252,7 +271,7 @@ private struct Indexer {
             return tell(name)
         }
         let read = try document.read()
-        let pieces = splitter.pieces(of: read, tokenCount: tokenCounter)
+        let pieces = splitter.pieces(of: read, tokenCount: tokenCounter ?? { TokenEstimate.count(PassageStore.squeezed($0)) })
         var title: String?
         for block in read.blocks {
             if case .heading(_, let text) = block.kind {
@@ -326,7 +345,7 @@ private struct Indexer {
     }
 
     private var tokenCounter: ((String) -> Int)? {
-        (store.embedder as? GGUFEmbeddingModel).map { model in { model.tokenCount(for: $0) } }
+        (store.embedder as? GGUFEmbeddingModel).map { model in { model.tokenCount(for: PassageStore.squeezed($0)) } }
     }
 
     /// What a document's passages depend on.
@@ -482,7 +501,7 @@ private struct Indexer {
                 try Schema.encode(part.headings), part.text,
             ])
             let id = db.lastInsertedRowID
-            try Schema.insertTerms(of: part.text, under: part.headings, passage: id, db)
+            try Schema.insertTerms(of: part.text, under: part.headings, in: document.name, passage: id, db)
             if let encoded = part.vector {
                 try vector.execute(arguments: [id, Data(encoded.codes), Data(encoded.values)])
             }

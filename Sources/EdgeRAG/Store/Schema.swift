@@ -4,8 +4,8 @@ internal import GRDB
 
 /// The tables of a store, and how older ones become these.
 ///
-/// `terms` is the index that SQLite searches by BM25: the terms of each passage (`Terms`), without the text itself, so that a row can
-/// only be taken out by those who know what is in it: `Terms.version` in `meta` says how they were made.
+/// `terms` is the index that SQLite searches by BM25: the terms of each passage (`Terms`) and of what it stands under, without the text
+/// itself, so that a row can only be taken out by those who know what is in it: `meta` says by which rules they were made.
 enum Schema {
     /// Marks a file of SQLite as a store of passages: "EdgR".
     private static let applicationID: Int64 = 0x4564_6752
@@ -54,17 +54,23 @@ enum Schema {
 
     /// Makes the lexical index where it is not there or was made by other rules.
     private static func renewTerms(_ db: Database) throws {
-        guard try meta("terms", in: db) != "\(Terms.version)" else { return }
+        guard try meta("terms", in: db) != "\(Terms.version).\(rulesVersion)" else { return }
         try db.execute(
             sql: """
                 DROP TABLE IF EXISTS terms;
-                CREATE VIRTUAL TABLE terms USING fts5 (words, content='', tokenize="ascii tokenchars '~'");
+                CREATE VIRTUAL TABLE terms USING fts5 (words, titles, content='', tokenize="ascii tokenchars '~'");
+                INSERT INTO terms (terms, rank) VALUES ('rank', 'bm25(1.0, \(titleWeight))');
                 """)
-        let rows = try Row.fetchCursor(db, sql: "SELECT id, headings, text FROM passages ORDER BY id")
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT passages.id, name, headings, text FROM passages JOIN sources ON sources.id = passages.source
+                ORDER BY passages.id
+                """)
         while let row = try rows.next() {
-            try insertTerms(of: row["text"], under: decode(row["headings"]), passage: row["id"], db)
+            try insertTerms(of: row["text"], under: decode(row["headings"]), in: row["name"], passage: row["id"], db)
         }
-        try setMeta("terms", "\(Terms.version)", in: db)
+        try setMeta("terms", "\(Terms.version).\(rulesVersion)", in: db)
     }
 
     static func meta(_ key: String, in db: Database) throws -> String? {
@@ -78,19 +84,32 @@ enum Schema {
 
     // MARK: Terms
 
-    /// A passage is found by its words and by those of its headings.
-    private static func terms(of text: String, under headings: [String]) -> String {
-        (Terms.of(headings.joined(separator: "\n")) + Terms.of(text)).joined(separator: " ")
+    /// How much more a word counts in what a passage stands under: whoever names a car or a chapter means what is said there.
+    private static let titleWeight = 3.0
+    /// Goes up when the columns of `terms`, or what is in them, change.
+    private static let rulesVersion = 1
+
+    /// The words of a passage, and those of its headings and of its document's name.
+    private static func terms(of text: String, under headings: [String], in source: String) -> [String] {
+        let file = source.split(separator: "/").suffix(3).joined(separator: " ")
+        return [Terms.of(text), Terms.of(headings.joined(separator: "\n") + "\n" + file)]
+            .map { $0.joined(separator: " ") }
     }
 
-    static func insertTerms(of text: String, under headings: [String], passage: Int64, _ db: Database) throws {
-        try db.cachedStatement(sql: "INSERT INTO terms (rowid, words) VALUES (?, ?)")
-            .execute(arguments: [passage, terms(of: text, under: headings)])
+    static func insertTerms(
+        of text: String, under headings: [String], in source: String, passage: Int64, _ db: Database
+    ) throws {
+        let terms = terms(of: text, under: headings, in: source)
+        try db.cachedStatement(sql: "INSERT INTO terms (rowid, words, titles) VALUES (?, ?, ?)")
+            .execute(arguments: [passage, terms[0], terms[1]])
     }
 
-    static func removeTerms(of text: String, under headings: [String], passage: Int64, _ db: Database) throws {
-        try db.cachedStatement(sql: "INSERT INTO terms (terms, rowid, words) VALUES ('delete', ?, ?)")
-            .execute(arguments: [passage, terms(of: text, under: headings)])
+    static func removeTerms(
+        of text: String, under headings: [String], in source: String, passage: Int64, _ db: Database
+    ) throws {
+        let terms = terms(of: text, under: headings, in: source)
+        try db.cachedStatement(sql: "INSERT INTO terms (terms, rowid, words, titles) VALUES ('delete', ?, ?, ?)")
+            .execute(arguments: [passage, terms[0], terms[1]])
     }
 
     // MARK: Columns
