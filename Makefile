@@ -78,7 +78,7 @@ macros: packages
 	Tests/Macros/check "$$($(SWIFT) build --traits Macros --scratch-path .build-macros --show-bin-path)"
 
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Drafts Benchmarks/Cancelling Benchmarks/Sessions Benchmarks/Benchmarks
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Drafts Benchmarks/Cancelling Benchmarks/Sessions Benchmarks/Vectors Benchmarks/Benchmarks
 
 # Damaged files must give errors and nothing else; seeds are printed, so a failure can be repeated.
 fuzz: packages
@@ -99,7 +99,7 @@ soak: packages tsan
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 
 format:
-	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Drafts Benchmarks/Cancelling Benchmarks/Sessions Benchmarks/Benchmarks
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Workloads Benchmarks/Masks Benchmarks/Guided Benchmarks/Drafts Benchmarks/Cancelling Benchmarks/Sessions Benchmarks/Vectors Benchmarks/Benchmarks
 
 clean:
 	rm -rf .build .build-macros Benchmarks/.build

@@ -61,7 +61,7 @@ let instructionSets: [String: [String]] = [
 #endif
 
 /// Rooms compiled as the build asks, because nothing in them is called per token or per byte of a file.
-let plainRooms: Set<String> = ["EdgeLLM", "EdgeCLI"]
+let plainRooms: Set<String> = ["EdgeLLM", "EdgeRAG", "EdgeCLI"]
 
 func settings(of room: String) -> [SwiftSetting] {
     language
@@ -118,6 +118,9 @@ let rooms: [(name: String, imports: [String])] =
                 "EdgeCache", "EdgeModel", "EdgeEngine", "EdgeLLM",
             ]
         ),
+        ("EdgeDocuments", []),
+        ("EdgeSearch", ["EdgePlatform", "EdgeQuant", "EdgeKernels"]),
+        ("EdgeRAG", ["EdgePlatform", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
@@ -161,6 +164,9 @@ let tests: [(name: String, rooms: [String])] = [
         ]
     ),
     ("EdgeQuantizeTests", ["EdgeQuantize", "EdgePlatform", "EdgeQuant", "EdgeGGUF", "EdgeModel", "EdgeLLM"]),
+    ("EdgeDocumentsTests", ["EdgeDocuments"]),
+    ("EdgeSearchTests", ["EdgeSearch", "EdgeKernels"]),
+    ("EdgeRAGTests", ["EdgeRAG", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
     ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
@@ -171,12 +177,23 @@ func syntax(_ product: String) -> Target.Dependency {
     .product(name: product, package: "swift-syntax", condition: .when(traits: [macros]))
 }
 
+/// What a room needs beside other rooms.
+func libraries(of room: String) -> [Target.Dependency] {
+    switch room {
+    case "EdgeLLM": [.target(name: "EdgeMacros", condition: .when(traits: [macros]))]
+    // SQLite. It brings nothing along and takes two seconds to fetch, so it stands in the open.
+    case "EdgeRAG": [.product(name: "GRDB", package: "GRDB.swift")]
+    default: []
+    }
+}
+
 let package = Package(
     name: "EdgeLLM",
     platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
         .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .library(name: "EdgeQuantize", targets: ["EdgeQuantize"]),
+        .library(name: "EdgeRAG", targets: ["EdgeRAG"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
         .executable(name: "edge-example", targets: ["EdgeExample"]),
         .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),
@@ -189,19 +206,20 @@ let package = Package(
         .executable(name: "edge-cancel", targets: ["EdgeCancelling"]),
         .executable(name: "edge-drafts", targets: ["EdgeDrafts"]),
         .executable(name: "edge-sessions", targets: ["EdgeSessions"]),
+        .executable(name: "edge-vectors", targets: ["EdgeVectors"]),
     ],
     traits: [
         .trait(name: macros, description: "The macros @Generable and @Guide; they need swift-syntax.")
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swiftlang/swift-syntax", "602.0.0"..<"604.0.0"),
     ],
     targets: rooms.map { room in
         .target(
             name: room.name,
-            dependencies: room.imports.map { .target(name: $0) }
-                + (room.name == "EdgeLLM" ? [.target(name: "EdgeMacros", condition: .when(traits: [macros]))] : []),
+            dependencies: room.imports.map { .target(name: $0) } + libraries(of: room.name),
             exclude: ["README.md"],
             swiftSettings: settings(of: room.name))
     } + [
@@ -217,7 +235,7 @@ let package = Package(
             name: "EdgeCLI",
             // Beside the library's public face only its own way to a terminal.
             dependencies: [
-                "EdgeLLM", "EdgeQuantize", "EdgeTerminal",
+                "EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeTerminal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["README.md"],
@@ -255,6 +273,9 @@ let package = Package(
             swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeCancelling", dependencies: ["EdgeLLM"], path: "Benchmarks/Cancelling", swiftSettings: language),
+        .executableTarget(
+            name: "EdgeVectors", dependencies: ["EdgePlatform", "EdgeSearch"], path: "Benchmarks/Vectors",
+            swiftSettings: language + optimised),
         .executableTarget(
             name: "EdgeSessions",
             dependencies: [

@@ -1,6 +1,7 @@
 import ArgumentParser
 import EdgeLLM
 import EdgeQuantize
+import EdgeRAG
 import Foundation
 
 /// How the command ends when something went wrong: one line that says what to do, and a code that scripts can tell apart.
@@ -42,7 +43,14 @@ enum Failure {
         case LanguageModelError.storageFailed: ("\(error)", noOutput)
         case let error as LanguageModelError: (error.description, .validationFailure)
         case let error as QuantizationError: (error.description, code(error.code))
+        case let error as SavedStateError: (error.description, noOutput)
         case let error as EmbeddingError: (error.description, .validationFailure)
+        case let error as RetrievalError:
+            switch error.code {
+            case .invalidOptions, .modelRequired, .modelMismatch: (error.description, .validationFailure)
+            case .storageFailed, .busy: (error.description, noOutput)
+            default: (error.description, badFile)
+            }
         case is CancellationError: ("", interrupted)
         default: nil
         }

@@ -104,10 +104,13 @@ enum Terminal {
 /// A bar on standard error, drawn only when that is a terminal.
 struct ProgressBar: Sendable {
     private let total: Int
-    private let start = Date()
+    private let start: Date
     private let isShown = Terminal.errorIsTerminal
 
-    init(total: Int) { self.total = total }
+    init(total: Int, start: Date = Date()) {
+        self.total = total
+        self.start = start
+    }
 
     func draw(_ done: Int, note: String) {
         guard isShown, total > 0 else { return }

@@ -62,7 +62,8 @@ public struct Usage: Sendable, Equatable {
         self.decodeSeconds = decodeSeconds
     }
 
-    static let zero = Usage(
+    /// No tokens and no time.
+    public static let zero = Usage(
         input: Input(totalTokenCount: 0, cachedTokenCount: 0),
         output: Output(totalTokenCount: 0, reasoningTokenCount: 0))
 

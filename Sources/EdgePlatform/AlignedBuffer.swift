@@ -92,4 +92,24 @@ extension AlignedBuffer where Element == UInt8 {
         precondition(offset >= 0 && byteCount >= 0 && byteCount <= count - offset, "AlignedBuffer range out of bounds")
         return ByteView(owner: self, bytes: UnsafeRawBufferPointer(start: base + offset, count: byteCount))
     }
+
+    /// Writes bytes from `offset` on.
+    package func write(_ bytes: [UInt8], at offset: Int) {
+        precondition(offset >= 0 && bytes.count <= count - offset, "AlignedBuffer range out of bounds")
+        bytes.withUnsafeBytes { if let source = $0.baseAddress { memcpy(base + offset, source, bytes.count) } }
+    }
+
+    /// Copies the first bytes of another buffer to the beginning of this one.
+    package func copy(from other: AlignedBuffer<UInt8>, byteCount: Int) {
+        precondition(byteCount >= 0 && byteCount <= min(count, other.count), "AlignedBuffer range out of bounds")
+        if byteCount > 0 { memcpy(base, other.base, byteCount) }
+    }
+
+    /// Copies bytes within the buffer; the two places may overlap.
+    package func move(from source: Int, to target: Int, byteCount: Int) {
+        precondition(
+            byteCount >= 0 && source >= 0 && target >= 0 && byteCount <= count - max(source, target),
+            "AlignedBuffer range out of bounds")
+        memmove(base + target, base + source, byteCount)
+    }
 }

@@ -27,7 +27,7 @@ import Testing
 
     @Test("The command and the example use the library's public face alone")
     func publicFace() throws {
-        #expect(try imports(of: "EdgeCLI") == ["EdgeLLM", "EdgeQuantize", "EdgeTerminal"])
+        #expect(try imports(of: "EdgeCLI") == ["EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeTerminal"])
         #expect(try imports(of: "EdgeExample") == ["EdgeLLM"])
     }
 
@@ -36,7 +36,7 @@ import Testing
         "EdgePlatform/AlignedBuffer.swift", "EdgePlatform/ByteView.swift", "EdgePlatform/MappedFile.swift",
         "EdgePlatform/Thread.swift", "EdgePlatform/ThreadTeam.swift", "EdgeKernels/KeyValueBlocks.swift",
         "EdgeKernels/KeyValueLayer.swift", "EdgeKernels/QuantizedRows.swift", "EdgeKernels/Rows.swift",
-        "EdgeEngine/GenerationContext.swift", "EdgeEngine/ThreadExecutor.swift", "EdgePlatform/DirectFile.swift",
+        "EdgeEngine/GenerationContext.swift", "EdgePlatform/ThreadExecutor.swift", "EdgePlatform/DirectFile.swift",
         "EdgePlatform/ReadAhead.swift", "EdgeModel/WeightStream.swift", "EdgeCache/CacheSpill.swift",
     ]
 

@@ -181,6 +181,9 @@ public final class LanguageModelSession: Observable, Sendable {
             .init(transcript: .init(entries: entries), enabledTools: ToolUse.definitions(tools)))
     }
 
+    /// Whether the model cannot write anything but what a schema allows.
+    package var enforcesSchemas: Bool { model.isEnforcing }
+
     private func read<Value>(_ keyPath: KeyPath<LanguageModelSession, some Any>, _ body: (State) -> Value) -> Value {
         registrar.access(self, keyPath: keyPath)
         return state.withLock { body($0) }

@@ -39,9 +39,15 @@ extension LanguageModelSession {
     /// A call the tool for which is not there, or whose arguments cannot be read, is answered with the reason.
     private func step(for pending: Turn.PendingCall, _ definitions: [Transcript.ToolDefinition]) -> Step {
         let call = pending.call
-        guard let tool = tools.first(where: { $0.name == call.toolName }) else {
-            let names = tools.map(\.name).joined(separator: ", ")
-            return .output("Error: there is no tool \"\(call.toolName)\"; the tools are \(names)")
+        // Where tools are not allowed the model was told of none, and makes no call, whatever it was talked into.
+        guard let tool = tools.first(where: { $0.name == call.toolName }),
+            definitions.contains(where: { $0.name == call.toolName })
+        else {
+            let names = definitions.map(\.name).joined(separator: ", ")
+            return .output(
+                names.isEmpty
+                    ? "Error: no tool may be called now"
+                    : "Error: there is no tool \"\(call.toolName)\"; the tools are \(names)")
         }
         guard pending.isWhole else { return .output("Error: the arguments are no whole JSON object") }
         do {

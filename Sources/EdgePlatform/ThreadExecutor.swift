@@ -1,14 +1,12 @@
-internal import EdgePlatform
-
 /// A serial executor on a thread of its own.
 ///
 /// A generation step keeps its thread busy for milliseconds; on the cooperative pool, which has one thread a core, it would
 /// stall everybody else. The thread ends when the executor's last owner lets go.
-final class ThreadExecutor: SerialExecutor {
+package final class ThreadExecutor: SerialExecutor {
     private let queue: JobQueue
 
     /// - Throws: `PlatformError` when the system refuses a thread.
-    init() throws(PlatformError) {
+    package init() throws(PlatformError) {
         let queue = JobQueue()
         self.queue = queue
         try Thread { queue.serve() }.detach()
@@ -16,13 +14,13 @@ final class ThreadExecutor: SerialExecutor {
 
     deinit { queue.close() }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let executor = unsafe asUnownedSerialExecutor()
         unsafe queue.add(UnownedJob(job), for: executor)
     }
 
     /// Whether a job waits while another runs: the sign to let it pass.
-    var hasWaitingJobs: Bool { queue.hasWaitingJobs }
+    package var hasWaitingJobs: Bool { queue.hasWaitingJobs }
 }
 
 /// Jobs in order of arrival. `@unchecked Sendable`: all state is guarded by the parking spot's lock.

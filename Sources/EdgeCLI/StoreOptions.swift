@@ -1,0 +1,79 @@
+public import ArgumentParser
+import EdgeLLM
+public import EdgeRAG
+import Foundation
+
+/// Which embedding model a store of passages is used with.
+struct EmbedderOptions: ParsableArguments {
+    @Option(
+        name: .customLong("embedder"),
+        help: ArgumentHelp(
+            "The GGUF file of the embedding model; without one, texts are found word for word only.", valueName: "file")
+    )
+    var path: String?
+
+    @Option(help: ArgumentHelp("Put before each query, such as 'search_query: '.", valueName: "text"))
+    var queryPrefix = ""
+
+    @Option(help: ArgumentHelp("Put before each passage, such as 'search_document: '.", valueName: "text"))
+    var passagePrefix = ""
+
+    /// - Throws: `ModelLoadingError`.
+    func load(threads: Int?) async throws -> GGUFEmbeddingModel? {
+        guard let path else { return nil }
+        // A question that is longer than the model's limit is cut: its beginning finds what there is to find.
+        return try await GGUFEmbeddingModel(
+            contentsOf: URL(fileURLWithPath: path),
+            options: .init(
+                threadCount: threads, truncatesLongTexts: true, queryPrefix: queryPrefix, passagePrefix: passagePrefix))
+    }
+}
+
+/// How passages are found.
+struct RankingOptions: ParsableArguments {
+    @Option(help: "What is looked for: hybrid, lexical or dense.")
+    var mode = Ranking.Mode.hybrid
+
+    @Option(help: "The weight of meaning against words, from 0 to 1.")
+    var weight: Double?
+
+    @Option(name: .customLong("rrf"), help: ArgumentHelp("Join the lists by 1 / (K + rank) instead.", valueName: "k"))
+    var reciprocalRank: Double?
+
+    @Option(help: "How much later a passage comes that is like others before it, from 0 to 1.")
+    var diversity = 0.0
+
+    func validate() throws {
+        if weight != nil, reciprocalRank != nil { throw ValidationError("--weight and --rrf exclude each other.") }
+        if let weight, !(0...1).contains(weight) { throw ValidationError("--weight must be 0 to 1.") }
+        if let reciprocalRank, !(0...1e9).contains(reciprocalRank) { throw ValidationError("--rrf must be 0 or more.") }
+        if !(0...1).contains(diversity) { throw ValidationError("--diversity must be 0 to 1.") }
+    }
+
+    var ranking: Ranking {
+        var ranking = Ranking(mode: mode, diversity: diversity)
+        if let weight { ranking.fusion = .convex(weight: weight) }
+        if let reciprocalRank { ranking.fusion = .reciprocalRank(k: reciprocalRank) }
+        return ranking
+    }
+}
+
+extension Ranking.Mode: ExpressibleByArgument {}
+
+extension Terminal {
+    /// Runs work that Ctrl-C cancels.
+    static func interruptible<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
+        let work = Task { try await body() }
+        interruption.cancels { work.cancel() }
+        do {
+            return try await work.value
+        } catch is CancellationError {
+            note("edge-llm: interrupted")
+            throw Failure.interrupted
+        }
+    }
+}

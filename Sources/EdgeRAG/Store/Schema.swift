@@ -1,0 +1,134 @@
+internal import EdgeDocuments
+internal import Foundation
+internal import GRDB
+
+/// The tables of a store, and how older ones become these.
+///
+/// `terms` is the index that SQLite searches by BM25: the terms of each passage (`Terms`) and of what it stands under, without the text
+/// itself, so that a row can only be taken out by those who know what is in it: `meta` says by which rules they were made.
+enum Schema {
+    /// Marks a file of SQLite as a store of passages: "EdgR".
+    private static let applicationID: Int64 = 0x4564_6752
+    private static let version: Int64 = 1
+
+    /// Makes the tables, or brings those of an older version up to date, all in one transaction.
+    static func prepare(_ db: Database, store: String) throws {
+        let found = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        let application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+        let tables = try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM sqlite_master") ?? 0
+        guard application == applicationID || (tables == 0 && found == 0) else {
+            throw RetrievalError(
+                code: .notAStore, message: "\(store): the file is a database, but no store of passages")
+        }
+        guard found <= version else {
+            throw RetrievalError(
+                code: .newerStore,
+                message: "\(store): the store has version \(found), but this library knows \(version); use a later one")
+        }
+        if found < 1 { try create(db) }
+        try renewTerms(db)
+        if found < version { try db.execute(sql: "PRAGMA user_version = \(version)") }
+    }
+
+    private static func create(_ db: Database) throws {
+        try db.execute(
+            sql: """
+                PRAGMA application_id = \(applicationID);
+                CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+                INSERT INTO meta VALUES ('generation', '0');
+                CREATE TABLE sources (
+                    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, collection TEXT, title TEXT, format TEXT NOT NULL,
+                    byteCount INTEGER NOT NULL, hash TEXT NOT NULL, metadata TEXT NOT NULL);
+                CREATE INDEX sourcesOfCollection ON sources (collection);
+                CREATE TABLE passages (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT,
+                    source INTEGER NOT NULL REFERENCES sources (id) ON DELETE CASCADE, lower INTEGER NOT NULL,
+                    upper INTEGER NOT NULL, isVerbatim INTEGER NOT NULL, page INTEGER, headings TEXT NOT NULL,
+                    text TEXT NOT NULL);
+                CREATE INDEX passagesOfSource ON passages (source);
+                CREATE TABLE vectors (
+                    passage INTEGER PRIMARY KEY REFERENCES passages (id) ON DELETE CASCADE, codes BLOB NOT NULL,
+                    full BLOB NOT NULL);
+                """)
+    }
+
+    /// Makes the lexical index where it is not there or was made by other rules.
+    private static func renewTerms(_ db: Database) throws {
+        guard try meta("terms", in: db) != "\(Terms.version).\(rulesVersion)" else { return }
+        try db.execute(
+            sql: """
+                DROP TABLE IF EXISTS terms;
+                CREATE VIRTUAL TABLE terms USING fts5 (words, titles, content='', tokenize="ascii tokenchars '~'");
+                INSERT INTO terms (terms, rank) VALUES ('rank', 'bm25(1.0, \(titleWeight))');
+                """)
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT passages.id, name, headings, text FROM passages JOIN sources ON sources.id = passages.source
+                ORDER BY passages.id
+                """)
+        while let row = try rows.next() {
+            try insertTerms(of: row["text"], under: decode(row["headings"]), in: row["name"], passage: row["id"], db)
+        }
+        try setMeta("terms", "\(Terms.version).\(rulesVersion)", in: db)
+    }
+
+    static func meta(_ key: String, in db: Database) throws -> String? {
+        guard try db.tableExists("meta") else { return nil }
+        return try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = ?", arguments: [key])
+    }
+
+    static func setMeta(_ key: String, _ value: String, in db: Database) throws {
+        try db.execute(sql: "INSERT OR REPLACE INTO meta VALUES (?, ?)", arguments: [key, value])
+    }
+
+    // MARK: Terms
+
+    /// How much more a word counts in what a passage stands under: whoever names a car or a chapter means what is said there.
+    private static let titleWeight = 3.0
+    /// Goes up when the columns of `terms`, or what is in them, change.
+    private static let rulesVersion = 1
+
+    /// The words of a passage, and those of its headings and of its document's name.
+    private static func terms(of text: String, under headings: [String], in source: String) -> [String] {
+        let file = source.split(separator: "/").suffix(3).joined(separator: " ")
+        return [Terms.of(text), Terms.of(headings.joined(separator: "\n") + "\n" + file)]
+            .map { $0.joined(separator: " ") }
+    }
+
+    static func insertTerms(
+        of text: String, under headings: [String], in source: String, passage: Int64, _ db: Database
+    ) throws {
+        let terms = terms(of: text, under: headings, in: source)
+        try db.cachedStatement(sql: "INSERT INTO terms (rowid, words, titles) VALUES (?, ?, ?)")
+            .execute(arguments: [passage, terms[0], terms[1]])
+    }
+
+    static func removeTerms(
+        of text: String, under headings: [String], in source: String, passage: Int64, _ db: Database
+    ) throws {
+        let terms = terms(of: text, under: headings, in: source)
+        try db.cachedStatement(sql: "INSERT INTO terms (terms, rowid, words, titles) VALUES ('delete', ?, ?, ?)")
+            .execute(arguments: [passage, terms[0], terms[1]])
+    }
+
+    // MARK: Columns
+
+    static func encode(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    static func decode(_ text: String) throws -> [String] {
+        try decoded([String].self, text)
+    }
+
+    static func decoded<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
+        do {
+            return try JSONDecoder().decode(type, from: Data(text.utf8))
+        } catch {
+            throw RetrievalError(code: .damagedStore, message: "a row of the store cannot be read: \(text.prefix(80))")
+        }
+    }
+}
