@@ -110,7 +110,8 @@ private final class Staging: @unchecked Sendable {
     init(_ blocks: KeyValueBlocks, contextBlockCount: Int) throws(PlatformError) {
         self.blocks = blocks
         stageBlockCount = CacheSpill.stageBlockCount(blocks.sliceByteCount, blockCount: contextBlockCount)
-        stage = try AlignedBuffer(count: 2 * stageBlockCount * blocks.sliceByteCount)
+        stage = try AlignedBuffer(
+            count: 2 * stageBlockCount * blocks.sliceByteCount, inLargePages: true)
         parts.reserveCapacity(64)
         tables.reserveCapacity(16)
     }

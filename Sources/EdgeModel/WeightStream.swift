@@ -27,7 +27,7 @@ package final class WeightStream: @unchecked Sendable {
         self.embedding = embedding
         self.layout = layout
         do throws(PlatformError) {
-            memory = try AlignedBuffer(count: layout.memoryByteCount)
+            memory = try AlignedBuffer(count: layout.memoryByteCount, inLargePages: true)
         } catch {
             throw ModelError(.insufficientMemory, "no memory for \(layout.memoryByteCount) bytes of weights: \(error)")
         }

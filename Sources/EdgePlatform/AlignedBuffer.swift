@@ -15,36 +15,55 @@ package final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable
     /// The elements; valid as long as the buffer lives.
     package let elements: UnsafeMutableBufferPointer<Element>
     private let mappedByteCount: Int
+    /// What the system gave, of which the elements may be a part.
+    private let mapping: UnsafeMutableRawBufferPointer
+
+    private static var page: Int { 4096 }
+    private static var largePage: Int { 2 << 20 }
 
     /// Allocates zeroed memory.
     ///
+    /// - Parameter inLargePages: asks for pages of 2 MiB, of which whole ones are taken at the first touch. A disk fills them much
+    ///   faster: of small ones, scattered in memory, each is a part of its own in what the disk is told.
     /// - Throws: `PlatformError` with `ENOMEM` when the size overflows or the system has no memory.
-    package init(count: Int) throws(PlatformError) {
+    package init(count: Int, inLargePages: Bool = false) throws(PlatformError) {
         let (bytes, overflow) = max(count, 0).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-        let page = 4096
-        guard count >= 0, !overflow, bytes <= Int.max - page else {
+        guard count >= 0, !overflow, bytes <= Int.max - Self.page - Self.largePage else {
             throw PlatformError(operation: "allocate \(count) elements", code: ENOMEM)
         }
         guard count > 0 else {
             elements = UnsafeMutableBufferPointer(start: nil, count: 0)
             mappedByteCount = 0
+            mapping = UnsafeMutableRawBufferPointer(start: nil, count: 0)
             return
         }
-        mappedByteCount = (bytes + page - 1) / page * page
+        mappedByteCount = (bytes + Self.page - 1) / Self.page * Self.page
+        let largeByteCount = inLargePages ? bytes / Self.largePage * Self.largePage : 0
+        // Room to begin at such a page's border.
+        let total = mappedByteCount + (largeByteCount > 0 ? Self.largePage : 0)
         #if os(Linux)
             let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         #else
             let flags = MAP_PRIVATE | MAP_ANON
         #endif
-        guard let base = mmap(nil, mappedByteCount, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
+        guard let reserved = mmap(nil, total, PROT_READ | PROT_WRITE, flags, -1, 0), reserved != MAP_FAILED else {
             throw PlatformError(operation: "allocate \(bytes) bytes", code: errno)
+        }
+        mapping = UnsafeMutableRawBufferPointer(start: reserved, count: total)
+        var base = reserved
+        if largeByteCount > 0 {
+            base = reserved.alignedUp(toMultipleOf: Self.largePage)
+            #if os(Linux)
+                // Advice: where the system has no large pages left, the others do.
+                madvise(base, largeByteCount, MADV_HUGEPAGE)
+            #endif
         }
         let typed = base.bindMemory(to: Element.self, capacity: count)
         elements = UnsafeMutableBufferPointer(start: typed, count: count)
     }
 
     deinit {
-        if let base = elements.baseAddress { munmap(UnsafeMutableRawPointer(base), mappedByteCount) }
+        if let base = mapping.baseAddress { munmap(base, mapping.count) }
     }
 
     /// Gives the whole pages within a range of bytes back to the system; what they held is lost.

@@ -85,6 +85,13 @@ struct MemoryTests {
         let buffer = try AlignedBuffer<Float>(count: 100_000)
         #expect(buffer.elements.allSatisfy { $0 == 0 })
         #expect(Int(bitPattern: buffer.base) % 64 == 0)
+        for count in [1, 5000, 524_288, 1_500_001] {
+            let large = try AlignedBuffer<Float>(count: count, inLargePages: true)
+            #expect(large.count == count && large.byteCount >= 4 * count && large.byteCount < 4 * count + 4096)
+            #expect(large.elements.allSatisfy { $0 == 0 })
+            large[count - 1] = 3
+            #expect(large[count - 1] == 3 && UInt(bitPattern: large.base) % (count < 524_288 ? 4096 : 2 << 20) == 0)
+        }
         #expect(throws: PlatformError.self) { try AlignedBuffer<Float>(count: Int.max / 2) }
         #expect(throws: PlatformError.self) { try AlignedBuffer<Float>(count: -1) }
         #expect(try AlignedBuffer<Float>(count: 0).count == 0)
