@@ -124,16 +124,20 @@ struct TokenizerReader {
         }
         if let decoder = try tokenizerConfig?.optionalObject("added_tokens_decoder") {
             for member in decoder.value.members ?? [] {
-                guard let id = Int(member.key.description),
-                    let entry = try decoder.optionalObject(member.key.description)
-                else { throw decoder.invalid(member.key.description, "is no token with an id") }
-                found[id] = try AddedToken(id: id, entry)
+                let key = member.key.description
+                guard let id = Int(key), case .object = member.value else {
+                    throw decoder.invalid(key, "is no token with an id")
+                }
+                found[id] = try AddedToken(
+                    id: id, Settings(member.value, path: decoder.path, place: "added_tokens_decoder.\(key)"))
             }
         }
         if let added = try files.json("added_tokens.json") {
             for member in added.value.members ?? [] {
                 let name = member.key.description
-                let id = try added.int(name, in: 0...Int(Int32.max))
+                guard let id = member.value.int, (0...Int(Int32.max)).contains(id) else {
+                    throw added.invalid(name, "is no id")
+                }
                 if found[id] == nil { found[id] = AddedToken(id: id, content: name) }
             }
         }
@@ -169,8 +173,8 @@ struct TokenizerReader {
         if let normalizer = try tokenizer?.optionalObject("normalizer"), preTokenizer == nil {
             // Composing letters is left out, as every reader of GGUF does.
             let type = try normalizer.optionalString("type") ?? ""
-            let steps = try normalizer.optionalArray("normalizers")
-            guard type == "NFC" || type == "Sequence" && steps?.isEmpty ?? true else {
+            let steps = try normalizer.optionalArray("normalizers") ?? []
+            guard type == "NFC" || type == "Sequence" && steps.allSatisfy({ $0["type"]?.text == "NFC" }) else {
                 throw ConversionError(
                     .unsupportedTokenizer, "the normalizer '\(type)' is not supported before bytes are paired",
                     path: normalizer.path, key: "normalizer")
