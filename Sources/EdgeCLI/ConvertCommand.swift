@@ -1,6 +1,7 @@
 public import ArgumentParser
 public import EdgeLLM
 import Foundation
+import Synchronization
 
 /// `edge-llm convert`: a Hugging Face folder to a GGUF file.
 struct ConvertCommand: AsyncParsableCommand {
@@ -47,8 +48,14 @@ struct ConvertCommand: AsyncParsableCommand {
             // The bar counts in whole megabytes.
             let bar = ProgressBar(total: max(1, conversion.byteCount >> 20))
             defer { bar.clear() }
+            let drawn = Mutex(-1)
             try await conversion.write(to: output) { progress in
-                bar.draw(min(progress.writtenByteCount, progress.byteCount) >> 20, note: "MiB")
+                let done = progress.writtenByteCount >> 20
+                let isNew = drawn.withLock { last in
+                    defer { last = done }
+                    return last != done
+                }
+                if isNew { bar.draw(done, note: "MiB") }
             }
             return conversion
         }

@@ -178,6 +178,9 @@ struct DecoderPlanner {
         case .all:
             guard !(kinds?.contains(false) ?? false) else { throw refuse("layer_types", "layers of two kinds are") }
             plan.set("attention.sliding_window", window)
+            plan.notes.append(
+                "every layer sees \(window) positions, which the architecture '\(plan.architecture)' says; not all readers "
+                    + "of GGUF know it")
         case .allButLast(let standard):
             plan.set("attention.sliding_window", window)
             if kinds == nil {

@@ -1,3 +1,5 @@
+internal import EdgeGrammar
+
 /// Plans the settings and tensors of BERT, of RoBERTa, which counts positions from behind the padding's, and of Nomic's BERT.
 struct EncoderPlanner {
     let config: Settings
@@ -136,9 +138,11 @@ struct EncoderPlanner {
                 .tensorShapeMismatch, "\(labelCount) scores are more than any reranker gives",
                 path: plan.collector.checkpoint.path, tensor: labels?.name)
         }
-        let labels = try config.optionalObject("id2label")
-        var names: [String] = []
-        for index in 0..<labelCount { names.append(try labels?.optionalString(String(index)) ?? "LABEL_\(index)") }
+        var stated: [String: String] = [:]
+        for member in try config.optionalObject("id2label")?.value.members ?? [] {
+            stated[member.key.description] = member.value.text
+        }
+        let names = (0..<labelCount).map { stated[String($0)] ?? "LABEL_\($0)" }
         if names.count > 1 { plan.set("classifier.output_labels", names) }
     }
 

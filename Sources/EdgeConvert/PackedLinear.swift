@@ -73,6 +73,8 @@ struct PackedLinear: Sendable {
     /// By input its group, where that is not its place divided by the group's length.
     private let groups: [Int32]?
     private let path: String
+    /// Whether every zero is 8.
+    private let isSymmetric: Bool
 
     init(
         _ checkpoint: Checkpoint, _ name: String, rows: Int, columns: Int, _ quantization: PackedQuantization
@@ -133,6 +135,12 @@ struct PackedLinear: Sendable {
         self.groups = groups
         tensorNames = names.map { name + $0 }
         path = checkpoint.path
+        // Eight zeros of 8, by GPTQ less 1.
+        let eights: UInt32 = if case .gptq(zeroOffset: 1) = layout { 0x7777_7777 } else { 0x8888_8888 }
+        let words = zeros
+        isSymmetric = (0..<words.count / 4).allSatisfy {
+            words.load(UInt32.self, at: 4 * $0).map(UInt32.init(littleEndian:)) == eights
+        }
     }
 
     /// Q4_0 where every zero is 8, else Q5_0.
@@ -149,10 +157,7 @@ struct PackedLinear: Sendable {
                     : "groups of \(groupLength) inputs are no multiple of 32; a type must be given, such as q8_0",
                 path: path, tensor: name)
         }
-        for group in 0..<zeros.count / 4 / (rowCount / 8) {
-            for row in 0..<rowCount where zero(group, row) != 8 { return .q5_0 }
-        }
-        return .q4_0
+        return isSymmetric ? .q4_0 : .q5_0
     }
 
     /// Blocks of the type that keeps the weights; nil for other types, and where the type's blocks cannot.
@@ -196,10 +201,16 @@ struct PackedLinear: Sendable {
         values.reserveCapacity(rows.count * columnCount)
         for row in rows {
             let source = order?.source(of: row) ?? row
-            for column in 0..<columnCount {
+            var column = 0
+            while column < columnCount {
                 let group = groups.map { Int($0[column]) } ?? column / groupLength
+                let end = groups == nil ? min(columnCount, (group + 1) * groupLength) : column + 1
                 let scale = Half.decode(scaleBits(group, source))
-                values.append(scale * Float(level(column, source) - zero(group, source)))
+                let zero = zero(group, source)
+                while column < end {
+                    values.append(scale * Float(level(column, source) - zero))
+                    column += 1
+                }
             }
         }
         return values

@@ -168,8 +168,8 @@ struct MergeScores {
         }
     }
 
-    /// No token is longer, so that checking takes no more than time in proportion to the vocabulary.
-    private static let longest = 512
+    /// Places at which a token is tried to be parted, so that checking takes time in proportion to the vocabulary.
+    private static let longest = 128
 
     private static func refusal(_ what: String, _ path: String) -> ConversionError {
         ConversionError(
