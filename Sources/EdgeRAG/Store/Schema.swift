@@ -87,13 +87,19 @@ enum Schema {
     /// How much more a word counts in what a passage stands under: whoever names a car or a chapter means what is said there.
     private static let titleWeight = 3.0
     /// Goes up when the columns of `terms`, or what is in them, change.
-    private static let rulesVersion = 1
+    private static let rulesVersion = 2
+    /// BM25 takes a word in a short text for more than in a long one. Entries of a list are short, but say no more about a word for it, so
+    /// shorter texts count as having this many terms (about a hundred words): they are filled up with a term that nobody looks for.
+    private static let shortestLength = 200
+    private static let filler = "~~"
 
     /// The words of a passage, and those of its headings and of its document's name.
     private static func terms(of text: String, under headings: [String], in source: String) -> [String] {
         let file = source.split(separator: "/").suffix(3).joined(separator: " ")
-        return [Terms.of(text), Terms.of(headings.joined(separator: "\n") + "\n" + file)]
-            .map { $0.joined(separator: " ") }
+        let words = Terms.of(text)
+        var titles = Terms.of(headings.joined(separator: "\n") + "\n" + file)
+        titles += repeatElement(filler, count: max(0, shortestLength - words.count - titles.count))
+        return [words.joined(separator: " "), titles.joined(separator: " ")]
     }
 
     static func insertTerms(
