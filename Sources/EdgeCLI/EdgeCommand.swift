@@ -14,7 +14,7 @@ struct EdgeCommand: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, ChatCommand.self, EmbedCommand.self, TokenizeCommand.self, PerplexityCommand.self,
             InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self, IndexCommand.self,
-            AskCommand.self, WarmDocsCommand.self, EvalRetrievalCommand.self,
+            AskCommand.self, WarmDocsCommand.self, PackDocsCommand.self, EvalRetrievalCommand.self,
         ])
 
     static func main() async {

@@ -286,6 +286,44 @@ import Testing
         #expect(passage.location(of: 0..<4) == passage.location)
     }
 
+    @Test("An exported store is one file, and is read where it may not be written to")
+    func export() async throws {
+        let folder = try temporary()
+        let pack = folder.appendingPathComponent("pack")
+        defer {
+            try? FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
+            try? FileManager.default.removeItem(at: folder)
+        }
+        let store = try await PassageStore(
+            at: folder.appendingPathComponent("store"), embedder: WordEmbedder())
+        try await store.add([manual])
+        try await store.export(to: pack)
+        let error = await #expect(throws: RetrievalError.self) { try await store.export(to: pack) }
+        #expect(error?.code == .invalidOptions)
+        // A file that holds all: the log of the store is not beside it.
+        let alone = folder.appendingPathComponent("alone")
+        try FileManager.default.createDirectory(at: alone, withIntermediateDirectories: true)
+        let moved = alone.appendingPathComponent("pack")
+        try FileManager.default.moveItem(at: pack, to: moved)
+        try FileManager.default.setAttributes([.posixPermissions: 0o444], ofItemAtPath: moved.path)
+        let before = try Data(contentsOf: moved)
+        let opened = try await PassageStore(at: moved, embedder: WordEmbedder(), options: .init(isReadOnly: true))
+        for mode in Ranking.Mode.allCases {
+            let result = try await opened.search("pressure in winter", limit: 1, ranking: .init(mode: mode))
+            #expect(result.passages.first?.passage.headings == ["Tyres", "Winter"])
+        }
+        let refused = await #expect(throws: RetrievalError.self) {
+            try await opened.add([Document(name: "x", text: "new")])
+        }
+        #expect(refused?.code == .unreadable)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: alone.path) == ["pack"])
+        #expect(try Data(contentsOf: moved) == before)
+        let missing = await #expect(throws: RetrievalError.self) {
+            try await PassageStore(at: folder.appendingPathComponent("none"), options: .init(isReadOnly: true))
+        }
+        #expect(missing?.code == .unreadable)
+    }
+
     @Test("A query of many words")
     func longQuery() async throws {
         let store = try await PassageStore(at: nil)

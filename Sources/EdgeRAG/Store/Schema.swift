@@ -13,6 +13,25 @@ enum Schema {
 
     /// Makes the tables, or brings those of an older version up to date, all in one transaction.
     static func prepare(_ db: Database, store: String) throws {
+        let found = try checkedVersion(db, store: store)
+        if found < 1 { try create(db) }
+        try renewTerms(db)
+        if found < version { try db.execute(sql: "PRAGMA user_version = \(version)") }
+    }
+
+    /// Refuses a store that would have to be brought up to date first.
+    static func check(_ db: Database, store: String) throws {
+        let found = try checkedVersion(db, store: store)
+        guard found == version, try meta("terms", in: db) == termsVersion else {
+            throw RetrievalError(
+                code: .unreadable,
+                message: "\(store): the store is of an earlier version and may not be written to; "
+                    + "open it once where it can be brought up to date")
+        }
+    }
+
+    /// The version of a store that this library knows; 0 for an empty file.
+    private static func checkedVersion(_ db: Database, store: String) throws -> Int64 {
         let found = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         let application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
         let tables = try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM sqlite_master") ?? 0
@@ -25,10 +44,10 @@ enum Schema {
                 code: .newerStore,
                 message: "\(store): the store has version \(found), but this library knows \(version); use a later one")
         }
-        if found < 1 { try create(db) }
-        try renewTerms(db)
-        if found < version { try db.execute(sql: "PRAGMA user_version = \(version)") }
+        return found
     }
+
+    private static var termsVersion: String { "\(Terms.version).\(rulesVersion)" }
 
     private static func create(_ db: Database) throws {
         try db.execute(
@@ -54,7 +73,7 @@ enum Schema {
 
     /// Makes the lexical index where it is not there or was made by other rules.
     private static func renewTerms(_ db: Database) throws {
-        guard try meta("terms", in: db) != "\(Terms.version).\(rulesVersion)" else { return }
+        guard try meta("terms", in: db) != termsVersion else { return }
         try db.execute(
             sql: """
                 DROP TABLE IF EXISTS terms;
@@ -70,7 +89,7 @@ enum Schema {
         while let row = try rows.next() {
             try insertTerms(of: row["text"], under: decode(row["headings"]), in: row["name"], passage: row["id"], db)
         }
-        try setMeta("terms", "\(Terms.version).\(rulesVersion)", in: db)
+        try setMeta("terms", termsVersion, in: db)
     }
 
     static func meta(_ key: String, in db: Database) throws -> String? {
