@@ -35,6 +35,11 @@ struct AskCommand: AsyncParsableCommand {
     @Option(name: [.customLong("temp"), .customLong("temperature")], help: "Temperature; 0 takes the likeliest token.")
     var temperature = 0.0
 
+    @Option(
+        name: .customLong("chat-template"),
+        help: ArgumentHelp("A file with the chat template, in Jinja. (default: the model's own)", valueName: "file"))
+    var chatTemplate: String?
+
     @OptionGroup var prefixes: PrefixOptions
 
     @Flag(help: "Only search, and print the passages; needs no model.")
@@ -64,7 +69,9 @@ struct AskCommand: AsyncParsableCommand {
         let loading = ContinuousClock.now
         let loaded = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: model.model),
-            options: model.loadOptions(contextSize: contextSize, prefixes: prefixes))
+            options: model.loadOptions(
+                contextSize: contextSize, chatTemplate: try chatTemplate.map { try ChatCommand.templateText($0) },
+                prefixes: prefixes))
         let loadSeconds = Terminal.seconds(since: loading)
         let session = LanguageModelSession(model: loaded)
         var options = GenerationOptions(maximumResponseTokens: maximumTokens)
@@ -126,12 +133,13 @@ struct AskCommand: AsyncParsableCommand {
                     + "\(usage.input.totalTokenCount - usage.input.cachedTokenCount) new")
             parts.append(
                 String(
-                    format: "first token after %.0f ms", (response.retrievalSeconds + usage.timeToFirstToken) * 1000))
-            parts.append(
-                String(
                     format: "decode %d tokens at %.1f tok/s", usage.output.totalTokenCount, usage.decodeTokensPerSecond)
             )
         }
+        if let first = response.firstTokenSeconds {
+            parts.append(String(format: "first token after %.0f ms", first * 1000))
+        }
+        if response.finishReason == .maximumTokens { parts.append("cut at the token limit") }
         parts.append(String(format: "loaded in %.0f ms", loadSeconds * 1000))
         Terminal.note("[" + parts.joined(separator: " | ") + "]")
     }
@@ -161,7 +169,8 @@ struct AskCommand: AsyncParsableCommand {
         var promptTokens: Int
         var cachedTokens: Int
         var generatedTokens: Int
-        var timeToFirstTokenSeconds: Double
+        var timeToFirstTokenSeconds: Double?
+        var finishReason: FinishReason
         var loadSeconds: Double
 
         struct Place: Encodable {
@@ -186,7 +195,8 @@ struct AskCommand: AsyncParsableCommand {
             promptTokens = response.usage.input.totalTokenCount
             cachedTokens = response.usage.input.cachedTokenCount
             generatedTokens = response.usage.output.totalTokenCount
-            timeToFirstTokenSeconds = response.retrievalSeconds + response.usage.timeToFirstToken
+            timeToFirstTokenSeconds = response.firstTokenSeconds
+            finishReason = response.finishReason
             self.loadSeconds = loadSeconds
         }
     }

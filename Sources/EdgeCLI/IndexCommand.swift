@@ -46,6 +46,9 @@ struct IndexCommand: AsyncParsableCommand {
             at: URL(fileURLWithPath: store), embedder: embedder,
             options: .init(splitter: .init(maximumTokens: tokens, overlap: overlap), threadCount: threads))
         let url = URL(fileURLWithPath: path)
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw Failure.Message("\(path): there is no such folder or file", code: Failure.badFile)
+        }
         let keep = keep
         let bar = IndexingBar()
         defer { bar.clear() }
@@ -57,6 +60,10 @@ struct IndexCommand: AsyncParsableCommand {
         bar.clear()
         let statistics = try await store.statistics()
         for failure in report.failures { Terminal.note("edge-llm: not indexed: \(failure.reason)") }
+        if !store.usesVectors {
+            Terminal.note(
+                "edge-llm: without --embedder there are no vectors, and documents are found word for word only")
+        }
         if json { return Terminal.write(try Terminal.json(report)) }
         var parts = ["\(report.indexedCount) indexed", "\(report.unchangedCount) unchanged"]
         if report.removedCount > 0 { parts.append("\(report.removedCount) removed") }
@@ -76,9 +83,7 @@ struct IndexCommand: AsyncParsableCommand {
         Terminal.note("[" + parts.joined(separator: " | ") + "]")
         Terminal.note(
             "The store has \(statistics.passageCount) passages of \(statistics.sourceCount) documents"
-                + (statistics.embeddingModel.map { ", with vectors of \($0)." }
-                    ?? ", without vectors: texts are found word for word only; give --embedder to find them by meaning.")
-        )
+                + (statistics.embeddingModel.map { ", with vectors of \($0)." } ?? "."))
     }
 }
 

@@ -21,6 +21,11 @@ struct WarmDocsCommand: AsyncParsableCommand {
 
     @OptionGroup var ranking: RankingOptions
 
+    @Option(
+        name: .customLong("chat-template"),
+        help: ArgumentHelp("A file with the chat template, in Jinja. (default: the model's own)", valueName: "file"))
+    var chatTemplate: String?
+
     @OptionGroup var prefixes: PrefixOptions
 
     @Option(name: [.customShort("f"), .long], help: "A file with a question on each line. (default: standard input)")
@@ -49,7 +54,9 @@ struct WarmDocsCommand: AsyncParsableCommand {
             options: .init(ranking: ranking.ranking, threadCount: model.threads))
         let loaded = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: model.model),
-            options: model.loadOptions(contextSize: contextSize, prefixes: prefixes))
+            options: model.loadOptions(
+                contextSize: contextSize, chatTemplate: try chatTemplate.map { try ChatCommand.templateText($0) },
+                prefixes: prefixes))
         let limit = limit
         let bar = ProgressBar(total: questions.count)
         let start = ContinuousClock.now

@@ -29,18 +29,18 @@ import Testing
     }
 
     @Test(
-        "Questions about cars find their answers: 95 of 100 in the first three places",
+        "Questions about cars find their answers word for word: nine of ten in the first three places",
         .enabled(if: SharedData.isPresent, "\(SharedData.reason)"))
     func carQuestions() async throws {
-        let embedder = try await GGUFEmbeddingModel(
-            contentsOf: SharedData.url("embedding/all-MiniLM-L6-v2-q8_0.gguf"), options: .init(truncatesLongTexts: true)
-        )
-        let store = try await PassageStore(at: nil, embedder: embedder)
+        // By meaning too they do better, but to embed all passages takes minutes: see the README of EdgeRAG.
+        let store = try await PassageStore(at: nil)
         for folder in ["rag/ovms", "rag/dtc"] { try await store.index(folder: SharedData.url(folder)) }
         let queries = try JudgedQuery.list(contentsOf: fixtures.appendingPathComponent("car-questions.json"))
         #expect(queries.count == 50)
         let result = try await store.evaluate(queries)
-        #expect(result.hitAt3 >= 0.95, "\(result)")
+        #expect(result.hitAt3 >= 0.9, "\(result)")
+        let code = try await store.passages(for: "What does P0301 mean?", limit: 3)
+        #expect(code.contains { $0.passage.text.contains("P0301 - Cylinder 1 Misfire") })
     }
 
     private struct Squad: Decodable {

@@ -79,24 +79,49 @@ import Testing
         let model = try await bundled()
         let options = GenerationOptions(
             samplingMode: .random(probabilityThreshold: 1, seed: seed), temperature: 1, maximumResponseTokens: 300)
-        do {
-            let response = try await LanguageModelSession(model: model).respond(
-                to: "What pressure?", grounding: retriever, options: options)
-            #expect(response.rejectedQuotes.isEmpty && response.outcome != .unsupported)
-            #expect((response.outcome == .answered) == !response.citations.isEmpty)
-        } catch LanguageModelError.incompleteContent {
-            // The answer was cut at the limit.
+        let response = try await LanguageModelSession(model: model).respond(
+            to: "What pressure?", grounding: retriever, options: options)
+        #expect(response.rejectedQuotes.isEmpty)
+        #expect(response.firstTokenSeconds != nil)
+        switch response.outcome {
+        case .answered: #expect(!response.citations.isEmpty)
+        case .notInDocuments: #expect(response.citations.isEmpty && response.content.isEmpty)
+        // Cut before the first quote was whole.
+        case .unsupported: #expect(response.finishReason == .maximumTokens)
         }
     }
 
-    private func bundled() async throws -> GGUFLanguageModel {
+    @Test("What answers begin with is computed ahead, and then only the question is new")
+    func beginnings() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edge-rag-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let store = try await PassageStore(at: nil)
+        try await store.add([
+            Document(name: "tyres", text: "The tyres need 2.4 bar."),
+            Document(name: "oil", text: "The oil is changed once a year."),
+        ])
+        let model = try await bundled(PrefixStore(directory: folder, savesPrompts: false))
+        #expect(try await store.saveBeginnings(of: ["tyres", "Which tyres?", "nothing"], for: model) == 1)
+        var usage = Usage.zero
+        for seed in UInt64(1)...40 where usage.input.totalTokenCount == 0 {
+            let options = GenerationOptions(
+                samplingMode: .random(probabilityThreshold: 1, seed: seed), temperature: 1, maximumResponseTokens: 60)
+            usage = try await LanguageModelSession(model: model).respond(
+                to: "What do the tyres need?", grounding: store, options: options
+            ).usage
+        }
+        let isNew = usage.input.totalTokenCount - usage.input.cachedTokenCount
+        #expect(usage.input.totalTokenCount > 100 && isNew < 40, "\(usage)")
+    }
+
+    private func bundled(_ prefixes: PrefixStore? = nil) async throws -> GGUFLanguageModel {
         try await GGUFLanguageModel(
             contentsOf: fixtures.appendingPathComponent("edge-car-1m.gguf"),
             options: .init(
                 contextSize: 4096, threadCount: 2,
                 chatTemplate:
-                    "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n{% endfor %}assistant:"
-            ))
+                    "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n{% endfor %}assistant:",
+                prefixStore: prefixes))
     }
 
     @Test("No text of a passage becomes a control token")

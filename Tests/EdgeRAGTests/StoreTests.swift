@@ -244,6 +244,86 @@ import Testing
         }
     }
 
+    @Test("A reranker has the last word")
+    func reranking() async throws {
+        let reranker = try await GGUFRerankModel(contentsOf: fixtures.appendingPathComponent("rerank-tiny.gguf"))
+        let texts = (0..<6).map { "Number \($0): the tyres of the car, \(String(repeating: "and more ", count: $0))" }
+        let documents = texts.enumerated().map { Document(name: "\($0)", text: $1) }
+        let store = try await PassageStore(at: nil, reranker: reranker)
+        try await store.add(documents)
+        let result = try await store.search("car tyres", limit: 3)
+        let scores = try await reranker.scores(of: texts, for: "car tyres")
+        let expected = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(3)
+        #expect(result.passages.map(\.passage.source) == expected.map { "\($0)" })
+        #expect(result.passages.map(\.score) == expected.map { scores[$0] })
+        #expect(result.timings.reranking > 0)
+    }
+
+    @Test("Passages that say the same come later where diversity is asked for")
+    func diversity() async throws {
+        let store = try await PassageStore(at: nil, embedder: WordEmbedder())
+        try await store.add([
+            Document(name: "a", text: "The tyres need air."), Document(name: "b", text: "The tyres need air!"),
+            Document(name: "c", text: "Tyres of winter wear less."),
+        ])
+        func order(_ diversity: Double) async throws -> [String] {
+            try await store.search("tyres need air", ranking: .init(diversity: diversity)).passages.map(
+                \.passage.source)
+        }
+        #expect(try await order(0) == ["a", "b", "c"])
+        #expect(try await order(0.8) == ["a", "c", "b"])
+    }
+
+    @Test("A passage of HTML leads back to the source, as a whole")
+    func html() async throws {
+        let source = "<html><body><h1>Tyres</h1><p>They need <b>2.4&nbsp;bar</b>.</p></body></html>"
+        let store = try await PassageStore(at: nil)
+        try await store.add([Document(name: "a.html", text: source, format: .html)])
+        let passage = try #require(try await store.passages(for: "bar", limit: 1).first?.passage)
+        #expect(passage.text == "They need 2.4 bar." && passage.headings == ["Tyres"])
+        let bytes = Array(source.utf8)
+        #expect(String(decoding: bytes[passage.location], as: UTF8.self) == "They need <b>2.4&nbsp;bar</b>.")
+        #expect(passage.location(of: 0..<4) == passage.location)
+    }
+
+    @Test("An exported store is one file, and is read where it may not be written to")
+    func export() async throws {
+        let folder = try temporary()
+        let pack = folder.appendingPathComponent("pack")
+        defer {
+            try? FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
+            try? FileManager.default.removeItem(at: folder)
+        }
+        let store = try await PassageStore(
+            at: folder.appendingPathComponent("store"), embedder: WordEmbedder())
+        try await store.add([manual])
+        try await store.export(to: pack)
+        let error = await #expect(throws: RetrievalError.self) { try await store.export(to: pack) }
+        #expect(error?.code == .invalidOptions)
+        // A file that holds all: the log of the store is not beside it.
+        let alone = folder.appendingPathComponent("alone")
+        try FileManager.default.createDirectory(at: alone, withIntermediateDirectories: true)
+        let moved = alone.appendingPathComponent("pack")
+        try FileManager.default.moveItem(at: pack, to: moved)
+        try FileManager.default.setAttributes([.posixPermissions: 0o444], ofItemAtPath: moved.path)
+        let before = try Data(contentsOf: moved)
+        let opened = try await PassageStore(at: moved, embedder: WordEmbedder(), options: .init(isReadOnly: true))
+        for mode in Ranking.Mode.allCases {
+            let result = try await opened.search("pressure in winter", limit: 1, ranking: .init(mode: mode))
+            #expect(result.passages.first?.passage.headings == ["Tyres", "Winter"])
+        }
+        let refused = await #expect(throws: RetrievalError.self) {
+            try await opened.add([Document(name: "x", text: "new")])
+        }
+        #expect(refused?.code == .unreadable)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: alone.path) == ["pack"])
+        #expect(try Data(contentsOf: moved) == before)
+        let missing = await #expect(throws: RetrievalError.self) {
+            try await PassageStore(at: folder.appendingPathComponent("none"), options: .init(isReadOnly: true))
+        }
+        #expect(missing?.code == .unreadable)
+    }
+
     @Test("A query of many words")
     func longQuery() async throws {
         let store = try await PassageStore(at: nil)

@@ -20,10 +20,12 @@ public struct GroundedResponse: Sendable {
     public let rejectedQuotes: [String]
     /// The passages that the model was given, in the order in which it was given them.
     public let passages: [ScoredPassage]
-    /// Tokens and time of the model; zero where nothing was found and the model was not asked.
+    /// Tokens and time of the model; zero where nothing was found and the model was not asked, and where the answer was cut.
     public let usage: Usage
-    /// Why the answer ends.
+    /// Why the answer ends; what was cut before it was whole is here as far as it came.
     public let finishReason: FinishReason
+    /// Seconds from the question to the first token of the answer, the search included; nil where the model was not asked.
+    public let firstTokenSeconds: Double?
     /// Seconds until the passages were found.
     public let retrievalSeconds: Double
     /// Seconds of the steps of the search, where a `PassageStore` did it.

@@ -21,6 +21,7 @@ extension LanguageModelSession {
     ///   - retriever: a `PassageStore`, or your own.
     ///   - limit: passages that the model is given at most, 1 to 50.
     ///   - options: as for any answer; `toolCallingMode` is not used.
+    /// An answer that is cut at `maximumResponseTokens` is returned as far as it came, with that `finishReason`.
     /// - Throws: as `respond(to:schema:)`; what the retriever throws.
     @discardableResult
     public nonisolated(nonsending) func respond(
@@ -73,6 +74,7 @@ extension LanguageModelSession {
         found = GroundedForm.ordered(found)
         yield(.passages(found))
         let form = GroundedForm(found.map(\.passage))
+        var firstToken: Double?
         func finish(
             _ outcome: GroundedResponse.Outcome, _ content: String, _ citations: [Citation], _ rejected: [String],
             _ usage: EdgeLLM.Usage, _ reason: FinishReason
@@ -82,24 +84,35 @@ extension LanguageModelSession {
                     GroundedResponse(
                         outcome: outcome, content: content, citations: citations, rejectedQuotes: rejected,
                         passages: found,
-                        usage: usage, finishReason: reason, retrievalSeconds: seconds, searchTimings: timings)))
+                        usage: usage, finishReason: reason, firstTokenSeconds: firstToken, retrievalSeconds: seconds,
+                        searchTimings: timings)))
         }
         guard form.hasQuotes else { return finish(.notInDocuments, "", [], [], .zero, .endOfTurn) }
 
         var options = options
         options.toolCallingMode = .disallowed
         let stream = streamResponse(
-            to: Prompt(form.prompt(question)), schema: try form.schema(isEnforced: enforcesSchemas), includeSchemaInPrompt: false, options: options
+            to: Prompt(form.prompt(question)), schema: try form.schema(isEnforced: enforcesSchemas),
+            includeSchemaInPrompt: false, options: options
         )
         var reader = GroundedReader(form: form)
-        for try await snapshot in stream { for event in reader.read(snapshot.rawContent) { yield(event) } }
-        let response = try await stream.collect()
-        for event in reader.read(response.rawContent) { yield(event) }
+        var usage = EdgeLLM.Usage.zero
+        var reason = FinishReason.endOfTurn
+        do {
+            for try await snapshot in stream {
+                firstToken = firstToken ?? start.duration(to: .now) / .seconds(1)
+                for event in reader.read(snapshot.rawContent) { yield(event) }
+            }
+            let response = try await stream.collect()
+            for event in reader.read(response.rawContent) { yield(event) }
+            (usage, reason) = (response.usage, response.finishReason)
+        } catch LanguageModelError.incompleteContent(let cut) {
+            // Each quote and each word so far is as good as in an answer that is whole.
+            reason = cut.finishReason
+        }
         let outcome: GroundedResponse.Outcome =
             !reader.isFound ? .notInDocuments : reader.citations.isEmpty ? .unsupported : .answered
-        finish(
-            outcome, reader.isFound ? reader.text : "", reader.citations, reader.rejected, response.usage,
-            response.finishReason)
+        finish(outcome, reader.isFound ? reader.text : "", reader.citations, reader.rejected, usage, reason)
     }
 }
 
@@ -137,7 +150,8 @@ struct GroundedForm: Sendable {
                 .init(name: "answer", schema: .init(type: String.self)),
             ])
         return try GenerationSchema(
-            root: DynamicGenerationSchema(name: "Grounded", anyOf: [yes, no]), dependencies: isEnforced ? [sentence] : [])
+            root: DynamicGenerationSchema(name: "Grounded", anyOf: [yes, no]),
+            dependencies: isEnforced ? [sentence] : [])
     }
 
     /// What stands before the question: the same for all questions that find these passages.

@@ -161,7 +161,8 @@ extension PassageStore {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
         for byte in text.utf8 {
-            let isMark = (0x21...0x2F).contains(byte) || (0x3A...0x40).contains(byte) || (0x5B...0x60).contains(byte)
+            let isMark =
+                (0x21...0x2F).contains(byte) || (0x3A...0x40).contains(byte) || (0x5B...0x60).contains(byte)
                 || (0x7B...0x7E).contains(byte)
             if isMark, bytes.last == byte { continue }
             bytes.append(byte)
@@ -271,7 +272,8 @@ private struct Indexer {
             return tell(name)
         }
         let read = try document.read()
-        let pieces = splitter.pieces(of: read, tokenCount: tokenCounter ?? { TokenEstimate.count(PassageStore.squeezed($0)) })
+        let pieces = splitter.pieces(
+            of: read, tokenCount: tokenCounter ?? { TokenEstimate.count(PassageStore.squeezed($0)) })
         var title: String?
         for block in read.blocks {
             if case .heading(_, let text) = block.kind {

@@ -15,6 +15,7 @@ internal import GRDB
 ///
 /// The file is a database of SQLite. Any number of processes may read and write it at once; each document is replaced as a whole, so that
 /// who searches sees the old one or the new one; a process may be killed at any moment and loses at most what it had not stored yet.
+/// A file that may not be written to is opened for reading only; `export(to:)` makes one for a read-only medium.
 /// Without an embedding model a store finds word for word only (`usesVectors` is false).
 public final class PassageStore: Retriever {
     /// How a store works.
@@ -29,18 +30,21 @@ public final class PassageStore: Retriever {
         public var threadCount: Int?
         /// Seconds to wait for other processes.
         public var patience: Double
+        /// Whether the file is opened for reading only; it is where it may not be written to.
+        public var isReadOnly: Bool
 
         /// Options; the defaults need no thought.
         public init(
             splitter: TextSplitter = .init(), ranking: Ranking = .init(), memoryLimit: Int = 2 << 30,
             threadCount: Int? = nil,
-            patience: Double = 30
+            patience: Double = 30, isReadOnly: Bool = false
         ) {
             self.splitter = splitter
             self.ranking = ranking
             self.memoryLimit = memoryLimit
             self.threadCount = threadCount
             self.patience = patience
+            self.isReadOnly = isReadOnly
         }
     }
 
@@ -94,16 +98,26 @@ public final class PassageStore: Retriever {
         configuration.busyMode = .timeout(options.patience)
         configuration.label = "EdgeRAG"
         do {
+            let isReadOnly = path.map { options.isReadOnly || Self.isReadOnly($0) } ?? false
             let database: any DatabaseWriter =
-                if let path {
+                if let path, isReadOnly {
+                    try Self.openReadOnly(path, configuration)
+                } else if let path {
                     try Self.open(path, configuration, patience: options.patience)
                 } else {
                     try DatabaseQueue(configuration: configuration)
                 }
             self.database = database
-            try database.write { db in
-                try Schema.prepare(db, store: name)
-                try Self.checkModel(embedder, db, store: name)
+            if isReadOnly {
+                try database.read { db in
+                    try Schema.check(db, store: name)
+                    try Self.checkModel(embedder, db, store: name)
+                }
+            } else {
+                try database.write { db in
+                    try Schema.prepare(db, store: name)
+                    try Self.checkModel(embedder, db, store: name)
+                }
             }
             dense = try embedder.map {
                 try DenseIndex(
@@ -127,6 +141,39 @@ public final class PassageStore: Retriever {
             {
                 Thread.sleep(forTimeInterval: 0.02)
             }
+        }
+    }
+
+    /// Whether a file is there and may not be written to, as on a read-only medium.
+    private static func isReadOnly(_ path: String) -> Bool {
+        FileManager.default.fileExists(atPath: path) && !FileManager.default.isWritableFile(atPath: path)
+    }
+
+    private static func openReadOnly(_ path: String, _ configuration: Configuration) throws -> DatabaseQueue {
+        var configuration = configuration
+        configuration.readonly = true
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    /// Writes all that the store holds now to one new file, without gaps and with nothing beside it: what a read-only medium can hold.
+    ///
+    /// The file is a store too. Where it may not be written to, it is opened for reading only. It is put in place when it is whole.
+    /// - Throws: `RetrievalError`: `invalidOptions` where there is a file of that name, `storageFailed`.
+    public nonisolated(nonsending) func export(to url: URL) async throws {
+        guard !FileManager.default.fileExists(atPath: url.path) else {
+            throw RetrievalError(code: .invalidOptions, message: "\(url.path): there is a file of that name")
+        }
+        let part = url.path + ".\(ProcessInfo.processInfo.processIdentifier).part"
+        defer { try? FileManager.default.removeItem(atPath: part) }
+        do {
+            try? FileManager.default.removeItem(atPath: part)
+            try await database.vacuum(into: part)
+            try FileManager.default.moveItem(atPath: part, toPath: url.path)
+        } catch let error as DatabaseError {
+            throw RetrievalError(error, store: url.path)
+        } catch {
+            throw RetrievalError(
+                code: .storageFailed, message: "\(url.path): cannot be written: \(error.localizedDescription)")
         }
     }
 

@@ -13,6 +13,25 @@ enum Schema {
 
     /// Makes the tables, or brings those of an older version up to date, all in one transaction.
     static func prepare(_ db: Database, store: String) throws {
+        let found = try checkedVersion(db, store: store)
+        if found < 1 { try create(db) }
+        try renewTerms(db)
+        if found < version { try db.execute(sql: "PRAGMA user_version = \(version)") }
+    }
+
+    /// Refuses a store that would have to be brought up to date first.
+    static func check(_ db: Database, store: String) throws {
+        let found = try checkedVersion(db, store: store)
+        guard found == version, try meta("terms", in: db) == termsVersion else {
+            throw RetrievalError(
+                code: .unreadable,
+                message: "\(store): the store is of an earlier version and may not be written to; "
+                    + "open it once where it can be brought up to date")
+        }
+    }
+
+    /// The version of a store that this library knows; 0 for an empty file.
+    private static func checkedVersion(_ db: Database, store: String) throws -> Int64 {
         let found = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         let application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
         let tables = try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM sqlite_master") ?? 0
@@ -25,10 +44,10 @@ enum Schema {
                 code: .newerStore,
                 message: "\(store): the store has version \(found), but this library knows \(version); use a later one")
         }
-        if found < 1 { try create(db) }
-        try renewTerms(db)
-        if found < version { try db.execute(sql: "PRAGMA user_version = \(version)") }
+        return found
     }
+
+    private static var termsVersion: String { "\(Terms.version).\(rulesVersion)" }
 
     private static func create(_ db: Database) throws {
         try db.execute(
@@ -54,7 +73,7 @@ enum Schema {
 
     /// Makes the lexical index where it is not there or was made by other rules.
     private static func renewTerms(_ db: Database) throws {
-        guard try meta("terms", in: db) != "\(Terms.version).\(rulesVersion)" else { return }
+        guard try meta("terms", in: db) != termsVersion else { return }
         try db.execute(
             sql: """
                 DROP TABLE IF EXISTS terms;
@@ -70,7 +89,7 @@ enum Schema {
         while let row = try rows.next() {
             try insertTerms(of: row["text"], under: decode(row["headings"]), in: row["name"], passage: row["id"], db)
         }
-        try setMeta("terms", "\(Terms.version).\(rulesVersion)", in: db)
+        try setMeta("terms", termsVersion, in: db)
     }
 
     static func meta(_ key: String, in db: Database) throws -> String? {
@@ -87,13 +106,19 @@ enum Schema {
     /// How much more a word counts in what a passage stands under: whoever names a car or a chapter means what is said there.
     private static let titleWeight = 3.0
     /// Goes up when the columns of `terms`, or what is in them, change.
-    private static let rulesVersion = 1
+    private static let rulesVersion = 2
+    /// BM25 takes a word in a short text for more than in a long one. Entries of a list are short, but say no more about a word for it, so
+    /// shorter texts count as having this many terms (about a hundred words): they are filled up with a term that nobody looks for.
+    private static let shortestLength = 200
+    private static let filler = "~~"
 
     /// The words of a passage, and those of its headings and of its document's name.
     private static func terms(of text: String, under headings: [String], in source: String) -> [String] {
         let file = source.split(separator: "/").suffix(3).joined(separator: " ")
-        return [Terms.of(text), Terms.of(headings.joined(separator: "\n") + "\n" + file)]
-            .map { $0.joined(separator: " ") }
+        let words = Terms.of(text)
+        var titles = Terms.of(headings.joined(separator: "\n") + "\n" + file)
+        titles += repeatElement(filler, count: max(0, shortestLength - words.count - titles.count))
+        return [words.joined(separator: " "), titles.joined(separator: " ")]
     }
 
     static func insertTerms(

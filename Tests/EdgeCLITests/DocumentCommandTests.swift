@@ -1,0 +1,59 @@
+import EdgeTestSupport
+import Foundation
+import Testing
+
+@Suite(
+    "The commands for documents", .enabled(if: FileManager.default.isExecutableFile(atPath: EdgeLLMCommand.url.path)))
+struct DocumentCommandTests {
+    @Test("Documents are indexed, searched, evaluated, packed and asked; refusals say what is wrong")
+    func documents() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edge-docs-\(UUID())")
+        let docs = folder.appendingPathComponent("manual")
+        try FileManager.default.createDirectory(at: docs, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+        try Data("# Tyres\nThe tyres need 2.4 bar.\n".utf8).write(to: docs.appendingPathComponent("tyres.md"))
+        try Data("P0301 - Cylinder 1 Misfire\nP0302 - Cylinder 2 Misfire\n".utf8)
+            .write(to: docs.appendingPathComponent("codes.txt"))
+        try Data([0, 1, 2]).write(to: docs.appendingPathComponent("broken.txt"))
+        try Data(SmallEncoder().encoded()).write(to: folder.appendingPathComponent("encoder.gguf"))
+
+        let first = try EdgeLLMCommand.run("index", docs.path, "--docs", path("store"), "--json")
+        #expect(first.code == 0 && first.output.contains("\"indexedCount\":2"))
+        #expect(first.errors.contains("not indexed: manual/broken.txt") && first.errors.contains("--embedder"))
+        let again = try EdgeLLMCommand.run(
+            "index", docs.path, "--docs", path("store"), "--embedder", path("encoder.gguf"), "--json")
+        #expect(again.code == 0 && again.output.contains("\"unchangedCount\":2"))
+        #expect(again.output.contains("\"embeddedCount\":2"))
+
+        let found = try EdgeLLMCommand.run(
+            "ask", "-m", "none", "--docs", path("store"), "--search-only", "-k", "1", "what is P0302")
+        #expect(found.code == 0 && found.output.contains("manual/codes.txt, bytes 0 to 53"))
+
+        let judged = #"[{"query": "pressure of tyres", "answers": [{"source": "tyres.md", "quote": "2.4 bar"}]}]"#
+        try Data(judged.utf8).write(to: folder.appendingPathComponent("judged.json"))
+        let evaluation = try EdgeLLMCommand.run(
+            "eval-retrieval", "--docs", path("store"), "--judged", path("judged.json"), "--mode", "lexical", "--json")
+        #expect(evaluation.code == 0 && evaluation.output.contains("\"hitAt1\":1"))
+
+        #expect(try EdgeLLMCommand.run("pack-docs", "--docs", path("store"), "-o", path("pack")).code == 0)
+        #expect(try EdgeLLMCommand.run("pack-docs", "--docs", path("store"), "-o", path("pack")).code == 64)
+
+        try Data("{{ bos_token }}{% for m in messages %}{{ m.content }}\n{% endfor %}".utf8)
+            .write(to: folder.appendingPathComponent("template"))
+        let model = fixtures.appendingPathComponent("edge-car-1m.gguf").path
+        let asked = try EdgeLLMCommand.run(
+            "ask", "-m", model, "--chat-template", path("template"), "-c", "2048", "-n", "40", "--docs", path("pack"),
+            "--json", "what pressure do the tyres need")
+        // What this model says is chance; 2 is that the documents do not say.
+        #expect(asked.code == 0 || asked.code == 2, "\(asked.errors)")
+        #expect(asked.output.contains("\"outcome\":") && asked.output.contains("\"timeToFirstTokenSeconds\":"))
+
+        #expect(try EdgeLLMCommand.run("ask", "-m", model, "--docs", path("none"), "x").code == 65)
+        #expect(try EdgeLLMCommand.run("index", path("nowhere"), "--docs", path("store")).code == 65)
+        #expect(try EdgeLLMCommand.run("eval-retrieval", "--docs", path("store")).code == 64)
+        #expect(try EdgeLLMCommand.run("ask", "-m", model, "--docs", model, "x").code == 65)
+        #expect(
+            try EdgeLLMCommand.run("index", docs.path, "--docs", path("store"), "--embedder", path("none")).code == 65)
+    }
+}
