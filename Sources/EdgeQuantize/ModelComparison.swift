@@ -93,6 +93,11 @@ public struct ModelComparison: Sendable, Hashable, Codable {
                 var piece = ComparisonSums.Piece()
                 guard try second.next({ piece.add(kept[piece.count], $1) }) else { break }
                 sums.add(piece)
+                guard piece.baseLoss.isFinite, piece.loss.isFinite else {
+                    let damaged = piece.baseLoss.isFinite ? model : base
+                    throw QuantizationError(
+                        .notFinite, "\(damaged.path): the model computes no usable numbers; its file is damaged")
+                }
                 progress(sums.result, total)
             }
             return sums.result
