@@ -96,6 +96,28 @@ struct MeasurementTests {
         #expect(throws: QuantizationError.self) { try ImportanceMatrix(contentsOf: carModel) }
     }
 
+    @Test("error feedback lowers the divergence on another text, with the same bytes for any number of threads")
+    func feedback() async throws {
+        let folder = try ScratchFolder()
+        let feedback = try await ErrorFeedback.measure(carModel, on: carTexts.calibration, pieceLength: 64)
+        var files: [Data] = []
+        for count in 1...2 {
+            let output = folder.file("fed.gguf")
+            let options = ModelQuantizer.Options(recipe: try recipe("Q4_0"), feedback: feedback, threadCount: count)
+            try await ModelQuantizer(contentsOf: carModel, options: options).write(to: output)
+            files.append(try Data(contentsOf: output))
+        }
+        #expect(files[0] == files[1])
+        let plain = try await compare(carModel, quantized("Q4_0", folder))
+        let fed = try await compare(carModel, folder.file("fed.gguf"))
+        #expect(fed.divergence.value < 0.8 * plain.divergence.value)
+        let error = await #expect(throws: QuantizationError.self) {
+            _ = try await ErrorFeedback.measure(
+                carModel, on: carTexts.calibration, pieceLength: 64, memoryLimit: 1 << 20)
+        }
+        #expect(error?.code == .invalidOptions)
+    }
+
     @Test("an importance matrix of another model is refused")
     func foreignImportance() throws {
         var matrix = ImportanceMatrix(entries: [:], datasets: [], chunkCount: 1, chunkSize: 8)
