@@ -115,6 +115,14 @@ struct KeptDistribution {
     let target: Int32
     let loss: Double
 
+    init(ids: [Int32], logarithms: [Double], top: Int32, target: Int32, loss: Double) {
+        self.ids = ids
+        self.logarithms = logarithms
+        self.top = top
+        self.target = target
+        self.loss = loss
+    }
+
     init(_ logits: Span<Float>, target: Int32, count: Int) {
         let (largest, top, logTotal) = logSum(logits)
         self.target = target

@@ -66,6 +66,25 @@ struct MeasurementTests {
         #expect(few.divergence.value > 0.5 * four.divergence.value)
     }
 
+    @Test("what is kept of an original in a file gives nearly the figures that the original itself gives")
+    func keptBase() async throws {
+        let folder = try ScratchFolder()
+        let model = try await quantized("Q4_0", folder)
+        let together = try await compare(carModel, model, kept: 64)
+        let measured = try await BaseDistributions.measure(carModel, on: carTexts.test, pieceLength: 64)
+        try measured.write(to: folder.file("base"))
+        #expect(BaseDistributions.isOne(folder.file("base")) && !BaseDistributions.isOne(model))
+        let read = try BaseDistributions(contentsOf: folder.file("base"))
+        let apart = try await ModelComparison.measure(base: read, model: model, on: carTexts.test)
+        #expect(apart.loss == together.loss && apart.baseLoss == together.baseLoss)
+        #expect(apart.agreement == together.agreement && apart.scoredTokenCount == together.scoredTokenCount)
+        #expect(abs(apart.divergence.value - together.divergence.value) < 1e-6)
+        await #expect(throws: QuantizationError.self) {
+            _ = try await ModelComparison.measure(base: read, model: model, on: carTexts.calibration)
+        }
+        #expect(throws: QuantizationError.self) { try BaseDistributions(contentsOf: model) }
+    }
+
     @Test("the perplexity is that of the model alone")
     func perplexity() async throws {
         let text = String(decoding: carTexts.test, as: UTF8.self)
