@@ -12,11 +12,14 @@ struct CompareCommand: AsyncParsableCommand {
             most probable tokens of one piece. Give a text that the model was not calibrated with.
             """)
 
-    @Argument(help: "The model that is taken for right, such as the original.")
+    @Argument(help: "The model that is taken for right, such as the original, or a file that --save-base has written.")
     var base: String
 
-    @Argument(help: "The model to judge.")
-    var model: String
+    @Argument(help: "The model to judge; none with --save-base.")
+    var model: String?
+
+    @Option(help: "Write what the first model predicts to a file, to compare others with later.")
+    var saveBase: String?
 
     @OptionGroup var input: TextInput
 
@@ -26,8 +29,10 @@ struct CompareCommand: AsyncParsableCommand {
     @Option(help: "Pieces to measure at most. (default: all)")
     var chunks: Int?
 
-    @Option(name: .customLong("top-k"), help: "Tokens of the first model's distribution that are kept.")
-    var topK = 1024
+    @Option(
+        name: .customLong("top-k"),
+        help: "Tokens of the first model's distributions that are kept. (default: 1024, with --save-base 64)")
+    var topK: Int?
 
     @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
     var threads: Int?
@@ -38,7 +43,8 @@ struct CompareCommand: AsyncParsableCommand {
     func validate() throws {
         guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
         if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }
-        if topK < 1 { throw ValidationError("--top-k must be 1 or more.") }
+        if let topK, topK < 1 { throw ValidationError("--top-k must be 1 or more.") }
+        if (model == nil) != (saveBase != nil) { throw ValidationError("Give a model to judge, or --save-base.") }
     }
 
     private struct Report: Encodable {
@@ -51,17 +57,35 @@ struct CompareCommand: AsyncParsableCommand {
         let text = try input.read()
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
-        let (base, model) = (URL(fileURLWithPath: base), URL(fileURLWithPath: model))
+        let base = URL(fileURLWithPath: base)
+        let model = model.map { URL(fileURLWithPath: $0) }
+        let saveBase = saveBase.map { URL(fileURLWithPath: $0) }
         let (contextSize, chunks, threads, topK) = (contextSize, chunks, threads, topK)
         let last = Mutex<ModelComparison?>(nil)
         let work = Task {
-            _ = try await ModelComparison.measure(
-                base: base, model: model, on: text, pieceLength: contextSize, maximumPieces: chunks,
-                keptTokenCount: topK, threadCount: threads
-            ) { figures, total in
+            if let saveBase {
+                let kept = try await BaseDistributions.measure(
+                    base, on: text, pieceLength: contextSize, maximumPieces: chunks, keptTokenCount: topK ?? 64,
+                    threadCount: threads
+                ) { done, total in
+                    ProgressBar(total: total).draw(done, note: "pieces of text")
+                }
+                return try kept.write(to: saveBase)
+            }
+            guard let model else { return }
+            let report: @Sendable (ModelComparison, Int) -> Void = { figures, total in
                 last.withLock { $0 = figures }
                 ProgressBar(total: total).draw(
                     figures.pieceCount, note: String(format: "divergence %.5f", figures.divergence.value))
+            }
+            if BaseDistributions.isOne(base) {
+                _ = try await ModelComparison.measure(
+                    base: BaseDistributions(contentsOf: base), model: model, on: text, threadCount: threads,
+                    progress: report)
+            } else {
+                _ = try await ModelComparison.measure(
+                    base: base, model: model, on: text, pieceLength: contextSize, maximumPieces: chunks,
+                    keptTokenCount: topK ?? 1024, threadCount: threads, progress: report)
             }
         }
         interruption.cancels { work.cancel() }

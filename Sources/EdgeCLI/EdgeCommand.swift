@@ -13,14 +13,9 @@ struct EdgeCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, ChatCommand.self, EmbedCommand.self, TokenizeCommand.self, PerplexityCommand.self,
-<<<<<<< HEAD
             InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self, ConvertCommand.self,
             QuantizeCommand.self, ImatrixCommand.self, CompareCommand.self, CertifyCommand.self, VerifyCommand.self,
-            IndexCommand.self, AskCommand.self, WarmDocsCommand.self, EvalRetrievalCommand.self,
-=======
-            InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self, IndexCommand.self,
-            AskCommand.self, WarmDocsCommand.self, PackDocsCommand.self, EvalRetrievalCommand.self,
->>>>>>> rag
+            IndexCommand.self, AskCommand.self, WarmDocsCommand.self, EvalRetrievalCommand.self, PackDocsCommand.self,
         ])
 
     static func main() async {

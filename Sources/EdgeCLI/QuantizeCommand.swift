@@ -68,6 +68,11 @@ struct QuantizeCommand: AsyncParsableCommand {
     @Option(help: "An importance matrix, made by 'edge-llm imatrix' or llama.cpp.")
     var imatrix: String?
 
+    @Flag(
+        name: .customLong("error-feedback"),
+        help: "Let columns make up for each other's errors, as inputs of the text of --file go together (GPTQ).")
+    var errorFeedback = false
+
     @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
     var threads: Int?
 
@@ -119,7 +124,16 @@ struct QuantizeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let options = try options()
+        var options = try options()
+        if errorFeedback, !dryRun {
+            let text = try Terminal.read(path: file)
+            options.feedback = try await ErrorFeedback.measure(
+                URL(fileURLWithPath: input), on: text, pieceLength: contextSize, threadCount: threads
+            ) { done, total in
+                ProgressBar(total: total).draw(done, note: "pieces of text")
+            }
+            ProgressBar(total: 1).clear()
+        }
         if isAutomatic { return try await runAutomatically(options) }
         let start = ContinuousClock.now
         let quantizer = try ModelQuantizer(contentsOf: URL(fileURLWithPath: input), options: options)

@@ -299,6 +299,8 @@ final class DivergenceReference {
             guard try scorer.next({ piece.add(kept[piece.count], $1) }) else { break }
             sums.add(piece)
         }
-        return sums.result.divergence.value
+        let divergence = sums.result.divergence.value
+        // A type in which the model computes nothing is the worst of all.
+        return divergence.isFinite ? divergence : .greatestFiniteMagnitude
     }
 }

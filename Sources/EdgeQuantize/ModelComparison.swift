@@ -93,6 +93,11 @@ public struct ModelComparison: Sendable, Hashable, Codable {
                 var piece = ComparisonSums.Piece()
                 guard try second.next({ piece.add(kept[piece.count], $1) }) else { break }
                 sums.add(piece)
+                guard piece.baseLoss.isFinite, piece.loss.isFinite else {
+                    let damaged = piece.baseLoss.isFinite ? model : base
+                    throw QuantizationError(
+                        .notFinite, "\(damaged.path): the model computes no usable numbers; its file is damaged")
+                }
                 progress(sums.result, total)
             }
             return sums.result
@@ -109,6 +114,14 @@ struct KeptDistribution {
     /// The token that came, and its negative log-likelihood.
     let target: Int32
     let loss: Double
+
+    init(ids: [Int32], logarithms: [Double], top: Int32, target: Int32, loss: Double) {
+        self.ids = ids
+        self.logarithms = logarithms
+        self.top = top
+        self.target = target
+        self.loss = loss
+    }
 
     init(_ logits: Span<Float>, target: Int32, count: Int) {
         let (largest, top, logTotal) = logSum(logits)

@@ -46,6 +46,8 @@ public struct ModelQuantizer: Sendable {
         public var rules: [Rule]
         /// How much errors matter; nil where all matter alike.
         public var importance: ImportanceMatrix?
+        /// How columns make up for each other's errors; nil for rounding each block by itself, as llama.cpp does.
+        public var feedback: ErrorFeedback?
         /// Threads that compute; nil for the physical cores this process may use. Does not change a bit of the result.
         public var threadCount: Int?
 
@@ -53,7 +55,7 @@ public struct ModelQuantizer: Sendable {
         public init(
             recipe: QuantizationRecipe, isPure: Bool = false, allowsRequantizing: Bool = false,
             outputType: TensorType? = nil, embeddingType: TensorType? = nil, rules: [Rule] = [],
-            importance: ImportanceMatrix? = nil, threadCount: Int? = nil
+            importance: ImportanceMatrix? = nil, feedback: ErrorFeedback? = nil, threadCount: Int? = nil
         ) {
             self.recipe = recipe
             self.isPure = isPure
@@ -62,6 +64,7 @@ public struct ModelQuantizer: Sendable {
             self.embeddingType = embeddingType
             self.rules = rules
             self.importance = importance
+            self.feedback = feedback
             self.threadCount = threadCount
         }
     }
@@ -234,6 +237,7 @@ public struct ModelQuantizer: Sendable {
                     producer: { emit in
                         try engine.convert(
                             step.tensor, to: step.type, importance: options.importance?.values(for: step.tensor.name),
+                            feedback: options.feedback?.factor(for: step.tensor.name),
                             progress: { progress(before + $0) }, emit: emit)
                     })
             }

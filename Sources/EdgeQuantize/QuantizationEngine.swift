@@ -31,10 +31,11 @@ package final class QuantizationEngine {
     ///
     /// - Parameters:
     ///   - importance: a value for each column, and with several matrices for each of them; nil where all matter alike.
+    ///   - feedback: how the columns make up for each other's errors, as `ErrorFeedback.factor(for:)` gives it; nil for not at all.
     ///   - progress: called with the bytes of the tensor that are done.
     /// - Throws: `QuantizationError`, `CancellationError`, and what `emit` throws.
     package func convert(
-        _ tensor: GGUFTensor, to type: GGMLType, importance: [Float]? = nil,
+        _ tensor: GGUFTensor, to type: GGMLType, importance: [Float]? = nil, feedback: [Double]? = nil,
         progress: (Int) -> Void = { _ in }, emit: ([UInt8]) throws -> Void
     ) throws {
         guard let place = file.place(of: tensor.storedBytes), inputs.indices.contains(place.part) else {
@@ -43,7 +44,9 @@ package final class QuantizationEngine {
         let columns = tensor.dimensions[0]
         let weighted = BlockEncoder.usesImportance(type) ? importance : nil
         // With an importance rows stay whole; without one any whole blocks will do.
-        let unit = weighted != nil ? columns : min(columns, 256)
+        let hasFactor = feedback.map { $0.count % columns == 0 && $0.count / columns == columns } ?? false
+        let isFed = hasFactor && type.blockLength > 1 && type != tensor.type
+        let unit = weighted != nil || isFed ? columns : min(columns, 256)
         let perChunk = max(1, Self.chunkValueCount / unit) * unit
         let total = tensor.valueCount
         var start = 0
@@ -52,7 +55,7 @@ package final class QuantizationEngine {
             let end = total - start <= perChunk * Self.chunksPerWrite ? total : start + perChunk * Self.chunksPerWrite
             let job = ConversionJob(
                 tensor, to: type, input: inputs[place.part], offset: place.offset, values: start..<end,
-                perChunk: perChunk, importance: weighted, workerCount: team.threadCount)
+                perChunk: perChunk, importance: weighted, feedback: isFed ? feedback : nil)
             team.run(job)
             for piece in try job.pieces() { try emit(piece) }
             start = end
@@ -75,12 +78,13 @@ private final class ConversionJob: TeamJob, Sendable {
     private let values: Range<Int>
     private let perChunk: Int
     private let importance: [Float]?
+    private let feedback: [Double]?
     private let chunkCount: Int
     private let state: Mutex<State>
 
     init(
         _ tensor: GGUFTensor, to type: GGMLType, input: InputFile, offset: Int, values: Range<Int>, perChunk: Int,
-        importance: [Float]?, workerCount: Int
+        importance: [Float]?, feedback: [Double]?
     ) {
         self.tensor = tensor
         self.type = type
@@ -89,6 +93,7 @@ private final class ConversionJob: TeamJob, Sendable {
         self.values = values
         self.perChunk = perChunk
         self.importance = importance
+        self.feedback = feedback
         chunkCount = (values.count + perChunk - 1) / perChunk
         state = Mutex(State(pieces: Array(repeating: [], count: chunkCount), failure: nil))
     }
@@ -141,6 +146,10 @@ private final class ConversionJob: TeamJob, Sendable {
         }
         var bytes = [UInt8](repeating: 0, count: type.byteCount(valueCount: range.count) ?? 0)
         let columns = tensor.dimensions[0]
+        if let feedback {
+            try encode(&floats, feedback, &encoder, into: &bytes)
+            return bytes
+        }
         guard let importance else {
             var target = bytes.mutableSpan
             try encoder.encode(floats.span, rowLength: columns, into: &target)
@@ -158,6 +167,37 @@ private final class ConversionJob: TeamJob, Sendable {
                 at: row * rowBytes)
         }
         return bytes
+    }
+}
+
+extension ConversionJob {
+    /// Encodes rows block by block, each of them leaving its errors to the columns behind it.
+    private func encode(
+        _ floats: inout [Float], _ feedback: [Double], _ encoder: inout BlockEncoder, into bytes: inout [UInt8]
+    ) throws {
+        let columns = tensor.dimensions[0]
+        let length = type.blockLength
+        var values = [Float](repeating: 0, count: length)
+        var decoded = values
+        var errors = [Double](repeating: 0, count: length)
+        var block = [UInt8](repeating: 0, count: type.blockByteCount)
+        let factor = feedback.span
+        for start in stride(from: 0, to: floats.count, by: length) {
+            let column = start % columns
+            for i in 0..<length { values[i] = floats[start + i] }
+            var target = block.mutableSpan
+            try encoder.encode(
+                values.span, importance: importance.map { $0[column..<column + length] }, rowLength: length,
+                into: &target)
+            var back = decoded.mutableSpan
+            try type.decode(block.span, into: &back)
+            let place = start / length * block.count
+            for i in block.indices { bytes[place + i] = block[i] }
+            for i in 0..<length { errors[i] = Double(values[i]) - Double(decoded[i]) }
+            var row = floats.mutableSpan
+            ErrorFeedback.propagate(
+                &row, from: start - column, block: column..<column + length, errors: &errors, factor, columns: columns)
+        }
     }
 }
 

@@ -89,10 +89,10 @@ struct RecipeChooser {
         self.recipe = recipe
         self.hasImportance = hasImportance
         let architecture = file["general.architecture"]?.text ?? ""
-        /// A number, or the first of a list that has one for each layer.
+        /// A number, or the first of a list that has one for each layer; what no model has is cut off before it is computed with.
         func number(_ key: String) -> Int? {
             let value = file["\(architecture).\(key)"]
-            return value?.int ?? value?.array?.ints()?.first
+            return (value?.int ?? value?.array?.ints()?.first).map { min(max(0, $0), 1 << 20) }
         }
         expertCount = number("expert_count") ?? 0
         layerCount = number("block_count") ?? 0

@@ -66,6 +66,25 @@ struct MeasurementTests {
         #expect(few.divergence.value > 0.5 * four.divergence.value)
     }
 
+    @Test("what is kept of an original in a file gives nearly the figures that the original itself gives")
+    func keptBase() async throws {
+        let folder = try ScratchFolder()
+        let model = try await quantized("Q4_0", folder)
+        let together = try await compare(carModel, model, kept: 64)
+        let measured = try await BaseDistributions.measure(carModel, on: carTexts.test, pieceLength: 64)
+        try measured.write(to: folder.file("base"))
+        #expect(BaseDistributions.isOne(folder.file("base")) && !BaseDistributions.isOne(model))
+        let read = try BaseDistributions(contentsOf: folder.file("base"))
+        let apart = try await ModelComparison.measure(base: read, model: model, on: carTexts.test)
+        #expect(apart.loss == together.loss && apart.baseLoss == together.baseLoss)
+        #expect(apart.agreement == together.agreement && apart.scoredTokenCount == together.scoredTokenCount)
+        #expect(abs(apart.divergence.value - together.divergence.value) < 1e-6)
+        await #expect(throws: QuantizationError.self) {
+            _ = try await ModelComparison.measure(base: read, model: model, on: carTexts.calibration)
+        }
+        #expect(throws: QuantizationError.self) { try BaseDistributions(contentsOf: model) }
+    }
+
     @Test("the perplexity is that of the model alone")
     func perplexity() async throws {
         let text = String(decoding: carTexts.test, as: UTF8.self)
@@ -94,6 +113,36 @@ struct MeasurementTests {
         let helped = try await compare(carModel, quantized("IQ4_NL", folder, importance: read))
         #expect(helped.divergence.value < plain.divergence.value)
         #expect(throws: QuantizationError.self) { try ImportanceMatrix(contentsOf: carModel) }
+    }
+
+    @Test(
+        "error feedback lowers the divergence on what it was measured on, with the same bytes for any number of threads"
+    )
+    func feedback() async throws {
+        let folder = try ScratchFolder()
+        let feedback = try await ErrorFeedback.measure(carModel, on: carTexts.calibration, pieceLength: 64)
+        var files: [Data] = []
+        for count in 1...2 {
+            let output = folder.file("fed.gguf")
+            let options = ModelQuantizer.Options(recipe: try recipe("Q4_0"), feedback: feedback, threadCount: count)
+            try await ModelQuantizer(contentsOf: carModel, options: options).write(to: output)
+            files.append(try Data(contentsOf: output))
+        }
+        #expect(files[0] == files[1])
+        // On so short a text it learns the text; with more of it others gain too (Benchmarks/QUANTIZE.md).
+        func divergence(_ model: URL) async throws -> Double {
+            try await ModelComparison.measure(
+                base: carModel, model: model, on: carTexts.calibration, pieceLength: 64
+            ).divergence.value
+        }
+        let plain = try await divergence(quantized("Q4_0", folder))
+        let fed = try await divergence(folder.file("fed.gguf"))
+        #expect(fed < 0.8 * plain)
+        let error = await #expect(throws: QuantizationError.self) {
+            _ = try await ErrorFeedback.measure(
+                carModel, on: carTexts.calibration, pieceLength: 64, memoryLimit: 1 << 20)
+        }
+        #expect(error?.code == .invalidOptions)
     }
 
     @Test("an importance matrix of another model is refused")

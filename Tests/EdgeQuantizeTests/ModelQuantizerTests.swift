@@ -66,6 +66,19 @@ struct ModelQuantizerTests {
                 < 100)
     }
 
+    @Test("a file in the other byte order gives the same bytes")
+    func bigEndian() async throws {
+        let folder = try ScratchFolder()
+        let turned = folder.file("turned.gguf")
+        let layout = GGUFLayout(version: 3, isBigEndian: true)
+        try GGUFWriter(copying: GGUFFile(path: carModel.path), layout: layout).write(to: turned.path)
+        for (input, name) in [(carModel, "a"), (turned, "b")] {
+            let options = ModelQuantizer.Options(recipe: try recipe("Q5_K_M"))
+            try await ModelQuantizer(contentsOf: input, options: options).write(to: folder.file(name))
+        }
+        #expect(try Data(contentsOf: folder.file("a")) == Data(contentsOf: folder.file("b")))
+    }
+
     @Test("takes rules, pure mixes, and types for output and embedding")
     func choices() throws {
         func types(_ change: (inout ModelQuantizer.Options) throws -> Void) throws -> [String: String] {
