@@ -36,10 +36,9 @@ package final class CacheSpill: Sendable {
     /// Bytes of one buffer at most: enough for a disk's full speed.
     private static let stageByteCount = 4 << 20
 
-    /// Blocks of a buffer: no more than half of a context's in one layer. Both then hold all that a layer looks back to, and it is read while
-    /// the layer's matrices are multiplied; with a quarter the last part was waited for.
+    /// Blocks of a buffer: no more than a quarter of a context's, so that the two are less than what they save.
     static func stageBlockCount(_ sliceByteCount: Int, blockCount: Int) -> Int {
-        max(1, min(blockCount / 2, stageByteCount / max(1, sliceByteCount)))
+        max(1, min(blockCount / 4, stageByteCount / max(1, sliceByteCount)))
     }
 
     private let staging: Staging

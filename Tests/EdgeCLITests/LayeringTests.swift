@@ -38,6 +38,7 @@ import Testing
         "EdgeKernels/KeyValueLayer.swift", "EdgeKernels/QuantizedRows.swift", "EdgeKernels/Rows.swift",
         "EdgeEngine/GenerationContext.swift", "EdgePlatform/ThreadExecutor.swift", "EdgePlatform/DirectFile.swift",
         "EdgePlatform/ReadAhead.swift", "EdgeModel/WeightStream.swift", "EdgeCache/CacheSpill.swift",
+        "EdgeEngine/SavedContext.swift",
     ]
 
     @Test("Sendable is unchecked in the files that share memory, with a reason, and nowhere else")
@@ -47,7 +48,7 @@ import Testing
         var found: Set<String> = []
         for case let file as URL in files where file.pathExtension == "swift" {
             let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
-            guard lines.contains(where: { $0.contains(": @unchecked Sendable") }) else { continue }
+            guard lines.contains(where: { $0.contains("@unchecked Sendable") && !$0.contains("//") }) else { continue }
             found.insert(file.pathComponents.suffix(2).joined(separator: "/"))
             #expect(lines.contains { $0.hasPrefix("/// ") && $0.contains("`@unchecked Sendable`") }, "\(file.path)")
         }
