@@ -43,9 +43,10 @@ let whole = try await {
 }()
 var delays: [Double] = []
 var random = SystemRandomNumberGenerator()
-for _ in 0..<rounds {
+for round in 0..<rounds {
     let session = LanguageModelSession(model: model)
-    let asked = prompt
+    // Another beginning each time: what an earlier session computed would be found.
+    let asked = "\(round). " + prompt
     let task = Task { try await session.respond(to: asked).content }
     try await Task.sleep(for: .seconds(Double.random(in: 0.02...0.95, using: &random) * whole))
     let start = ContinuousClock.now
