@@ -22,19 +22,10 @@ struct CertifyCommand: AsyncParsableCommand {
     @Option(help: "The text that the model was calibrated with; its checksum becomes part of the certificate.")
     var calibration: String?
 
-    @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece.")
-    var contextSize = 512
-
-    @Option(help: "Pieces to measure at most. (default: all)")
-    var chunks: Int?
+    @OptionGroup var pieces: PieceOptions
 
     @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
     var threads: Int?
-
-    func validate() throws {
-        guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
-        if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }
-    }
 
     func run() async throws {
         let text = try input.read()
@@ -43,7 +34,7 @@ struct CertifyCommand: AsyncParsableCommand {
         defer { withExtendedLifetime(interruption) {} }
         let (base, model) = (URL(fileURLWithPath: base), URL(fileURLWithPath: model))
         let (output, name) = (URL(fileURLWithPath: output), input.file ?? "text")
-        let (contextSize, chunks, threads) = (contextSize, chunks, threads)
+        let (contextSize, chunks, threads) = (pieces.contextSize, pieces.chunks, threads)
         let work = Task {
             try await QualityCertificate.certify(
                 model, base: base, to: output, on: text, textName: URL(fileURLWithPath: name).lastPathComponent,

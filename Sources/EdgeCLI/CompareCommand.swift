@@ -23,11 +23,7 @@ struct CompareCommand: AsyncParsableCommand {
 
     @OptionGroup var input: TextInput
 
-    @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece.")
-    var contextSize = 512
-
-    @Option(help: "Pieces to measure at most. (default: all)")
-    var chunks: Int?
+    @OptionGroup var pieces: PieceOptions
 
     @Option(
         name: .customLong("top-k"),
@@ -41,8 +37,6 @@ struct CompareCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
-        if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }
         if let topK, topK < 1 { throw ValidationError("--top-k must be 1 or more.") }
         if (model == nil) != (saveBase != nil) { throw ValidationError("Give a model to judge, or --save-base.") }
     }
@@ -60,7 +54,7 @@ struct CompareCommand: AsyncParsableCommand {
         let base = URL(fileURLWithPath: base)
         let model = model.map { URL(fileURLWithPath: $0) }
         let saveBase = saveBase.map { URL(fileURLWithPath: $0) }
-        let (contextSize, chunks, threads, topK) = (contextSize, chunks, threads, topK)
+        let (contextSize, chunks, threads, topK) = (pieces.contextSize, pieces.chunks, threads, topK)
         let last = Mutex<ModelComparison?>(nil)
         let work = Task {
             if let saveBase {

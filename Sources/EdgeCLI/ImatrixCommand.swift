@@ -16,26 +16,17 @@ struct ImatrixCommand: AsyncParsableCommand {
     @Option(name: [.customShort("o"), .long], help: "The file to write.")
     var output: String
 
-    @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece.")
-    var contextSize = 512
-
-    @Option(help: "Pieces to measure at most. (default: all)")
-    var chunks: Int?
+    @OptionGroup var pieces: PieceOptions
 
     @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
     var threads: Int?
-
-    func validate() throws {
-        guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
-        if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }
-    }
 
     func run() async throws {
         let text = try input.read()
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
         let (model, dataset) = (URL(fileURLWithPath: model), input.file ?? "text")
-        let (contextSize, chunks, threads) = (contextSize, chunks, threads)
+        let (contextSize, chunks, threads) = (pieces.contextSize, pieces.chunks, threads)
         let work = Task {
             try await ImportanceMatrix.measure(
                 model, on: text, dataset: dataset, pieceLength: contextSize, maximumPieces: chunks, threadCount: threads

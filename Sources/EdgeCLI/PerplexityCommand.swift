@@ -18,19 +18,10 @@ struct PerplexityCommand: AsyncParsableCommand {
 
     @OptionGroup var input: TextInput
 
-    @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens in a piece.")
-    var contextSize = 512
-
-    @Option(help: "Pieces to measure at most. (default: all)")
-    var chunks: Int?
+    @OptionGroup var pieces: PieceOptions
 
     @Flag(help: "Print one JSON object.")
     var json = false
-
-    func validate() throws {
-        guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
-        if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }
-    }
 
     private struct Report: Encodable {
         let perplexity: Double
@@ -45,6 +36,7 @@ struct PerplexityCommand: AsyncParsableCommand {
 
     func run() async throws {
         let text = try input.read()
+        let (contextSize, chunks) = (pieces.contextSize, pieces.chunks)
         let loaded = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: model.model), options: model.loadOptions(contextSize: contextSize))
         let tokens = loaded.tokenizer.encode(bytes: text)
@@ -58,7 +50,6 @@ struct PerplexityCommand: AsyncParsableCommand {
         let total = min(chunks ?? .max, tokens.count / contextSize)
         let bar = ProgressBar(total: total)
         let last = Mutex<Perplexity?>(nil)
-        let (contextSize, chunks) = (contextSize, chunks)
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
         let work = Task {
@@ -88,14 +79,15 @@ struct PerplexityCommand: AsyncParsableCommand {
             let report = Report(
                 perplexity: figures.value, standardError: figures.standardError,
                 meanNegativeLogLikelihood: figures.meanNegativeLogLikelihood, scoredTokens: figures.scoredTokenCount,
-                pieces: figures.pieceCount, contextSize: contextSize, seconds: seconds,
+                pieces: figures.pieceCount, contextSize: pieces.contextSize, seconds: seconds,
                 peakMemoryBytes: ProcessMemory.peakByteCount)
             Terminal.write(try Terminal.json(report))
         } else {
             Terminal.write(
                 String(
                     format: "perplexity %.4f +/- %.4f  (%d tokens scored in %d pieces of %d, %.1f s)\n",
-                    figures.value, figures.standardError, figures.scoredTokenCount, figures.pieceCount, contextSize,
+                    figures.value, figures.standardError, figures.scoredTokenCount, figures.pieceCount,
+                    pieces.contextSize,
                     seconds))
         }
     }

@@ -1,3 +1,5 @@
+internal import EdgePlatform
+
 /// Why a folder of a model could not be converted, and where in it the reason lies.
 ///
 /// The description is one line: the file, the defect, the setting or tensor it was found at.
@@ -63,25 +65,10 @@ package struct ConversionError: Error, Sendable, CustomStringConvertible {
         if let key { place.append("key \(Self.quoted(key))") }
         if let tensor { place.append("tensor \(Self.quoted(tensor))") }
         if let byteOffset { place.append("byte \(byteOffset)") }
-        let file = path.map { Self.printable($0, limit: 4096) + ": " } ?? ""
+        let file = path.map { $0.printable(limit: 4096) + ": " } ?? ""
         return file + message + (place.isEmpty ? "" : " (\(place.joined(separator: ", ")))")
     }
 
     /// Text from a file in quotes, safe to print: control characters escaped, long text cut.
-    static func quoted(_ text: String) -> String { "'\(printable(text, limit: 120))'" }
-
-    private static func printable(_ text: String, limit: Int) -> String {
-        var result = ""
-        var count = 0
-        for scalar in text.unicodeScalars {
-            guard count < limit else { return result + "…" }
-            count += 1
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator:
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
-    }
+    static func quoted(_ text: String) -> String { "'\(text.printable(limit: 120))'" }
 }

@@ -1,6 +1,5 @@
 internal import EdgePlatform
 package import EdgeQuant
-internal import Synchronization
 
 /// A tensor of the result and where its values come from.
 package struct PlannedTensor: Sendable {
@@ -43,13 +42,13 @@ private final class PieceJob: TeamJob {
     private let source: RowSource
     private let type: GGMLType
     private let pieces: [Range<Int>]
-    private let made: Mutex<[Result<[UInt8], ConversionError>?]>
+    private let made: Lock<[Result<[UInt8], ConversionError>?]>
 
     init(source: RowSource, type: GGMLType, pieces: [Range<Int>]) {
         self.source = source
         self.type = type
         self.pieces = pieces
-        made = Mutex(Array(repeating: nil, count: pieces.count))
+        made = Lock(Array(repeating: nil, count: pieces.count))
     }
 
     func run(_ worker: TeamWorker) {

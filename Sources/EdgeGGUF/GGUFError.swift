@@ -1,3 +1,5 @@
+internal import EdgePlatform
+
 /// What is wrong with a GGUF file, and where.
 ///
 /// Nothing but this error may come of a malformed file. The description is one line: the file, the defect, the key or
@@ -60,7 +62,7 @@ package struct GGUFError: Error, Sendable, CustomStringConvertible {
         if let key { place.append("key \(GGUFError.quoted(key))") }
         if let tensor { place.append("tensor \(GGUFError.quoted(tensor))") }
         if let byteOffset { place.append("byte \(byteOffset)") }
-        let file = path.isEmpty ? "" : GGUFError.printable(path, limit: 4096) + ": "
+        let file = path.isEmpty ? "" : path.printable(limit: 4096) + ": "
         let position = place.isEmpty ? "" : " (\(place.joined(separator: ", ")))"
         return "\(file)\(message)\(position)\(advice)"
     }
@@ -81,20 +83,5 @@ package struct GGUFError: Error, Sendable, CustomStringConvertible {
 
 extension GGUFError {
     /// Text from a file in quotes, safe to print: control characters escaped, long text cut.
-    static func quoted(_ text: String) -> String { "'\(printable(text, limit: 80))'" }
-
-    private static func printable(_ text: String, limit: Int) -> String {
-        var result = ""
-        var count = 0
-        for scalar in text.unicodeScalars {
-            guard count < limit else { return result + "…" }
-            count += 1
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator:
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
-    }
+    static func quoted(_ text: String) -> String { "'\(text.printable(limit: 80))'" }
 }

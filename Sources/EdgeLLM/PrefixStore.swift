@@ -1,7 +1,6 @@
 internal import EdgeEngine
 internal import EdgePlatform
 public import Foundation
-internal import Synchronization
 
 /// A folder that keeps what models have computed of the beginnings of prompts: instructions, tools, a manual that many ask about.
 ///

@@ -6,7 +6,6 @@ internal import EdgeModel
 internal import EdgePlatform
 internal import EdgeTokenizer
 public import Foundation
-internal import Synchronization
 
 extension ImportanceMatrix {
     /// Measures how much errors matter, on a text: every piece of it is computed from an empty context.

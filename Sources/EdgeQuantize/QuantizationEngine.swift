@@ -1,7 +1,6 @@
 package import EdgeGGUF
 internal import EdgePlatform
 package import EdgeQuant
-internal import Synchronization
 
 /// Turns tensors of a file into other types, with several threads and a few megabytes.
 package final class QuantizationEngine {
@@ -80,7 +79,7 @@ private final class ConversionJob: TeamJob, Sendable {
     private let importance: [Float]?
     private let feedback: [Double]?
     private let chunkCount: Int
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     init(
         _ tensor: GGUFTensor, to type: GGMLType, input: InputFile, offset: Int, values: Range<Int>, perChunk: Int,
@@ -95,7 +94,7 @@ private final class ConversionJob: TeamJob, Sendable {
         self.importance = importance
         self.feedback = feedback
         chunkCount = (values.count + perChunk - 1) / perChunk
-        state = Mutex(State(pieces: Array(repeating: [], count: chunkCount), failure: nil))
+        state = Lock(State(pieces: Array(repeating: [], count: chunkCount), failure: nil))
     }
 
     /// The chunks in order.

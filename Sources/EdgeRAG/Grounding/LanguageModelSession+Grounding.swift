@@ -1,5 +1,3 @@
-internal import Synchronization
-
 extension LanguageModelSession {
     /// Answers a question from documents, and says where the answer stands in them.
     ///

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import EdgePlatform
 
 /// Lets a model search documents by itself, as one of its tools.
 ///
@@ -40,7 +40,7 @@ public struct SearchTool<R: Retriever>: Tool {
 
     /// What the copies of a tool share.
     private final class Memory: Sendable {
-        let passages = Mutex<[ScoredPassage]>([])
+        let passages = Lock<[ScoredPassage]>([])
     }
 
     /// A tool.
