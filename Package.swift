@@ -61,7 +61,7 @@ let instructionSets: [String: [String]] = [
 #endif
 
 /// Rooms compiled as the build asks, because nothing in them is called per token or per byte of a file.
-let plainRooms: Set<String> = ["EdgeLLM", "EdgeRAG", "EdgeCLI"]
+let plainRooms: Set<String> = ["EdgeLLM", "EdgeRAG", "EdgeAgent", "EdgeCLI"]
 
 func settings(of room: String) -> [SwiftSetting] {
     language
@@ -121,6 +121,7 @@ let rooms: [(name: String, imports: [String])] =
         ("EdgeDocuments", []),
         ("EdgeSearch", ["EdgePlatform", "EdgeQuant", "EdgeKernels"]),
         ("EdgeRAG", ["EdgePlatform", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
+        ("EdgeAgent", ["EdgePlatform", "EdgeLLM", "EdgeRAG"]),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
@@ -167,6 +168,7 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeDocumentsTests", ["EdgeDocuments"]),
     ("EdgeSearchTests", ["EdgeSearch", "EdgeKernels"]),
     ("EdgeRAGTests", ["EdgeRAG", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
+    ("EdgeAgentTests", ["EdgeAgent", "EdgeRAG", "EdgeLLM"]),
     ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
@@ -194,6 +196,7 @@ let package = Package(
         .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .library(name: "EdgeQuantize", targets: ["EdgeQuantize"]),
         .library(name: "EdgeRAG", targets: ["EdgeRAG"]),
+        .library(name: "EdgeAgent", targets: ["EdgeAgent"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
         .executable(name: "edge-example", targets: ["EdgeExample"]),
         .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),
@@ -235,7 +238,7 @@ let package = Package(
             name: "EdgeCLI",
             // Beside the library's public face only its own way to a terminal.
             dependencies: [
-                "EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeTerminal",
+                "EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeAgent", "EdgeTerminal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["README.md"],
