@@ -20,7 +20,7 @@ let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wm
 
 /// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
 let unsafeRooms: Set<String> = [
-    "EdgePlatform", "EdgeTerminal", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable",
+    "EdgePlatform", "EdgeTerminal", "EdgeSocketCAN", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable",
     "EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512", "EdgeKernelsNEON", "EdgeKernelsI8MM",
 ]
 
@@ -61,7 +61,7 @@ let instructionSets: [String: [String]] = [
 #endif
 
 /// Rooms compiled as the build asks, because nothing in them is called per token or per byte of a file.
-let plainRooms: Set<String> = ["EdgeLLM", "EdgeRAG", "EdgeCLI"]
+let plainRooms: Set<String> = ["EdgeLLM", "EdgeRAG", "EdgeCLI", "EdgeSocketCAN", "EdgeVehicle"]
 
 func settings(of room: String) -> [SwiftSetting] {
     language
@@ -121,6 +121,9 @@ let rooms: [(name: String, imports: [String])] =
         ("EdgeDocuments", []),
         ("EdgeSearch", ["EdgePlatform", "EdgeQuant", "EdgeKernels"]),
         ("EdgeRAG", ["EdgePlatform", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
+        ("EdgeCAN", ["EdgePlatform"]),
+        ("EdgeSocketCAN", ["EdgePlatform", "EdgeCAN"]),
+        ("EdgeVehicle", ["EdgeCAN", "EdgeLLM"]),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
@@ -167,6 +170,8 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeDocumentsTests", ["EdgeDocuments"]),
     ("EdgeSearchTests", ["EdgeSearch", "EdgeKernels"]),
     ("EdgeRAGTests", ["EdgeRAG", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
+    ("EdgeCANTests", ["EdgeCAN", "EdgeSocketCAN"]),
+    ("EdgeVehicleTests", ["EdgeVehicle", "EdgeCAN", "EdgeLLM"]),
     ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
@@ -194,6 +199,8 @@ let package = Package(
         .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .library(name: "EdgeQuantize", targets: ["EdgeQuantize"]),
         .library(name: "EdgeRAG", targets: ["EdgeRAG"]),
+        .library(name: "EdgeCAN", targets: ["EdgeCAN", "EdgeSocketCAN"]),
+        .library(name: "EdgeVehicle", targets: ["EdgeVehicle"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
         .executable(name: "edge-example", targets: ["EdgeExample"]),
         .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),

@@ -1,0 +1,2 @@
+import EdgeVehicle
+import Testing
