@@ -123,7 +123,7 @@ class Decoder:
 def frames(database, seed, count):
     generator = SplitMix64(seed)
     messages = database.messages
-    for index in range(count):
+    for index in range(count if messages else 0):
         message = messages[index % len(messages)]
         data = b""
         while len(data) < message.length:
@@ -132,7 +132,7 @@ def frames(database, seed, count):
 
 
 def lines(path, seed, count):
-    database = cantools.database.load_file(path, strict=False, encoding="utf-8", sort_signals=None)
+    database = cantools.database.load_file(path, strict=False, encoding="utf-8")
     decoders = [Decoder(m) for m in database.messages]
     for index, data in frames(database, seed, count):
         yield decoders[index].line(data)
