@@ -192,6 +192,12 @@ func libraries(of room: String) -> [Target.Dependency] {
     }
 }
 
+/// Files that a room has inside.
+func resources(of room: String) -> [Resource] {
+    // The example's car must be there wherever the program runs.
+    room == "EdgeVehicle" ? [.embedInCode("tern.dbc")] : []
+}
+
 let package = Package(
     name: "EdgeLLM",
     platforms: [.macOS(.v15), .iOS(.v18)],
@@ -228,6 +234,7 @@ let package = Package(
             name: room.name,
             dependencies: room.imports.map { .target(name: $0) } + libraries(of: room.name),
             exclude: ["README.md"],
+            resources: resources(of: room.name),
             swiftSettings: settings(of: room.name))
     } + [
         .macro(

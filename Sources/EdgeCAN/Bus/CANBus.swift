@@ -154,10 +154,10 @@ public final class CANInbox: Sendable {
     }
 }
 
-/// The last frame with each identifier.
+/// The last frame of each of several slots: one for everything that somebody wants to know the last of.
 public final class CANLatestFrames: Sendable {
     private struct State {
-        var frames: [CANIdentifier: TimedCANFrame] = [:]
+        var frames: [Int: TimedCANFrame] = [:]
         var error: CANError?
     }
 
@@ -170,18 +170,18 @@ public final class CANLatestFrames: Sendable {
 
     /// Listens to a bus from now on.
     ///
-    /// - Parameter isWanted: the frames that are looked at. What is no frame of its kind can be kept out here.
-    public init(_ bus: some CANBus, where isWanted: @escaping @Sendable (CANFrame) -> Bool) {
+    /// - Parameter slots: the slots whose last frame a frame is. What is no frame of its kind can be kept out here.
+    public init(_ bus: some CANBus, slots: @escaping @Sendable (CANFrame) -> [Int]) {
         let state = SharedState()
         self.state = state
         subscription = bus.subscribe { event in
             switch event {
             case .frame(let frame):
-                let isWanted = isWanted(frame.frame)
+                let slots = slots(frame.frame)
                 state.lock.withLock { state in
                     // Any frame shows that the bus works.
                     state.error = nil
-                    if isWanted { state.frames[frame.frame.id] = frame }
+                    for slot in slots { state.frames[slot] = frame }
                 }
             case .failed(let error): state.lock.withLock { $0.error = error }
             case .closed: state.lock.withLock { $0.error = CANError(.closed, "the bus was closed") }
@@ -189,8 +189,8 @@ public final class CANLatestFrames: Sendable {
         }
     }
 
-    /// The last frame with an identifier, since the listening began.
-    public func frame(_ id: CANIdentifier) -> TimedCANFrame? { state.lock.withLock { $0.frames[id] } }
+    /// The last frame of a slot, since the listening began.
+    public func frame(_ slot: Int) -> TimedCANFrame? { state.lock.withLock { $0.frames[slot] } }
 
     /// What the bus failed with, if no frame came since.
     public var error: CANError? { state.lock.withLock { $0.error } }
