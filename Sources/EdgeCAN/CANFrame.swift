@@ -72,7 +72,9 @@ public struct CANFrame: Hashable, Sendable {
             case .remote(let length): data.isEmpty && (0...8).contains(length)
             case .fd: data.count <= 8 || [12, 16, 20, 24, 32, 48, 64].contains(data.count)
             }
-        guard fits else { throw CANError(.invalidFrame, "a frame cannot have \(data.count) bytes in the format \(format)") }
+        guard fits else {
+            throw CANError(.invalidFrame, "a frame cannot have \(data.count) bytes in the format \(format)")
+        }
         self.id = id
         self.data = data
         self.format = format

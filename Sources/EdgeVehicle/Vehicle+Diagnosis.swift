@@ -100,7 +100,8 @@ extension Vehicle {
             for index in endpoints.indices where endpoints[index].nextTime.map({ $0 <= bus.now }) ?? false {
                 for frame in try endpoints[index].act(at: bus.now) { try await bus.send(frame) }
             }
-            let isQuiet = bus.now - lastTime >= Self.silence && isPending.isEmpty && !endpoints.contains(where: \.isBusy)
+            let isQuiet =
+                bus.now - lastTime >= Self.silence && isPending.isEmpty && !endpoints.contains(where: \.isBusy)
             if isQuiet, let refusal {
                 throw VehicleError.refused(
                     refusal == DiagnosticService.conditionsNotCorrect

@@ -24,7 +24,9 @@ public final class Vehicle: Sendable {
     ///   - database: what the frames mean.
     ///   - names: the signals to read, in this order; nil for all of the database. Names that are not in it are left out.
     ///   - timeLimit: how long a reading or a request may take.
-    public init(bus: any CANBus, database: DBCDatabase, signals names: [String]? = nil, timeLimit: Duration = .seconds(2)) {
+    public init(
+        bus: any CANBus, database: DBCDatabase, signals names: [String]? = nil, timeLimit: Duration = .seconds(2)
+    ) {
         var known: [String: VehicleSignal] = [:]
         var order: [String] = []
         for message in database.messages {
@@ -85,7 +87,9 @@ public final class Vehicle: Sendable {
         return latest.frame(slot).map { .noFrame(for: now - $0.time) } ?? .noFrameSeen
     }
 
-    private static func reading(_ signal: VehicleSignal, _ timed: TimedCANFrame, _ now: Duration) throws -> SignalReading {
+    private static func reading(_ signal: VehicleSignal, _ timed: TimedCANFrame, _ now: Duration) throws
+        -> SignalReading
+    {
         guard let value = value(of: signal, in: timed.frame) else { throw VehicleError.noFrameSeen }
         let number = try checked(value, signal)
         let status = signal.normal.map { normal -> SignalReading.Status in

@@ -104,7 +104,8 @@ private func database(_ url: URL, strict: Bool = false) throws -> DBCDatabase {
         let expected = try Expected.read()
         #expect(expected.own.map(\.file) == ["features.dbc", "tern.dbc"])
         for file in expected.own {
-            try check(file, at: fixtures.appendingPathComponent(file.file == "tern.dbc" ? file.file : "can/" + file.file))
+            try check(
+                file, at: fixtures.appendingPathComponent(file.file == "tern.dbc" ? file.file : "can/" + file.file))
         }
     }
 

@@ -76,7 +76,8 @@ public enum CANLog {
     private static func time(_ word: Substring.UTF8View) -> Duration? {
         guard word.first == UInt8(ascii: "("), word.last == UInt8(ascii: ")") else { return nil }
         let parts = word.dropFirst().dropLast().split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { (48...57).contains($0) } }),
+        guard (1...2).contains(parts.count),
+            parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { (48...57).contains($0) } }),
             let seconds = Int64(String(decoding: parts[0], as: UTF8.self)), seconds < 1 << 40
         else { return nil }
         var nanoseconds: Int64 = 0

@@ -129,7 +129,9 @@ public struct ISOTPEndpoint: Sendable {
             receiving = nil
             let count = Int(first & 15)
             // A length of 0 is one of CAN FD.
-            guard (1...7).contains(count), data.count > count else { throw violation("a single frame of \(count) bytes") }
+            guard (1...7).contains(count), data.count > count else {
+                throw violation("a single frame of \(count) bytes")
+            }
             return ([], Array(data[1...count]))
         case 1:
             guard data.count == 8 else { throw violation("a first frame of \(data.count) bytes") }

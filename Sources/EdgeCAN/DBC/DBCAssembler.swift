@@ -308,7 +308,8 @@ struct DBCAssembler {
         }
         var missing: [(DBCPlace, String)] = []
         for (key, table) in statements.choices where !keys.contains(key) && !table.value.isEmpty {
-            missing.append((table.place, "value names of \(key.signal) of the message \(key.message), which is not there"))
+            missing.append(
+                (table.place, "value names of \(key.signal) of the message \(key.message), which is not there"))
         }
         for (key, type) in statements.valueTypes where !keys.contains(key) {
             missing.append((type.place, "a type of \(key.signal) of the message \(key.message), which is not there"))

@@ -396,7 +396,9 @@ struct DBCReader {
         var signal = DBCStatements.Signal(name: try word("the name of a signal"), place: place)
         if token.kind == .word {
             signal.mark = lexer.text(token)
-            guard signal.mark == "M" || signal.markValue != nil else { throw expected("\":\", \"M\" or \"m\" with a number") }
+            guard signal.mark == "M" || signal.markValue != nil else {
+                throw expected("\":\", \"M\" or \"m\" with a number")
+            }
             try advance()
         }
         try take(":")

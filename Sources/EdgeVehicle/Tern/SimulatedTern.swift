@@ -140,7 +140,8 @@ struct TernUnit: CANNode {
         guard endpoint != nil, answers.count < Self.answerLimit else { return }
         if timed.frame.id == DiagnosticService.request {
             // A request to all is one frame.
-            guard let count = timed.frame.data.first, (1...7).contains(count), timed.frame.data.count > Int(count) else {
+            guard let count = timed.frame.data.first, (1...7).contains(count), timed.frame.data.count > Int(count)
+            else {
                 return
             }
             answer(Array(timed.frame.data[1...Int(count)]), at: timed.time, isToAll: true)
