@@ -56,12 +56,17 @@ public final class SocketCANBus: CANBus {
 
     deinit { socket.stop() }
 
+    /// The time of the bus.
     public var now: Duration { .nanoseconds(Int64(clamping: Clock.nanoseconds &- start)) }
 
+    /// Calls a closure for everything that happens from now on.
     public func subscribe(_ listener: @escaping @Sendable (CANEvent) -> Void) -> CANSubscription {
         listeners.add(listener)
     }
 
+    /// Sends a frame.
+    ///
+    /// - Throws: `CANError`.
     public func send(_ frame: CANFrame) async throws {
         let begin = Clock.nanoseconds
         while try !socket.send(frame) {
@@ -72,6 +77,9 @@ public final class SocketCANBus: CANBus {
         }
     }
 
+    /// Waits for a time of the bus.
+    ///
+    /// - Throws: `CANError`, `CancellationError`.
     public func wait(until time: Duration) async throws {
         let left = time - now
         if left > .zero { try await Task.sleep(for: left) }

@@ -71,8 +71,11 @@ public struct ReadSignalTool: Tool {
         public init(_ content: GeneratedContent) throws { signal = try content.value(forProperty: "signal") }
     }
 
+    /// Its name for the model.
     public let name = "read_signal"
+    /// What it does, for the model.
     public let description: String
+    /// The schema of the arguments: only signals the vehicle has.
     public let parameters: GenerationSchema
     private let vehicle: Vehicle
 
@@ -87,6 +90,9 @@ public struct ReadSignalTool: Tool {
             root: DynamicGenerationSchema(name: "", properties: [signalProperty(vehicle)]), dependencies: [])
     }
 
+    /// Does it. What could not be read or done is said in the answer.
+    ///
+    /// - Throws: `CancellationError`.
     @concurrent public func call(arguments: Arguments) async throws -> String {
         do {
             let reading = try await vehicle.read(arguments.signal)
@@ -120,8 +126,11 @@ public struct WatchSignalTool: Tool {
         }
     }
 
+    /// Its name for the model.
     public let name = "watch_signal"
+    /// What it does, for the model.
     public let description = "watches a signal for some seconds and says how it changes"
+    /// The schema of the arguments: only signals the vehicle has.
     public let parameters: GenerationSchema
     private let vehicle: Vehicle
 
@@ -136,6 +145,9 @@ public struct WatchSignalTool: Tool {
             root: DynamicGenerationSchema(name: "", properties: [signalProperty(vehicle), seconds]), dependencies: [])
     }
 
+    /// Does it. What could not be read or done is said in the answer.
+    ///
+    /// - Throws: `CancellationError`.
     @concurrent public func call(arguments: Arguments) async throws -> String {
         do {
             let seconds = min(max(arguments.seconds, 1), 60)
@@ -158,19 +170,26 @@ public struct NoArguments: Generable, Sendable {
     public init() {}
     /// None, whatever was written.
     public init(_ content: GeneratedContent) throws {}
+    /// An empty object.
     public var generatedContent: GeneratedContent { GeneratedContent(properties: [:]) }
+    /// An object without properties.
     public static var generationSchema: GenerationSchema { GenerationSchema(type: Self.self, properties: []) }
 }
 
 /// `list_signals`: the signals that can be read.
 public struct ListSignalsTool: Tool {
+    /// Its name for the model.
     public let name = "list_signals"
+    /// What it does, for the model.
     public let description = "lists the signals that can be read"
     private let vehicle: Vehicle
 
     /// The tool of a vehicle.
     public init(_ vehicle: Vehicle) { self.vehicle = vehicle }
 
+    /// Does it. What could not be read or done is said in the answer.
+    ///
+    /// - Throws: `CancellationError`.
     @concurrent public func call(arguments: NoArguments) async throws -> String {
         let names = vehicle.signals.map { $0.name + ($0.unit.isEmpty ? "" : " (\($0.unit))") }
         return "\(names.count) signal\(names.count == 1 ? "" : "s"): \(names.joined(separator: ", "))"
@@ -179,13 +198,18 @@ public struct ListSignalsTool: Tool {
 
 /// `read_fault_codes`: what the control units have found.
 public struct ReadFaultCodesTool: Tool {
+    /// Its name for the model.
     public let name = "read_fault_codes"
+    /// What it does, for the model.
     public let description = "reads the fault codes of the car"
     private let vehicle: Vehicle
 
     /// The tool of a vehicle.
     public init(_ vehicle: Vehicle) { self.vehicle = vehicle }
 
+    /// Does it. What could not be read or done is said in the answer.
+    ///
+    /// - Throws: `CancellationError`.
     @concurrent public func call(arguments: NoArguments) async throws -> String {
         do {
             let codes = try await vehicle.readFaultCodes()
@@ -204,13 +228,18 @@ public struct ClearFaultCodesTool: Tool {
     /// What the model is told where the driver does not agree.
     public static let notAgreed = "fault codes: not deleted, the driver did not agree"
 
+    /// Its name for the model.
     public let name: String = ClearFaultCodesTool.toolName
+    /// What it does, for the model.
     public let description = "deletes the fault codes of the car"
     private let vehicle: Vehicle
 
     /// The tool of a vehicle.
     public init(_ vehicle: Vehicle) { self.vehicle = vehicle }
 
+    /// Does it. What could not be read or done is said in the answer.
+    ///
+    /// - Throws: `CancellationError`.
     @concurrent public func call(arguments: NoArguments) async throws -> String {
         do {
             let count = try await vehicle.clearFaultCodes()

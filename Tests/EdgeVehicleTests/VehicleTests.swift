@@ -103,7 +103,6 @@ func watch(_ tools: VehicleTools, _ signal: String, _ seconds: Int) async throws
                     #expect(said == "\(name): not read, no frame seen")
                 }
             }
-            // Where oil gets hot too slowly for the first moment it may be either.
             #expect(found == expected.signals, "\(scenario)")
         }
     }

@@ -147,13 +147,16 @@ public struct CANLogPlayer: CANNode {
         origin = self.entries.first?.time ?? .zero
     }
 
+    /// The time of the next frame.
     public var nextTime: Duration? { index < entries.count ? entries[index].time - origin : nil }
 
+    /// The frames whose time has come.
     public mutating func act(at time: Duration) -> [CANFrame] {
         let first = index
         while let next = nextTime, next <= time { index += 1 }
         return entries[first..<index].map(\.frame)
     }
 
+    /// Nothing: a log does not answer.
     public mutating func receive(_ frame: TimedCANFrame) {}
 }

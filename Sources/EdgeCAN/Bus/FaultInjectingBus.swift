@@ -65,8 +65,10 @@ public final class FaultInjectingBus: CANBus {
         set { state.faults.withLock { $0 = newValue } }
     }
 
+    /// The time of the bus.
     public var now: Duration { bus.now }
 
+    /// Calls a closure for everything that happens from now on.
     public func subscribe(_ listener: @escaping @Sendable (CANEvent) -> Void) -> CANSubscription {
         bus.subscribe { [state] event in
             guard case .frame(let frame) = event else { return listener(event) }
@@ -76,11 +78,17 @@ public final class FaultInjectingBus: CANBus {
         }
     }
 
+    /// Sends a frame.
+    ///
+    /// - Throws: `CANError`, or what the faults say.
     public func send(_ frame: CANFrame) async throws {
         try await failIfFaulty(sending: true)
         try await bus.send(frame)
     }
 
+    /// Waits for a time of the bus.
+    ///
+    /// - Throws: `CANError`, or what the faults say, `CancellationError`.
     public func wait(until time: Duration) async throws {
         try await failIfFaulty(sending: false)
         try await bus.wait(until: time)
@@ -139,6 +147,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
     /// The generator of a seed.
     public init(seed: UInt64) { state = seed }
 
+    /// The next 64 bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var bits = state

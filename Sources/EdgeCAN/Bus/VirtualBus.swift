@@ -59,18 +59,26 @@ public actor VirtualBus: CANBus {
         }
     }
 
+    /// The time of the bus.
     public nonisolated var now: Duration { time.withLock { $0 } }
 
+    /// Calls a closure for everything that happens from now on.
     public nonisolated func subscribe(_ listener: @escaping @Sendable (CANEvent) -> Void) -> CANSubscription {
         listeners.add(listener)
     }
 
+    /// Sends a frame.
+    ///
+    /// - Throws: `CANError`.
     public func send(_ frame: CANFrame) async throws {
         guard !isClosed else { throw CANError(.closed, "the bus was closed") }
         let timed = TimedCANFrame(time: now, frame: frame)
         for index in nodes.indices { nodes[index].receive(timed) }
     }
 
+    /// Waits for a time of the bus.
+    ///
+    /// - Throws: `CANError`, `CancellationError`.
     public func wait(until time: Duration) async throws {
         guard !isClosed else { throw CANError(.closed, "the bus was closed") }
         if pacing == .realTime {
