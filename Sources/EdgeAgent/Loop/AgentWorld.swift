@@ -149,7 +149,7 @@ struct LiveWorld: AgentWorld {
         guard let tool = tools[call.tool], let content = try? GeneratedContent(json: call.arguments) else {
             return failed(.invalid, "there is no tool \(call.tool)")
         }
-        let seconds = min(rule.seconds ?? options.limits.callSeconds, options.limits.callSeconds)
+        let seconds = rule.seconds ?? options.limits.callSeconds
         let thread: TaskThread
         guard hanging.begin() else {
             return failed(.skipped, "\(HangingCalls.limit) earlier calls have not come back")

@@ -28,7 +28,7 @@ public struct ToolRule: Sendable, Hashable, Codable {
     public var failureForm: String?
     /// Why a call was not made that was not approved, where the program gives no reason.
     public var denial: String
-    /// Seconds of a call at most; nil for what `AgentLimits` says.
+    /// Seconds of a call at most; nil for `AgentLimits.callSeconds`.
     public var seconds: Double?
 
     /// A rule.
