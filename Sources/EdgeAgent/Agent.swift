@@ -53,7 +53,8 @@ public final class Agent: Sendable {
         self.log = log
         definitions = try Transcript.ToolDefinition.all(of: tools)
         world = LiveWorld(
-            tools: Dictionary(tools.map { ($0.name, $0) }) { first, _ in first }, retriever: retriever, options: options,
+            tools: Dictionary(tools.map { ($0.name, $0) }) { first, _ in first }, retriever: retriever,
+            options: options,
             approve: approval, hanging: HangingCalls())
         makeModel = { AgentModel(model, moment: $0) }
         var moment = Self.now
@@ -111,8 +112,11 @@ public final class Agent: Sendable {
     public func forget() { state.withLock { $0.history = [] } }
 
     /// Begins to answer a question.
-    public func ask(_ question: String) -> AgentRun {
-        start { state in
+    public func ask(_ question: String) -> AgentRun { ask(question, observing: { _, _ in }) }
+
+    /// - Parameter observe: is called with each event before the run goes on.
+    func ask(_ question: String, observing observe: @escaping @Sendable (AgentEvent, RunControl) -> Void) -> AgentRun {
+        start(observing: observe) { state in
             state.questionCount += 1
             var memory = AgentCheckpoint(
                 configuration: state.configuration, moment: state.begin.moment, number: state.questionCount,
@@ -138,16 +142,18 @@ public final class Agent: Sendable {
     ///   other lines than when the checkpoint was made.
     public func resume(_ checkpoint: AgentCheckpoint) -> AgentRun {
         start { state in
-            if checkpoint.moment != state.begin.moment, checkpoint.moment.count == 6 {
-                state.model = self.makeModel(checkpoint.moment)
-                state.begin.moment = checkpoint.moment
-                state.configuration = try Self.configuration(state.begin)
-            }
-            try checkpoint.check(configuration: state.configuration, limits: self.options.limits)
+            var begin = state.begin
+            if checkpoint.moment.count == 6 { begin.moment = checkpoint.moment }
+            let configuration = try Self.configuration(begin)
+            try checkpoint.check(configuration: configuration, moment: begin.moment, limits: self.options.limits)
             if let log = self.log, log.head != checkpoint.log {
                 throw AgentError(
-                    .logMismatch, "the log has \(log.head.count) lines, and the checkpoint was made behind line \(checkpoint.log.count)")
+                    .logMismatch,
+                    "the log has \(log.head.count) lines, and the checkpoint was made behind line \(checkpoint.log.count)"
+                )
             }
+            if begin.moment != state.begin.moment { state.model = self.makeModel(begin.moment) }
+            (state.begin, state.configuration) = (begin, configuration)
             state.history = checkpoint.history
             state.questionCount = max(state.questionCount, checkpoint.number)
             state.callCount = max(state.callCount, checkpoint.callCount)
@@ -155,12 +161,16 @@ public final class Agent: Sendable {
         }
     }
 
-    private func start(_ make: @escaping @Sendable (inout State) throws -> AgentCheckpoint) -> AgentRun {
+    private func start(
+        observing observe: @escaping @Sendable (AgentEvent, RunControl) -> Void = { _, _ in },
+        _ make: @escaping @Sendable (inout State) throws -> AgentCheckpoint
+    ) -> AgentRun {
         let (events, continuation) = AsyncThrowingStream<AgentEvent, any Error>.makeStream()
         let run = RunCore(continuation)
         let begun: Result<(AgentCheckpoint, AgentModel), any Error> = state.withLock { state in
             guard !state.isBusy else {
-                return .failure(AgentError(.busy, "the agent is answering already; wait, or use an agent for each conversation"))
+                return .failure(
+                    AgentError(.busy, "the agent is answering already; wait, or use an agent for each conversation"))
             }
             do {
                 let memory = try make(&state)
@@ -172,15 +182,22 @@ public final class Agent: Sendable {
         }
         switch begun {
         case .failure(let error): run.finish(throwing: error)
-        case .success(let (memory, model)): run.start { await self.run(run, memory, model) }
+        case .success(let (memory, model)): run.start { await self.run(run, memory, model, observe) }
         }
         return AgentRun(core: run, events: events)
     }
 
-    private func run(_ run: RunCore, _ memory: AgentCheckpoint, _ model: AgentModel) async {
+    private func run(
+        _ run: RunCore, _ memory: AgentCheckpoint, _ model: AgentModel,
+        _ observe: @escaping @Sendable (AgentEvent, RunControl) -> Void
+    ) async {
         var machine = AgentMachine(
             options: options, model: model, definitions: definitions, world: world, sink: log ?? NoSink(),
-            control: run.control, memory: memory, tell: { run.tell($0) })
+            control: run.control, memory: memory,
+            tell: {
+                observe($0, run.control)
+                run.tell($0)
+            })
         do {
             run.keep(memory)
             let result = try await machine.run(keep: run.keep)
@@ -274,7 +291,9 @@ public struct AgentRun: AsyncSequence, Sendable {
     /// The iterator.
     ///
     /// Throws `AgentError`, `CancellationError`, and what the model throws. An interrupted run ends without `AgentEvent.finished`.
-    public func makeAsyncIterator() -> AsyncThrowingStream<AgentEvent, any Error>.Iterator { events.makeAsyncIterator() }
+    public func makeAsyncIterator() -> AsyncThrowingStream<AgentEvent, any Error>.Iterator {
+        events.makeAsyncIterator()
+    }
 
     /// Where the question stands: the latest step that is over. Keep it to go on in another process with `Agent.resume(_:)`, if this one ends.
     public var checkpoint: AgentCheckpoint? { core.checkpoint }

@@ -56,7 +56,8 @@ public struct AgentOptions: Sendable, Equatable, Codable {
     public var limits = AgentLimits()
     /// What calls may do, and what may flow into their arguments.
     public var policy = AgentPolicy()
-    /// How the model's tokens are chosen: the likeliest, unless it is said otherwise. Seed, limit of tokens and tools are the agent's.
+    /// How the model's tokens are chosen: the likeliest, unless it is said otherwise. Seed and limit of tokens are the agent's;
+    /// `toolCallingMode` `.required` is for the first round.
     public var generation = GenerationOptions(samplingMode: .greedy)
     /// The seed, where tokens are chosen at random: the same gives the same answers again.
     public var seed: UInt64 = 0

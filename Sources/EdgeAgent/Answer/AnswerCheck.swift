@@ -48,7 +48,9 @@ struct AnswerCheck: Sendable {
 
     private func verdict(on part: [Character]) -> AgentRefusal? {
         let citations = Citations.all(in: part)
-        let unknown = citations.flatMap(\.numbers).filter { !(1...max(1, passageCount)).contains($0) || passageCount == 0 }
+        let unknown = citations.flatMap(\.numbers).filter {
+            !(1...max(1, passageCount)).contains($0) || passageCount == 0
+        }
         if !unknown.isEmpty { return .unknownCitations(unknown) }
         guard let numbers else { return nil }
         let others = Numbers.all(in: part).filter { number in

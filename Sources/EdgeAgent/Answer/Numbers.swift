@@ -9,7 +9,8 @@ enum Numbers {
 
     /// All numbers of a text: digits, with points and commas between them.
     ///
-    /// Letters right before a number are part of it, so that `P0301` is not `C0301`; a minus is where neither letter nor digit stands before it.
+    /// Letters right before a number are part of it, so that `P0301` is not `C0301`. A minus is where a word begins with one; `70-110` and
+    /// `5%-6%` are ranges.
     static func all(in text: some Sequence<Character>) -> [Found] {
         let characters = Array(text)
         var (found, index): ([Found], Int) = ([], 0)
@@ -32,7 +33,7 @@ enum Numbers {
             while start > 0, characters[start - 1].isLetter { start -= 1 }
             var word = String(characters[start..<end]).lowercased()
             if start == index, start > 0, "-\u{2212}".contains(characters[start - 1]),
-                start == 1 || !(characters[start - 2].isLetter || isDigit(characters[start - 2]))
+                start == 1 || characters[start - 2].isWhitespace || "([{:;=,/\"'<>±~≈".contains(characters[start - 2])
             {
                 start -= 1
                 word = "-" + word

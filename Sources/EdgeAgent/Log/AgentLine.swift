@@ -100,7 +100,8 @@ struct AgentLine: Sendable {
         measured = Array(rest[..<end])
         guard previous == expected else {
             throw damaged(
-                line == 1 ? "the log's beginning is missing" : "a line before this one is missing, or was changed or put in")
+                line == 1
+                    ? "the log's beginning is missing" : "a line before this one is missing, or was changed or put in")
         }
         guard hash == Self.hash(of: record, after: previous) else { throw damaged("the record was changed") }
     }

@@ -43,7 +43,8 @@ public final class AgentLog: Sendable {
             begun.records = lines.records
         } else {
             guard FileManager.default.createFile(atPath: url.path, contents: nil) else {
-                throw AgentError(.logUnusable, "\(url.path): the log cannot be created; check the folder and its permissions")
+                throw AgentError(
+                    .logUnusable, "\(url.path): the log cannot be created; check the folder and its permissions")
             }
         }
         do {
@@ -53,6 +54,12 @@ public final class AgentLog: Sendable {
             throw AgentError(.logUnusable, "\(url.path): the log cannot be written: \(error.localizedDescription)")
         }
         state = Lock(begun)
+    }
+
+    /// A log into what is open already.
+    init(writingTo handle: FileHandle) {
+        url = nil
+        state = Lock(State(handle: handle))
     }
 
     /// Its end.
@@ -131,7 +138,8 @@ public struct AgentLogReader: Sendable {
             do {
                 records.append(try JSONDecoder().decode(AgentRecord.self, from: Data(line.record)))
             } catch {
-                throw AgentError(.logDamaged, "the record cannot be read; a later version may have written it", line: index + 1)
+                throw AgentError(
+                    .logDamaged, "the record cannot be read; a later version may have written it", line: index + 1)
             }
             bytes.append(line.record)
             head = .init(count: index + 1, hash: line.hash)

@@ -49,7 +49,9 @@ public struct AgentReplay: Sendable {
         if let unknown = changes.keys.sorted().first(where: { !numbers.contains($0) }) {
             throw AgentError(
                 .logMismatch,
-                numbers.isEmpty ? "the log has no results of calls" : "the log has no result \(unknown); it has \(numbers.sorted())")
+                numbers.isEmpty
+                    ? "the log has no results of calls" : "the log has no result \(unknown); it has \(numbers.sorted())"
+            )
         }
         let agentModel = AgentModel(model, moment: begin.moment)
         guard agentModel.identity == begin.model else { throw mismatch(agentModel.identity) }
@@ -74,7 +76,8 @@ public struct AgentReplay: Sendable {
             var answer = AgentReplayReport.Answer(question: tape.question.text, recorded: tape.end)
             do {
                 try sink.append(
-                    .question(.init(number: memory.number, text: memory.question, earlier: history.count)), AgentMeasure())
+                    .question(.init(number: memory.number, text: memory.question, earlier: history.count)),
+                    AgentMeasure())
                 var machine = AgentMachine(
                     options: begin.options, model: agentModel, definitions: definitions, world: tape, sink: sink,
                     control: RunControl(), memory: memory, tell: { _ in })
@@ -96,7 +99,9 @@ public struct AgentReplay: Sendable {
     private func mismatch(_ model: AgentRecord.Model) -> AgentError {
         let known = begin.model
         if model.fingerprint != known.fingerprint {
-            return AgentError(.logMismatch, "the log was made with another model: \(known.name), not \(model.name), or another file of it")
+            return AgentError(
+                .logMismatch,
+                "the log was made with another model: \(known.name), not \(model.name), or another file of it")
         }
         return AgentError(
             .logMismatch,
@@ -239,7 +244,8 @@ struct Tape: AgentWorld {
     func output(of call: AgentCall, rule: ToolRule) async throws -> AgentOutput {
         guard let known = recorded(call) else {
             return AgentOutput(
-                call: call, text: rule.failure(of: call, because: "the log has no result of this call"), outcome: .failed)
+                call: call, text: rule.failure(of: call, because: "the log has no result of this call"),
+                outcome: .failed)
         }
         return AgentOutput(call: call, text: known.text, outcome: known.outcome)
     }

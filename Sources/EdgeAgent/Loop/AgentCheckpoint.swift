@@ -63,11 +63,12 @@ public struct AgentCheckpoint: Sendable, Equatable, Codable {
     var outputs: [AgentOutput] { rounds.flatMap(\.outputs) }
 
     /// - Throws: `AgentError` with code `checkpointMismatch` or `invalidCheckpoint`.
-    func check(configuration expected: String, limits: AgentLimits) throws(AgentError) {
+    func check(configuration expected: String, moment now: [Int], limits: AgentLimits) throws(AgentError) {
         guard version == Self.currentVersion else {
-            throw AgentError(.checkpointMismatch, "a checkpoint of version \(version); this library reads \(Self.currentVersion)")
+            throw AgentError(
+                .checkpointMismatch, "a checkpoint of version \(version); this library reads \(Self.currentVersion)")
         }
-        guard configuration == expected else {
+        guard configuration == expected, moment == now else {
             throw AgentError(
                 .checkpointMismatch, "the checkpoint was made with another model, other tools or other options")
         }

@@ -20,7 +20,8 @@ struct AgentMachine {
 
     init(
         options: AgentOptions, model: AgentModel, definitions: [Transcript.ToolDefinition], world: any AgentWorld,
-        sink: any AgentSink, control: RunControl, memory: AgentCheckpoint, tell: @escaping @Sendable (AgentEvent) -> Void
+        sink: any AgentSink, control: RunControl, memory: AgentCheckpoint,
+        tell: @escaping @Sendable (AgentEvent) -> Void
     ) {
         self.options = options
         self.model = model
@@ -117,10 +118,12 @@ struct AgentMachine {
         var generation = options.generation
         generation.maximumResponseTokens = maximumTokens
         generation.local.seed = seed
-        generation.toolCallingMode = .allowed
+        // Only the first round can have to be a call: an answer must come some time.
+        let isFree = generation.toolCallingMode == .required && !memory.rounds.isEmpty
+        if isFree || generation.toolCallingMode == nil { generation.toolCallingMode = .allowed }
         return .init(
-            transcript: AgentPrompt.transcript(options, memory), enabledTools: definitions,
-            generationOptions: generation)
+            transcript: AgentPrompt.transcript(options, memory),
+            enabledTools: generation.toolCallingMode == .disallowed ? [] : definitions, generationOptions: generation)
     }
 
     // MARK: - Decide
@@ -180,7 +183,8 @@ struct AgentMachine {
         let shared = zip(prompt, memory.known).prefix { $0 == $1 }.count
         let texts =
             prompt.isEmpty && !isCut
-            ? request.transcript.entries.flatMap(\.spans).map { AgentRecord.Span(origin: $0.origin, text: $0.text) } : []
+            ? request.transcript.entries.flatMap(\.spans).map { AgentRecord.Span(origin: $0.origin, text: $0.text) }
+            : []
         try log(
             .prompt(
                 .init(
@@ -241,7 +245,9 @@ struct AgentMachine {
     // MARK: - Call
 
     private mutating func call(keep: (AgentCheckpoint) -> Void) async throws {
-        guard let round = memory.rounds.last, round.outputs.count < round.calls.count else { return try go(to: .observe) }
+        guard let round = memory.rounds.last, round.outputs.count < round.calls.count else {
+            return try go(to: .observe)
+        }
         let call = round.calls[round.outputs.count]
         let rule = options.policy.rule(for: call.tool)
         if memory.begun == call.number {

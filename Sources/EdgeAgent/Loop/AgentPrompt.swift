@@ -46,7 +46,8 @@ enum AgentPrompt {
                 entries.append(
                     .toolOutput(
                         .init(
-                            id: id(), callID: output.call.id, toolName: output.call.tool, segments: .text(output.text))))
+                            id: id(), callID: output.call.id, toolName: output.call.tool, segments: .text(output.text)))
+                )
             }
         }
         return Transcript(entries: entries)

@@ -16,7 +16,9 @@ protocol AgentWorld: Sendable {
     /// Whether a call is made.
     ///
     /// - Throws: `CancellationError`.
-    func approval(of call: AgentCall, rule: ToolRule, control: RunControl) async throws -> (isApproved: Bool, reason: String)
+    func approval(of call: AgentCall, rule: ToolRule, control: RunControl) async throws -> (
+        isApproved: Bool, reason: String
+    )
 
     /// Makes a call.
     ///

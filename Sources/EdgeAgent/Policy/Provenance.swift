@@ -34,7 +34,8 @@ struct Provenance: Sendable {
         case .fromUser: return isUsers ? nil : "is not what the user said"
         case .oneOf(let list): return list.contains(leaf) ? nil : "is none of those that are allowed"
         case .fromUserOr(let list):
-            return isUsers || list.contains(leaf) ? nil : "is neither what the user said nor one of those that are allowed"
+            return isUsers || list.contains(leaf)
+                ? nil : "is neither what the user said nor one of those that are allowed"
         case .notFromDocuments:
             let isOthers = (documents + outputs).contains { Self.stands(leaf, in: $0) }
             return isUsers || !isOthers ? nil : "comes from a document or a tool"
@@ -88,7 +89,8 @@ struct Provenance: Sendable {
         ]
         for (index, group) in groups.enumerated() {
             let places = words.indices.filter { place in group.contains { words[place].hasPrefix($0.lowercased()) } }
-            let meant = index > 0 ? places : places.filter { !words[max(0, $0 - 3)..<$0].contains(where: denials.contains) }
+            let meant =
+                index > 0 ? places : places.filter { !words[max(0, $0 - 3)..<$0].contains(where: denials.contains) }
             if meant.isEmpty { return false }
         }
         return true

@@ -60,7 +60,9 @@ extension GGUFLanguageModel: LanguageModel {
         }
 
         /// The tokens of a request as the model gets it.
-        package func tokenCount(of request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel) throws -> Int {
+        package func tokenCount(of request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel) throws
+            -> Int
+        {
             try model.chat.format().tokens(
                 of: request.transcript, tools: ToolUse(request), answers: true, now: now
             ).count

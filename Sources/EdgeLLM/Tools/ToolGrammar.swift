@@ -161,7 +161,9 @@ extension Transcript.ToolDefinition {
     /// The tools of a session or an agent, as they are now.
     ///
     /// - Throws: `LanguageModelError.invalidOptions` for a name that cannot be written or is there twice, and what the schema throws.
-    package static func all(of tools: [any Tool]) throws -> [Transcript.ToolDefinition] { try ToolUse.definitions(tools) }
+    package static func all(of tools: [any Tool]) throws -> [Transcript.ToolDefinition] {
+        try ToolUse.definitions(tools)
+    }
 }
 
 extension Tool {

@@ -75,7 +75,9 @@ extension LanguageModelSession {
                 tasks.append(
                     Task {
                         let result: Result<String, any Swift.Error>
-                        do { result = .success(try await tool.called(with: content)) } catch { result = .failure(error) }
+                        do { result = .success(try await tool.called(with: content)) } catch {
+                            result = .failure(error)
+                        }
                         continuation.yield((index, result))
                     })
             }
