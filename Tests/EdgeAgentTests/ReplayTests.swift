@@ -78,6 +78,29 @@ import Testing
         }
     }
 
+    @Test(
+        "Twenty runs, each with chances of its own, are the same again on one thread and on two, as often as they are done"
+    )
+    func manyRuns() async throws {
+        // A thousand for `make soak`.
+        let times = ProcessInfo.processInfo.environment["EDGE_REPLAYS"].flatMap { Int($0) } ?? 2
+        let models = [try await loadedModel(threads: 1), try await loadedModel(threads: 2)]
+        for seed in 0..<20 {
+            let (log, _) = try await record(threads: 1 + seed % 2, questions: ["Question \(seed)?", "And then?"]) {
+                $0.seed = UInt64(seed * 1000)
+                $0.generation.temperature = 0.5 + Double(seed) / 10
+                $0.generation.toolCallingMode = seed % 3 == 0 ? .allowed : .required
+                $0.checksNumbers = seed % 2 == 0
+            }
+            let replay = try AgentReplay(reader(log))
+            for time in 0..<times {
+                let report = try await replay.run(model: models[time % 2])
+                #expect(report.isIdentical, "seed \(seed), time \(time): \(String(describing: report.divergence))")
+                guard report.isIdentical else { return }
+            }
+        }
+    }
+
     @Test("Every token of a prompt knows where it comes from")
     func origins() async throws {
         let (log, _) = try await record(threads: 1, questions: ["Why is it flashing?"])
