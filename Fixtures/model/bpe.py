@@ -97,7 +97,7 @@ class Tokenizer:
         self.rank = {pair: i for i, pair in enumerate(self.merges)}
         self.ids = {token: i for i, token in enumerate(self.tokens)}
         self.special_ids = {s: len(self.tokens) + i for i, s in enumerate(self.specials)}
-        self.bos, self.eos = self.special_ids[BOS], self.special_ids[EOS]
+        self.bos, self.eos = self.special_ids.get(BOS), self.special_ids.get(EOS)
         self.cache = {}
 
     def __len__(self):
