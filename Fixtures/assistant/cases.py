@@ -49,7 +49,7 @@ class Manual:
                 self.read(os.path.join(folder, name))
         folder = os.path.join(here, "asked")
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-            self.asked += self.lines(os.path.join(folder, name), self.chapter_of(name))
+            self.asked += self.lines(os.path.join(folder, name), name.rsplit(".", 1)[0])
         path = os.path.join(here, "complaints.jsonl")
         if os.path.exists(path):
             self.complaints = self.lines(path, None)
@@ -70,10 +70,6 @@ class Manual:
                 elif line.strip() and chapter and above and not line.startswith("|"):
                     self.sections[key][1].append(line.strip().removeprefix("- "))
         self.sections = {k: v for k, v in self.sections.items() if v[1]}
-
-    @staticmethod
-    def chapter_of(name):
-        return name.rsplit(".", 1)[0]
 
     def lines(self, path, stem):
         """Those lines whose sentences stand in the section that they name."""
@@ -242,7 +238,7 @@ class Maker:
         where = self.random.random()
         # Around a range both ways, and not beyond what is physical.
         if where < 0.5:
-            value, status = self.value(normal_low, normal_high, decimals), "normal"
+            value = self.value(normal_low, normal_high, decimals)
         elif where < 0.75 and normal_high < high:
             value = self.value(normal_high + 10 ** -decimals, min(high, normal_high + (normal_high - normal_low)), decimals)
         else:
@@ -281,8 +277,6 @@ class Maker:
         question = self.phrase(questions)
         if name == "why":  # the question must ask what the sentence tells
             question = ["Why does {p} fail?", "Why is {p} loud?", "Why does {p} get hot?", "Why does {p} stop?"][index]
-        if name == "owner":
-            question = self.phrase(questions)
         p = article(subject)
         return sentence.replace("{P}", capital(p)).replace("{p}", p), question.replace("{P}", capital(p)).replace("{p}", p)
 

@@ -1,21 +1,19 @@
-"""Trains the bundled assistant and writes it as GGUF: vocabulary, cases, weights, file.
+"""Trains a model for the assistant and writes it as GGUF: vocabulary, cases, weights, file.
 
     python Fixtures/assistant/train.py --out Fixtures/edge-assistant.gguf --minutes 100 --state assistant.pt
 
 `--state` is written every few minutes and gone on from where it exists, so training can be stopped and continued. Without a GPU it
-computes in bfloat16 on the processor. The card beside this script (CARD.md) has data, size, loss, evaluation and limits.
+computes in bfloat16 on the processor. What came of it so far is not good enough to ship; see ../README.md.
 """
 
 import argparse
-import math
 import os
-import random
 import sys
 import time
-from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from collections import Counter
 
 import numpy as np
+import regex
 import torch
 import torch.nn.functional as F
 
@@ -24,52 +22,16 @@ sys.path.insert(0, os.path.join(HERE, "..", "model"))
 
 import bpe
 import cases
+import corpus
 import gguf
+from config import Config
 
-SPECIALS = ["<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<tool_call>", "</tool_call>"]
+BOS, END = "<|begin|>", "<|end|>"
+SPECIALS = [BOS, END, "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<tool_call>", "</tool_call>"]
 SPECIALS += [f"<|reserved_{i}|>" for i in range(8)]
 
 
-@dataclass(frozen=True)
-class Config:
-    vocab: int = 4096
-    dim: int = 256
-    layers: int = 8
-    heads: int = 4
-    kv_heads: int = 2
-    hidden: int = 512
-    context: int = 2048
-    rope_base: float = 10000.0
-    epsilon: float = 1e-5
-
-    def shapes(self):
-        kv = self.kv_heads * self.dim // self.heads
-        yield "token_embd.weight", (self.vocab, self.dim)
-        for i in range(self.layers):
-            yield f"blk.{i}.attn_norm.weight", (self.dim,)
-            yield f"blk.{i}.attn_q.weight", (self.dim, self.dim)
-            yield f"blk.{i}.attn_k.weight", (kv, self.dim)
-            yield f"blk.{i}.attn_v.weight", (kv, self.dim)
-            yield f"blk.{i}.attn_output.weight", (self.dim, self.dim)
-            yield f"blk.{i}.ffn_norm.weight", (self.dim,)
-            yield f"blk.{i}.ffn_gate.weight", (self.hidden, self.dim)
-            yield f"blk.{i}.ffn_up.weight", (self.hidden, self.dim)
-            yield f"blk.{i}.ffn_down.weight", (self.dim, self.hidden)
-        yield "output_norm.weight", (self.dim,)
-
-    def metadata(self):
-        return {
-            "llama.vocab_size": self.vocab,
-            "llama.context_length": self.context,
-            "llama.embedding_length": self.dim,
-            "llama.block_count": self.layers,
-            "llama.feed_forward_length": self.hidden,
-            "llama.attention.head_count": self.heads,
-            "llama.attention.head_count_kv": self.kv_heads,
-            "llama.attention.layer_norm_rms_epsilon": self.epsilon,
-            "llama.rope.dimension_count": self.dim // self.heads,
-            "llama.rope.freq_base": self.rope_base,
-        }
+CONFIG = Config(vocab=4096, dim=256, layers=8, hidden=512, context=2048)
 
 
 # Written as a chat template, it is what `cases.rendered` writes.
@@ -96,9 +58,6 @@ TEMPLATE = (
 
 def make_tokenizer(size):
     """The vocabulary of cases for training and of the small model's sentences. Figures stay single, so that numbers are copied."""
-    import corpus
-    import regex
-
     maker = cases.Maker(77)
     texts = ["".join(t for t, _ in cases.rendered(maker.case())) for _ in range(3000)]
     texts += corpus.compose(77, 4000)
@@ -106,7 +65,7 @@ def make_tokenizer(size):
     if os.path.isdir(manual):
         texts += [open(os.path.join(manual, f), encoding="utf-8").read() for f in sorted(os.listdir(manual)) if f.endswith(".md")]
     clean = regex.compile(r"<\|?/?[a-z_]+\|?>|\p{N}")
-    return bpe.train([clean.sub(" ", t) for t in texts], size, SPECIALS)
+    return bpe.train([clean.sub(" ", t) for t in texts], size, SPECIALS, BOS, END)
 
 
 class Encoder:
@@ -114,7 +73,7 @@ class Encoder:
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
-        self.split = __import__("regex").compile("(" + "|".join(map(__import__("regex").escape, SPECIALS)) + ")")
+        self.split = regex.compile("(" + "|".join(map(regex.escape, SPECIALS)) + ")")
 
     def text(self, text):
         ids = []
@@ -126,7 +85,7 @@ class Encoder:
         return ids
 
     def case(self, pieces):
-        ids, mine = [self.tokenizer.special_ids["<|begin|>"]], [False]
+        ids, mine = [self.tokenizer.bos], [False]
         for text, is_mine in pieces:
             new = self.text(text)
             ids += new
@@ -278,8 +237,10 @@ def judge(model, encoder, items, dtype, device):
 
 
 def save_gguf(path, config, tokenizer, weights, kind):
-    types = [1] * len(tokenizer.tokens) + [4 if s.startswith("<tool") or s.startswith("</tool") else 3 for s in SPECIALS]
-    first = len(tokenizer.tokens)
+    entries = tokenizer.metadata()
+    # The marks of calls are text that is shown (4), not control tokens (3).
+    for mark in ("<tool_call>", "</tool_call>"):
+        entries["tokenizer.ggml.token_type"][tokenizer.special_ids[mark]] = 4
     keys = {
         "general.architecture": "llama",
         "general.type": "model",
@@ -289,17 +250,9 @@ def save_gguf(path, config, tokenizer, weights, kind):
         "general.file_type": gguf.FILE_TYPES[kind],
         "general.quantization_version": 2,
         **config.metadata(),
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": bpe.PRE_TOKENIZER,
-        "tokenizer.ggml.tokens": [bpe.spell(t) for t in tokenizer.tokens] + SPECIALS,
-        "tokenizer.ggml.token_type": types,
-        "tokenizer.ggml.merges": [f"{bpe.spell(a)} {bpe.spell(b)}" for a, b in tokenizer.merges],
-        "tokenizer.ggml.bos_token_id": first + SPECIALS.index("<|begin|>"),
-        "tokenizer.ggml.eos_token_id": first + SPECIALS.index("<|end|>"),
-        "tokenizer.ggml.eot_token_id": first + SPECIALS.index("<|end|>"),
-        "tokenizer.ggml.padding_token_id": first + SPECIALS.index("<|end|>"),
-        "tokenizer.ggml.add_bos_token": True,
-        "tokenizer.ggml.add_eos_token": False,
+        **entries,
+        "tokenizer.ggml.eot_token_id": tokenizer.eos,
+        "tokenizer.ggml.padding_token_id": tokenizer.eos,
         "tokenizer.chat_template": TEMPLATE,
     }
     tensors = {n: (weights[n].float().cpu().numpy(), kind if len(s) == 2 else "F32") for n, s in config.shapes()}
@@ -307,7 +260,7 @@ def save_gguf(path, config, tokenizer, weights, kind):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Train the bundled assistant.")
+    parser = argparse.ArgumentParser(description="Train a model for the assistant.")
     parser.add_argument("--out", default="edge-assistant.gguf")
     parser.add_argument("--state", default="edge-assistant.pt")
     parser.add_argument("--type", choices=("F32", "F16", "Q8_0"), default="F16")
@@ -322,10 +275,10 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    config, dtype, device = Config(), torch.bfloat16, options.device
+    config, dtype, device = CONFIG, torch.bfloat16, options.device
 
     state = torch.load(options.state, weights_only=False) if os.path.exists(options.state) else None
-    tokenizer = bpe.Tokenizer(state["merges"], SPECIALS) if state else make_tokenizer(config.vocab)
+    tokenizer = bpe.Tokenizer(state["merges"], SPECIALS, BOS, END) if state else make_tokenizer(config.vocab)
     encoder = Encoder(tokenizer)
     model = Model(config, options.seed).to(device)
     matrices = [p for n, p in model.weights.items() if p.ndim == 2 and "token_embd" not in n]
@@ -349,7 +302,7 @@ def main():
 
     def keep():
         torch.save({"model": model.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": step, "seen": seen, "rounds": rounds + 1,
-                    "merges": tokenizer.merges, "config": asdict(config)}, options.state + ".new")
+                    "merges": tokenizer.merges}, options.state + ".new")
         os.replace(options.state + ".new", options.state)
         save_gguf(options.out, config, tokenizer, {n.replace("/", "."): p.detach() for n, p in model.weights.items()}, options.type)
 
@@ -359,7 +312,7 @@ def main():
         print(f"  held out: {total:.3f} exact, loss {loss:.4f}; " + " ".join(f"{k} {right[k]}/{count[k]}" for k in sorted(count)), flush=True)
 
     began, recent, last = time.time(), [], time.time()
-    end = tokenizer.special_ids["<|end|>"]
+    end = tokenizer.eos
     source = batches(encoder, options.seed + 1000 * (rounds + 1), options.batch, lambda: 0.3 if step < 600 else 0.03, options.longest)
     for group in source:
         share = (time.time() - began) / (options.minutes * 60)
