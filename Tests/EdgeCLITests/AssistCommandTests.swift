@@ -79,7 +79,9 @@ struct AssistCommandTests {
         try Data(Self.template.utf8).write(to: template)
         let missing = try EdgeLLMCommand.run(
             "assist", "-m", model, "--chat-template", template.path, "--can", "nosuchcan7", "x")
-        #expect(missing.code == 64 && (missing.errors.contains("nosuchcan7") || missing.errors.contains("no CAN")), "\(missing.errors)")
+        #expect(
+            missing.code == 64 && (missing.errors.contains("nosuchcan7") || missing.errors.contains("no CAN")),
+            "\(missing.errors)")
         #expect(
             try EdgeLLMCommand.run("assist", "-m", model, "--chat-template", template.path, "--docs", "/nowhere", "x")
                 .code
