@@ -53,6 +53,9 @@ class Manual:
         path = os.path.join(here, "complaints.jsonl")
         if os.path.exists(path):
             self.complaints = self.lines(path, None)
+        self.by_key = {}
+        for item in self.asked:
+            self.by_key.setdefault(item["key"], []).append(item)
 
     def read(self, path):
         chapter, above, stem = "", "", os.path.basename(path)[:-3]
@@ -93,6 +96,8 @@ class Maker:
         self.held = held
         # What the manual calls what is asked about: no other passage of the case tells of it.
         self.asked = set()
+        # (sentences, question) of what the passages of the case tell, to be asked later.
+        self.told = []
         # The manual is for training only: it is judged by questions.json beside it.
         self.manual = None if held else Manual(os.path.dirname(os.path.abspath(__file__)))
 
@@ -278,7 +283,9 @@ class Maker:
         if name == "why":  # the question must ask what the sentence tells
             question = ["Why does {p} fail?", "Why is {p} loud?", "Why does {p} get hot?", "Why does {p} stop?"][index]
         p = article(subject)
-        return sentence.replace("{P}", capital(p)).replace("{p}", p), question.replace("{P}", capital(p)).replace("{p}", p)
+        sentence, question = sentence.replace("{P}", capital(p)).replace("{p}", p), question.replace("{P}", capital(p)).replace("{p}", p)
+        self.told.append(([sentence], question))
+        return sentence, question
 
     def procedure(self, subject):
         task = self.pick(w.TASKS).replace("the {p}", article(subject))
@@ -286,6 +293,7 @@ class Maker:
         sentences = [f"To {task}, {steps[0]}."] + [f"Then {s}." for s in steps[1:]]
         question = self.phrase(["How do I {t}?", "How can I {t}?", "What must I do to {t}?", "I want to {t}.", "How does one {t}?", "Tell me how to {t}.",
                                 "I need to {t}. How?", "What are the steps to {t}?", "Please explain how to {t}.", "How to {t}?"]).replace("{t}", task)
+        self.told.append((sentences, question))
         return sentences, question
 
     def complaint(self):
@@ -391,6 +399,8 @@ class Maker:
     def section(self, key, keep, change):
         """A section as a passage; what need not be there may be missing."""
         title, sentences = self.manual.sections[key]
+        for item in self.manual.by_key.get(key, ()):
+            self.told.append(([change(x) for x in item["answer"]], change(self.pick(item["questions"]))))
         sentences = [x for x in sentences if x in keep or self.chance(0.9)] or sentences[:1]
         return [change(title), [change(x) for x in sentences]]
 
@@ -420,15 +430,17 @@ class Maker:
     def cite(sentences, at):
         return " ".join(f"{s[:-1]} [{at}]." for s in sentences)
 
-    def case(self, kind=None):
+    def case(self, kind=None, car=None):
+        """A case: the first question of a conversation, or, with the car of an earlier one, a later question."""
         kinds = [("manual", 34), ("manual_none", 7), ("manual_complaint", 14)] if self.manual and self.manual.asked and self.manual.complaints else []
         kinds += [("fact", 24), ("procedure", 6), ("complaint", 16), ("read", 18), ("watch", 6), ("codes", 5), ("clear", 3), ("list", 1.5), ("code_meaning", 5),
                  ("unanswerable", 9), ("no_signal", 3), ("scope", 4), ("hello", 1)]
         kind = kind or self.random.choices([k for k, _ in kinds], [x for _, x in kinds])[0]
         item = self.pick(self.manual.complaints if kind == "manual_complaint" else self.manual.asked) if kind.startswith("manual") else None
         wanted = item.get("quantity") if item and self.chance(0.6) else None
-        vehicle, instructions, tools, signals = self.car(wanted)
-        self.asked = set()
+        given, car = car is not None, car or self.car(wanted)
+        vehicle, instructions, tools, signals = car
+        self.asked, self.told = set(), []
         steps, expected = [], {"kind": kind, "citations": []}
 
         def call(name, arguments, output):
@@ -537,15 +549,17 @@ class Maker:
             call("clear_fault_codes", {}, output)
             found, _ = self.passages(None, count=self.pick([0, 1, 2, 3]))
         elif kind == "list":
-            signals[:] = signals[:8]
+            if not given:
+                signals[:] = signals[:8]
             question = self.phrase(w.LIST_QUESTIONS)
             listed = ", ".join(n + (f" ({u})" if u else "") for n, _, u, _ in signals)
             output = f"{len(signals)} signals: {listed}"
             call("list_signals", {}, output)
             answer = f"There are {output}."
             found, _ = self.passages(None, count=self.pick([0, 0, 1]))
-            tools[0] = (tools[0][0], tools[0][1], "reads a live signal. Signals: " + "; ".join(
-                f"{n} {t}" + (f" ({u})" if u else "") for n, t, u, _ in signals))
+            if not given:
+                tools[0] = (tools[0][0], tools[0][1], "reads a live signal. Signals: " + "; ".join(
+                    f"{n} {t}" + (f" ({u})" if u else "") for n, t, u, _ in signals))
         elif kind == "unanswerable":
             near = self.subject()
             what = self.random.random()
@@ -564,7 +578,7 @@ class Maker:
                 found, _ = self.passages(None)
             answer = REFUSAL
         elif kind == "no_signal":
-            others = [q for q in w.QUANTITIES if all(q[0] != s[1] for s in signals)]
+            others = [q for q in w.QUANTITIES if all(q[0] != s[1] for s in signals)] or w.QUANTITIES[:1]
             question = self.phrase(w.READ_QUESTIONS).replace("{w}", self.pick(others)[0])
             question = capital(question)
             found, _ = self.passages(None, count=self.pick([0, 1, 2, 3]))
@@ -581,11 +595,48 @@ class Maker:
         if injected:
             self.inject(found)
         expected["injected"] = injected
+        self.context, self.first = (car, found), question
         question = self.vary(question)
         return {
             "instructions": instructions, "tools": tools, "passages": [[t, " ".join(s)] for t, s in found], "question": question,
             "calls": [{"name": n, "arguments": a, "output": o} for n, a, o in steps], "answer": answer, **expected,
         }
+
+    def later(self, turns):
+        """Questions after the last case, of the same car: half of them about the passages that were given last."""
+        car, found = self.context
+        told, cases = [t for t in self.told if t[1] != self.first], []
+        for _ in range(turns):
+            open_ = self.open_questions(found, told)
+            if open_ and self.chance(0.55):
+                sentences, question, at = self.pick(open_)
+                told = [t for t in told if t[0] != sentences]
+                cases.append(self.bare(self.vary(question), self.cite(sentences, at)))
+            elif found and self.chance(0.12):
+                cases.append(self.bare(self.vary(self.fact(self.subject())[1]), REFUSAL))
+            else:
+                case = self.case(car=car)
+                while case["kind"] == "list" and len(car[3]) > 8 or case["kind"] == "no_signal" and len(car[3]) >= len(w.QUANTITIES):
+                    case = self.case(car=car)
+                if case["passages"]:
+                    found = self.context[1]
+                    told = [t for t in self.told if t[1] != self.first]
+                cases.append(case)
+        return cases
+
+    @staticmethod
+    def open_questions(found, told):
+        """(sentences, question, number) of what the passages tell in one place only."""
+        answers = []
+        for sentences, question in told:
+            places = [i for i, (_, s) in enumerate(found) if all(x in s for x in sentences)]
+            if len(places) == 1:
+                answers.append((sentences, question, places[0] + 1))
+        return answers
+
+    @staticmethod
+    def bare(question, answer):
+        return {"kind": "later", "passages": [], "question": question, "calls": [], "answer": answer}
 
     def vary(self, question):
         """How people type."""
@@ -611,7 +662,12 @@ def system_text(case):
 
 def rendered(case):
     """(text, whether the model writes it) pieces, as the chat template lays them out."""
-    pieces = [("<|system|>" + system_text(case) + "<|end|><|user|>" + prompt_text(case) + "<|end|><|assistant|>", False)]
+    return [("<|system|>" + system_text(case) + "<|end|>", False)] + turn(case)
+
+
+def turn(case):
+    """The pieces of a question and what it leads to."""
+    pieces = [("<|user|>" + prompt_text(case) + "<|end|><|assistant|>", False)]
     for call in case["calls"]:
         text = json.dumps({"name": call["name"], "arguments": call["arguments"]}, ensure_ascii=False)
         pieces.append((f"<tool_call>{text}</tool_call><|end|>", True))

@@ -31,7 +31,7 @@ SPECIALS = [BOS, END, "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<t
 SPECIALS += [f"<|reserved_{i}|>" for i in range(8)]
 
 
-CONFIG = Config(vocab=4096, dim=256, layers=8, hidden=512, context=2048)
+CONFIG = Config(vocab=4096, dim=256, layers=6, hidden=768, context=2048)
 
 
 # Written as a chat template, it is what `cases.rendered` writes.
@@ -85,11 +85,26 @@ class Encoder:
         return ids
 
     def case(self, pieces):
-        ids, mine = [self.tokenizer.bos], [False]
+        ids, mine = self.pieces(pieces)
+        return [self.tokenizer.bos, *ids], [False, *mine]
+
+    def pieces(self, pieces):
+        ids, mine = [], []
         for text, is_mine in pieces:
             new = self.text(text)
             ids += new
             mine += [is_mine] * len(new)
+        return ids, mine
+
+    def conversation(self, maker, longest):
+        """A case and what is asked after it, as far as that fits: many answers for one reading of the tools and passages."""
+        ids, mine = self.case(cases.rendered(maker.case()))
+        for later in maker.later(maker.random.randint(0, 9)):
+            more, more_mine = self.pieces(cases.turn(later))
+            if len(ids) + len(more) > longest:
+                break
+            ids += more
+            mine += more_mine
         return ids, mine
 
 
@@ -103,6 +118,27 @@ def drill(maker):
         ])())
     text = maker.pick([" ", ", ", "; "]).join(parts)
     return [(f"<|user|>Repeat: {text}<|end|><|assistant|>", False), (f"{text}<|end|>", True)]
+
+
+def attention(q, k, v):
+    """Causal attention of grouped queries. On a processor in chunks of queries, 2 to 2.5 times as fast there as torch's own."""
+    batch, heads, length, size = q.shape
+    kv_heads = k.shape[1]
+    if q.is_cuda:
+        k, v = (t.repeat_interleave(heads // kv_heads, 1) for t in (k, v))
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    q = (q * size**-0.5).reshape(batch * kv_heads, heads // kv_heads, length, size)
+    k, v = k.reshape(batch * kv_heads, length, size), v.reshape(batch * kv_heads, length, size)
+    parts = []
+    for start in range(0, length, 128):
+        end = min(length, start + 128)
+        rows = end - start
+        scores = torch.bmm(q[:, :, start:end].reshape(batch * kv_heads, -1, size), k[:, :end].transpose(1, 2)).view(batch * kv_heads, -1, rows, end)
+        hidden = torch.full((rows, rows), float("-inf"), dtype=q.dtype).triu(1)
+        scores = torch.cat([scores[..., :start], scores[..., start:] + hidden], -1) if start else scores + hidden
+        shares = torch.softmax(scores, -1).view(batch * kv_heads, -1, end)
+        parts.append(torch.bmm(shares, v[:, :end]).view(batch * kv_heads, -1, rows, size))
+    return torch.cat(parts, 2).view(batch, heads, length, size)
 
 
 class Model(torch.nn.Module):
@@ -147,8 +183,7 @@ class Model(torch.nn.Module):
             qkv = qkv.view(batch, length, c.heads + 2 * c.kv_heads, size).transpose(1, 2)
             q, k, v = qkv.split([c.heads, c.kv_heads, c.kv_heads], 1)
             q, k = self.rotated(q), self.rotated(k)
-            k, v = (t.repeat_interleave(c.heads // c.kv_heads, 1) for t in (k, v))
-            a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            a = attention(q, k, v)
             x = x + F.linear(a.transpose(1, 2).reshape(batch, length, c.dim), w[b + "attn_output.weight"])
             h = F.rms_norm(x, (c.dim,), w[b + "ffn_norm.weight"], c.epsilon)
             gate, up = F.linear(h, torch.cat([w[b + "ffn_gate.weight"], w[b + "ffn_up.weight"]])).chunk(2, -1)
@@ -156,37 +191,19 @@ class Model(torch.nn.Module):
         return F.rms_norm(x, (c.dim,), w["output_norm.weight"], c.epsilon), w["token_embd.weight"]
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum whose update is made orthogonal by Newton and Schulz's iteration (K. Jordan, 2024)."""
-
-    def __init__(self, params, lr, momentum=0.95):
-        super().__init__(params, {"lr": lr, "momentum": momentum})
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                buffer = self.state[p].setdefault("m", torch.zeros_like(p))
-                buffer.lerp_(p.grad, 1 - group["momentum"])
-                g = p.grad.lerp(buffer, group["momentum"]).bfloat16()
-                turned = g.shape[0] > g.shape[1]
-                g = g.T if turned else g
-                g = g / (g.norm() + 1e-7)
-                for _ in range(5):
-                    a = g @ g.T
-                    g = 3.4445 * g + (-4.7750 * a + 2.0315 * a @ a) @ g
-                g = g.T if turned else g
-                p.add_(g.float(), alpha=-group["lr"] * max(1, p.shape[0] / p.shape[1]) ** 0.5)
+def echoes(config, count, half):
+    """Rows of random tokens that are said twice: from them copying is learnt within some hundred steps."""
+    first = torch.randint(len(SPECIALS), config.vocab, (count, half))
+    return torch.cat([first, first], 1)
 
 
-def batches(encoder, seed, budget, drills, longest):
-    """Endless batches of about `budget` tokens, of cases of like length."""
+def batches(encoder, seed, budget, longest):
+    """Endless batches of about `budget` tokens, of conversations of like length."""
     maker = cases.Maker(seed)
     while True:
         pool = []
-        for _ in range(768):
-            pieces = drill(maker) if maker.chance(drills()) else cases.rendered(maker.case())
-            ids, mine = encoder.case(pieces)
+        for _ in range(256):
+            ids, mine = encoder.case(drill(maker)) if maker.chance(0.03) else encoder.conversation(maker, longest)
             if len(ids) <= longest:
                 pool.append((ids, mine))
         pool.sort(key=lambda c: len(c[0]))
@@ -266,9 +283,10 @@ def main():
     parser.add_argument("--type", choices=("F32", "F16", "Q8_0"), default="F16")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=100)
-    parser.add_argument("--batch", type=int, default=6144, help="tokens of a step")
-    parser.add_argument("--longest", type=int, default=1024)
-    parser.add_argument("--rate", type=float, default=0.02)
+    parser.add_argument("--batch", type=int, default=3072, help="tokens of a step")
+    parser.add_argument("--echoes", type=int, default=700, help="steps of repetition before the cases")
+    parser.add_argument("--longest", type=int, default=896)
+    parser.add_argument("--rate", type=float, default=0.002)
     parser.add_argument("--decay", type=float, default=0.3, help="share of the time over which the rate falls to nothing")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -283,12 +301,11 @@ def main():
     model = Model(config, options.seed).to(device)
     matrices = [p for n, p in model.weights.items() if p.ndim == 2 and "token_embd" not in n]
     others = [p for n, p in model.weights.items() if p.ndim == 1 or "token_embd" in n]
-    muon = Muon(matrices, options.rate)
-    adam = torch.optim.AdamW(others, lr=options.rate / 8, betas=(0.9, 0.95), weight_decay=0.0)
+    adam = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=options.rate, betas=(0.9, 0.95))
     step = seen = rounds = 0
     if state:
         model.load_state_dict(state["model"])
-        muon.load_state_dict(state["muon"])
         adam.load_state_dict(state["adam"])
         step, seen, rounds = state["step"], state["seen"], state["rounds"]
         print(f"goes on from step {step}, {seen} tokens", flush=True)
@@ -301,7 +318,7 @@ def main():
         held.append((case["kind"], *encoder.case(cases.rendered(case))))
 
     def keep():
-        torch.save({"model": model.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": step, "seen": seen, "rounds": rounds + 1,
+        torch.save({"model": model.state_dict(), "adam": adam.state_dict(), "step": step, "seen": seen, "rounds": rounds + 1,
                     "merges": tokenizer.merges}, options.state + ".new")
         os.replace(options.state + ".new", options.state)
         save_gguf(options.out, config, tokenizer, {n.replace("/", "."): p.detach() for n, p in model.weights.items()}, options.type)
@@ -311,17 +328,31 @@ def main():
         total = sum(right.values()) / len(held)
         print(f"  held out: {total:.3f} exact, loss {loss:.4f}; " + " ".join(f"{k} {right[k]}/{count[k]}" for k in sorted(count)), flush=True)
 
+    if not state:
+        for i in range(options.echoes):
+            half = 24 if i < options.echoes // 2 else 48
+            tokens = echoes(config, 24, half).to(device)
+            for g in adam.param_groups:
+                g["lr"] = 0.003 * min(1.0, (i + 1) / 60)
+            x, out = model(tokens[:, :-1], dtype)
+            loss = F.cross_entropy(F.linear(x[:, half:], out).float().flatten(0, 1), tokens[:, half + 1:].flatten())
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            adam.step()
+            model.zero_grad(set_to_none=True)
+            if i % 50 == 49:
+                print(f"echo {i + 1} loss {loss.item():.4f}", flush=True)
+        keep()
     began, recent, last = time.time(), [], time.time()
     end = tokenizer.eos
-    source = batches(encoder, options.seed + 1000 * (rounds + 1), options.batch, lambda: 0.3 if step < 600 else 0.03, options.longest)
+    source = batches(encoder, options.seed + 1000 * (rounds + 1), options.batch, options.longest)
     for group in source:
         share = (time.time() - began) / (options.minutes * 60)
         if share >= 1:
             break
         scale = min(1.0, (step + 1) / 60, max(0.0, (1 - share) / options.decay) if options.decay else 1.0)
-        for optimizer, rate in ((muon, options.rate), (adam, options.rate / 8)):
-            for g in optimizer.param_groups:
-                g["lr"] = rate * scale
+        for g in adam.param_groups:
+            g["lr"] = options.rate * scale
         tokens, mine, real = padded(group, end)
         # Of what the model need not write, a sample is learnt too: it teaches the words.
         sample = real & ~mine & (torch.rand(mine.shape) < 0.12)
@@ -331,8 +362,7 @@ def main():
         losses = F.cross_entropy(F.linear(x[wanted], out).float(), tokens[:, 1:][wanted], reduction="none")
         loss = (losses * weights).sum() / weights.sum()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(others, 1.0)
-        muon.step()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()
         model.zero_grad(set_to_none=True)
         own = losses.detach()[weights == 1.0]
