@@ -101,7 +101,7 @@ class Encoder:
     def conversation(self, maker, longest):
         """A case and what is asked after it, as far as that fits: many answers for one reading of the tools and passages."""
         ids, mine = self.case(cases.rendered(maker.case()))
-        for later in maker.later(maker.random.randint(0, 9)):
+        for later in maker.later(maker.random.randint(2, 16)):
             more, more_mine = self.pieces(cases.turn(later))
             if len(ids) + len(more) > longest:
                 break
@@ -258,11 +258,11 @@ def recalls(random, encoder, rows):
     return padded_tokens, torch.tensor([k + [False] * (length - len(k)) for k in wanted])
 
 
-def batches(encoder, seed, budget, longest):
+def batches(encoder, seed, budget, longest, is_easy):
     """Endless batches of about `budget` tokens, of conversations of like length."""
     maker = cases.Maker(seed)
     while True:
-        pool = []
+        pool, maker.easy = [], is_easy()
         for _ in range(256):
             ids, mine = encoder.case(drill(maker)) if maker.chance(0.03) else encoder.conversation(maker, longest)
             if len(ids) <= longest:
@@ -346,6 +346,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=100)
     parser.add_argument("--batch", type=int, default=3072, help="tokens of a step")
     parser.add_argument("--recalls", type=int, default=400, help="steps of names and values before the cases, at most")
+    parser.add_argument("--easy", type=int, default=6_000_000, help="tokens of short cases to begin with")
     parser.add_argument("--longest", type=int, default=896)
     parser.add_argument("--rate", type=float, default=0.0015)
     parser.add_argument("--decay", type=float, default=0.3, help="share of the time over which the rate falls to nothing")
@@ -420,7 +421,7 @@ def main():
         keep()
     began, recent, last = time.time(), [], time.time()
     end = tokenizer.eos
-    source = batches(encoder, options.seed + 1000 * (rounds + 1), options.batch, options.longest)
+    source = batches(encoder, options.seed + 1000 * (rounds + 1), options.batch, options.longest, lambda: seen < options.easy)
     for group in source:
         share = (time.time() - began) / (options.minutes * 60)
         if share >= 1:
