@@ -61,7 +61,9 @@ let instructionSets: [String: [String]] = [
 #endif
 
 /// Rooms compiled as the build asks, because nothing in them is called per token or per byte of a file.
-let plainRooms: Set<String> = ["EdgeLLM", "EdgeRAG", "EdgeAgent", "EdgeCLI", "EdgeSocketCAN", "EdgeVehicle", "EdgeVoice"]
+let plainRooms: Set<String> = [
+    "EdgeLLM", "EdgeRAG", "EdgeAgent", "EdgeCLI", "EdgeSocketCAN", "EdgeVehicle", "EdgeVoice",
+]
 
 func settings(of room: String) -> [SwiftSetting] {
     language
@@ -172,7 +174,7 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeDocumentsTests", ["EdgeDocuments"]),
     ("EdgeSearchTests", ["EdgeSearch", "EdgeKernels"]),
     ("EdgeRAGTests", ["EdgeRAG", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
-    ("EdgeAgentTests", ["EdgeAgent", "EdgeRAG", "EdgeLLM"]),
+    ("EdgeAgentTests", ["EdgeAgent", "EdgeRAG", "EdgeLLM", "EdgeVehicle", "EdgeCAN"]),
     ("EdgeCANTests", ["EdgeCAN", "EdgeSocketCAN"]),
     ("EdgeVehicleTests", ["EdgeVehicle", "EdgeCAN", "EdgeLLM"]),
     ("EdgeVoiceTests", ["EdgeVoice"]),

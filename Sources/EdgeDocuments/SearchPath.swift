@@ -15,7 +15,8 @@ package enum SearchPath {
         // A folder is executable too.
         return places.lazy.map { URL(fileURLWithPath: $0) }.first {
             FileManager.default.isExecutableFile(atPath: $0.path)
-                && (try? $0.resolvingSymlinksInPath().resourceValues(forKeys: [.isRegularFileKey]))?.isRegularFile == true
+                && (try? $0.resolvingSymlinksInPath().resourceValues(forKeys: [.isRegularFileKey]))?.isRegularFile
+                    == true
         }
     }
 }

@@ -37,7 +37,8 @@ private func isRunning(_ identifier: Int32) -> Bool { kill(identifier, 0) == 0 }
         #expect(try words("espeak-ng -v en  --stdin") == ["espeak-ng", "-v", "en", "--stdin"])
         #expect(try words(#"sh -c 'a "b" | c'"#) == ["sh", "-c", #"a "b" | c"#])
         #expect(try words(#"a "b \" c" d\ e '' "#) == ["a", #"b " c"#, "d e", ""])
-        #expect(try words("a $HOME `id` $(id) ; rm * > x") == ["a", "$HOME", "`id`", "$(id)", ";", "rm", "*", ">", "x"])
+        #expect(
+            try words("a $HOME `id` $(id) ; rm * > x") == ["a", "$HOME", "`id`", "$(id)", ";", "rm", "*", ">", "x"])
         for text in ["", "  ", "a 'b", "a \"b", "a \\", "''", "a\u{0}b"] {
             #expect(throws: VoiceError.self) { try VoiceCommand(parsing: text) }
         }
@@ -195,7 +196,9 @@ private func isRunning(_ identifier: Int32) -> Bool { kill(identifier, 0) == 0 }
     func lines() async throws {
         let file = TemporaryFile()
         let bytes: [UInt8] =
-            Array("why is the lamp flashing\n\n \t\r\n{\"b\":0,\"t\":\"is it hot\"}\r\n{\"text\": \"and now\"}\n{\"t\":\"\"}\n{no\n".utf8)
+            Array(
+                "why is the lamp flashing\n\n \t\r\n{\"b\":0,\"t\":\"is it hot\"}\r\n{\"text\": \"and now\"}\n{\"t\":\"\"}\n{no\n"
+                    .utf8)
             + [0xFF, 0xC0, 0x41, 0x00, 0x42, 0x1B, 0x0A] + Array("the last".utf8)
         try Data(bytes).write(to: file.url)
         #expect(
