@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeAgent
+import EdgeTerminal
 import EdgeVoice
 import Foundation
 
@@ -110,6 +111,8 @@ struct AssistCommand: AsyncParsableCommand {
         let loadSeconds = Terminal.seconds(since: loading)
         let speaker = try voice.speaker()
         if let question {
+            let watches = speaker == nil ? [] : await Voice.endsWithProgram()
+            defer { withExtendedLifetime(watches) {} }
             let result = try await Terminal.interruptible {
                 let voice = Voice(speaker)
                 let result = try await AssistScreen(agent, voice).answer(question)
@@ -222,6 +225,10 @@ struct CallApproval: Sendable {
         if approvesAll { return .approve }
         guard Terminal.inputIsTerminal else { return .deny() }
         try? FileHandle.standardError.write(contentsOf: Data("May \(call.tool) be called? [y/N] ".utf8))
+        // A thread that waits in readLine would take the next line, also when this is no longer asked.
+        while !TerminalMode.hasInput {
+            guard (try? await Task.sleep(for: .milliseconds(50))) != nil else { return .deny() }
+        }
         let answer = readLine()?.trimmingCharacters(in: .whitespaces).lowercased() ?? ""
         return ["y", "yes"].contains(answer) ? .approve : .deny()
     }

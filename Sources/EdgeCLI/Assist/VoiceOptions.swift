@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dispatch
 import EdgeVoice
 import Foundation
 
@@ -68,6 +69,14 @@ final class Voice {
     private var told: VoiceError.Code?
 
     init(_ speaker: Speaker?) { self.speaker = speaker }
+
+    /// Has signals end the program in order, and with it what it started, as long as the watches are held.
+    static func endsWithProgram() async -> [SignalWatch] {
+        let queue = DispatchQueue(label: "edge-llm.voice")
+        var watches: [SignalWatch] = []
+        for number in [SIGTERM, SIGHUP] { watches.append(await SignalWatch(number, on: queue) { exit(128 + number) }) }
+        return watches
+    }
 
     /// Speaks the next piece of a text.
     func say(_ piece: String) { attempt { (speaker) throws(VoiceError) in try speaker.say(piece) } }
