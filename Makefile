@@ -3,7 +3,7 @@
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
 
-.PHONY: demo build embedder test test-debug test-release tsan allocations bits neon avx512 consumer macros docs example bench fuzz lint soak format clean packages test-packages
+.PHONY: demo build embedder test test-debug test-release tsan allocations bits neon avx512 consumer macros docs example bench fuzz lint replays soak format clean packages test-packages
 
 packages:
 	@.ci/packages
@@ -90,11 +90,16 @@ fuzz: packages
 tsan: packages
 	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-tsan
 	$(SWIFT) test --skip-build --sanitize=thread --scratch-path .build-tsan --filter \
-		'EdgePlatformTests|EdgeKernelsTests|EdgeModelTests|EdgeEngineTests|EdgeLLMTests|EdgeCANTests|EdgeVehicleTests'
+		'EdgePlatformTests|EdgeKernelsTests|EdgeModelTests|EdgeEngineTests|EdgeLLMTests|EdgeCANTests|EdgeVehicleTests|EdgeVoiceTests'
 
-# Long runs: every test in release, with 20,000 outputs under random schemas and a million damaged DBC files, the thread sanitizer, and a million damaged files through
-# reader, loader and a token.
-soak: packages tsan
+# Twenty recorded runs of the assistant, replayed a thousand times over threads and instruction sets.
+replays: packages
+	$(SWIFT) build -c release --product edge-llm
+	Tests/EdgeReplays/check "$$($(SWIFT) build -c release --show-bin-path)/edge-llm"
+
+# Long runs: every test in release, with 20,000 outputs under random schemas and a million damaged DBC files, the thread sanitizer,
+# replays of the assistant, and a million damaged files through reader, loader and a token.
+soak: packages tsan replays
 	EDGE_GUIDED_OUTPUTS=20000 EDGE_SESSIONS=10000 EDGE_DBC_FILES=1000000 $(MAKE) test-release
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000

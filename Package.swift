@@ -61,7 +61,9 @@ let instructionSets: [String: [String]] = [
 #endif
 
 /// Rooms compiled as the build asks, because nothing in them is called per token or per byte of a file.
-let plainRooms: Set<String> = ["EdgeLLM", "EdgeRAG", "EdgeAgent", "EdgeCLI", "EdgeSocketCAN", "EdgeVehicle"]
+let plainRooms: Set<String> = [
+    "EdgeLLM", "EdgeRAG", "EdgeAgent", "EdgeCLI", "EdgeSocketCAN", "EdgeVehicle", "EdgeVoice",
+]
 
 func settings(of room: String) -> [SwiftSetting] {
     language
@@ -125,6 +127,7 @@ let rooms: [(name: String, imports: [String])] =
         ("EdgeCAN", ["EdgePlatform"]),
         ("EdgeSocketCAN", ["EdgePlatform", "EdgeCAN"]),
         ("EdgeVehicle", ["EdgeCAN", "EdgeLLM"]),
+        ("EdgeVoice", ["EdgeDocuments"]),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
@@ -171,9 +174,10 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeDocumentsTests", ["EdgeDocuments"]),
     ("EdgeSearchTests", ["EdgeSearch", "EdgeKernels"]),
     ("EdgeRAGTests", ["EdgeRAG", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
-    ("EdgeAgentTests", ["EdgeAgent", "EdgeRAG", "EdgeLLM"]),
+    ("EdgeAgentTests", ["EdgeAgent", "EdgeRAG", "EdgeLLM", "EdgeVehicle", "EdgeCAN"]),
     ("EdgeCANTests", ["EdgeCAN", "EdgeSocketCAN"]),
     ("EdgeVehicleTests", ["EdgeVehicle", "EdgeCAN", "EdgeLLM"]),
+    ("EdgeVoiceTests", ["EdgeVoice"]),
     ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
@@ -210,6 +214,7 @@ let package = Package(
         .library(name: "EdgeAgent", targets: ["EdgeAgent"]),
         .library(name: "EdgeCAN", targets: ["EdgeCAN", "EdgeSocketCAN"]),
         .library(name: "EdgeVehicle", targets: ["EdgeVehicle"]),
+        .library(name: "EdgeVoice", targets: ["EdgeVoice"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
         .executable(name: "edge-example", targets: ["EdgeExample"]),
         .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),
@@ -253,7 +258,7 @@ let package = Package(
             // Beside the library's public face only its own way to a terminal.
             dependencies: [
                 "EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeAgent", "EdgeCAN", "EdgeSocketCAN", "EdgeVehicle",
-                "EdgeTerminal",
+                "EdgeVoice", "EdgeTerminal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["README.md"],

@@ -19,13 +19,7 @@ enum PDFReader {
     }
 
     /// Where the program is, by the search path.
-    static var tool: URL? {
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        return path.split(separator: ":").lazy.map {
-            URL(fileURLWithPath: String($0)).appendingPathComponent("pdftotext")
-        }
-        .first { FileManager.default.isExecutableFile(atPath: $0.path) }
-    }
+    static var tool: URL? { SearchPath.program(named: "pdftotext") }
 
     private static func extract(_ bytes: [UInt8]) throws(DocumentError) -> [UInt8] {
         guard let tool else {

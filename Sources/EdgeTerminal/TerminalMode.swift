@@ -41,6 +41,12 @@ package final class TerminalMode: Sendable {
         return (Int(window.ws_col), Int(window.ws_row))
     }
 
+    /// Whether something can be read without waiting: keys, or else a line, or the end.
+    package static var hasInput: Bool {
+        var descriptor = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+        return poll(&descriptor, 1, 0) > 0
+    }
+
     /// Waits for keys; empty at the end of the input.
     package static func readKeys() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 4096)

@@ -106,4 +106,56 @@ import Testing
             }
         #endif
     }
+
+    /// A log of these records, whole as a chain: what somebody may write who wants harm.
+    private func forged(_ change: (inout [AgentRecord]) -> Void) async throws -> [UInt8] {
+        let log = AgentLog()
+        let tool = try TestTool("list") { _ in "two" }
+        let agent = try Agent(
+            model: ScriptedModel([.calls([("list", "{}")]), .text("Done.")]), tools: [tool], options: quickOptions(),
+            log: log)
+        _ = try await agent.answer("?")
+        var records = try AgentLogReader(Array(log.text.utf8)).records
+        change(&records)
+        let other = AgentLog()
+        for record in records { try other.append(record, AgentMeasure()) }
+        return Array(other.text.utf8)
+    }
+
+    @Test("Counts that cannot be gone on from are refused, in a log that is whole otherwise")
+    func forgedCounts() async throws {
+        let changes: [(inout AgentRecord) -> Void] = [
+            { if case .question(var question) = $0 { question.number = .max; $0 = .question(question) } },
+            { if case .question(var question) = $0 { question.earlier = -1; $0 = .question(question) } },
+            { if case .passages(var search) = $0 { search.omitted = .max; $0 = .passages(search) } },
+            {
+                if case .draft(var draft) = $0, !draft.calls.isEmpty {
+                    draft.calls[0].number = .max
+                    $0 = .draft(draft)
+                }
+            },
+            { if case .begin(var begin) = $0 { begin.options.limits.tokens = .min; $0 = .begin(begin) } },
+            { if case .begin(var begin) = $0 { begin.options.limits.history = -1; $0 = .begin(begin) } },
+        ]
+        #expect(try AgentLogReader(await forged { _ in }).records.count > 8)
+        for (index, change) in changes.enumerated() {
+            let bytes = try await forged { records in for place in records.indices { change(&records[place]) } }
+            let error = #expect(throws: AgentError.self, "\(index)") { try AgentLogReader(bytes) }
+            #expect(error?.code == .logDamaged)
+        }
+    }
+
+    @Test("Half a line of a full disk is taken back, and the log stays whole")
+    func halfLine() async throws {
+        #if os(Linux)
+            let handle = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+            let full = AgentLog(writingTo: handle)
+            for _ in 0..<2 {
+                #expect { try full.append(.stopped("x"), AgentMeasure()) } throws: {
+                    ($0 as? AgentError)?.code == .logUnusable
+                }
+            }
+            #expect(full.head == AgentLog.Head())
+        #endif
+    }
 }

@@ -230,4 +230,50 @@ import Testing
         let report = try await AgentReplay(reader(forged)).run(model: loadedModel())
         #expect(report.divergence?.recordedKind == "prompt")
     }
+
+    @Test("Earlier questions for which a small context has no room are left out of the replay too")
+    func smallContext() async throws {
+        let model = try await loadedModel(contextSize: 512)
+        let passages = Self.passages.map { $0 + String(repeating: " The lamp shines.", count: 40) }
+        var (given, kept) = (0, 0)
+        // Only a question with an answer is an earlier one, and whether the model has one is chance.
+        for seed in 0..<10 as Range<UInt64> where given == 0 {
+            let log = AgentLog()
+            let agent = try Agent(
+                model: model, tools: [TestTool("note") { _ in "ok" }], retriever: FixedRetriever(passages),
+                options: options {
+                    $0.generation.toolCallingMode = .allowed
+                    $0.seed = seed
+                    $0.limits.tokensPerRound = 100
+                    $0.limits.history = 2
+                }, log: log)
+            for question in ["One?", "Two?", "Three?"] { _ = try await agent.answer(question) }
+            let reader = try reader(log)
+            for record in reader.records {
+                if case .question(let question) = record { given += question.earlier }
+                if case .passages(let search) = record { kept += search.earlier }
+            }
+            let report = try await AgentReplay(reader).run(model: model)
+            #expect(report.isIdentical, "\(String(describing: report.divergence))")
+        }
+        #expect(given > 0 && kept < given)
+    }
+
+    @Test("Tokens that the model does not have are no drafts: a forged log differs, and nothing else happens")
+    func foreignTokens() async throws {
+        let (log, _) = try await record(threads: 1, questions: ["Why?"])
+        let model = try await loadedModel()
+        for token in [Int32.max, Int32.min, -1, Int32(model.tokenizer.tokenCount)] {
+            let forged = AgentLog()
+            for var record in try reader(log).records {
+                if case .draft(var draft) = record {
+                    draft.tokens = [token] + draft.tokens.dropFirst()
+                    record = .draft(draft)
+                }
+                try forged.append(record, AgentMeasure())
+            }
+            let report = try await AgentReplay(reader(forged)).run(model: model)
+            #expect(report.divergence?.recordedKind == "draft" && report.divergence?.token == 0)
+        }
+    }
 }

@@ -87,4 +87,57 @@ struct AssistCommandTests {
                 .code
                 == 65)
     }
+
+    @Test("Questions are heard and answers spoken, by programs that may be missing or fail")
+    func voice() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edge-voice-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+        try Data(Self.template.utf8).write(to: URL(fileURLWithPath: path("template")))
+        // A recogniser's lines: text, an object, bytes that are no text, a command that is none when it is heard.
+        try Data(Array("is it hot\n{\"t\": \"and the oil\"}\n".utf8) + [0xFF, 0x0A] + Array("/quit\n".utf8))
+            .write(to: URL(fileURLWithPath: path("heard")))
+        let common = [
+            "assist", "-m", fixtures.appendingPathComponent("edge-car-1m.gguf").path, "--chat-template",
+            path("template"), "-c", "3072", "-n", "30", "--unchecked-numbers",
+        ]
+        let asked = try EdgeLLMCommand.run(
+            arguments: common + [
+                "--listen-command", "cat '\(path("heard"))'", "--speak-command",
+                "sh -c 'cat >> \"$0\"; echo . >> \"$0\"' '\(path("said"))'", "--log", path("log"),
+            ], input: "typed\n")
+        #expect(asked.code == 0, "\(asked.errors)")
+        for line in ["> is it hot", "> and the oil", "> \u{FFFD}", "> /quit", "nobody listens any more"] {
+            #expect(asked.errors.contains(line), "\(asked.errors)")
+        }
+        let log = try String(contentsOfFile: path("log"), encoding: .utf8)
+        #expect(log.contains(#""text":"typed""#) && log.contains(#""text":"and the oil""#))
+        // All that was written was spoken, sentence by sentence.
+        let said = try String(contentsOfFile: path("said"), encoding: .utf8)
+        #expect(said.components(separatedBy: "\n.\n").count > 5)
+        func words(_ text: String) -> [Substring] {
+            text.filter { !"*`#|~.".contains($0) }.split(whereSeparator: \.isWhitespace)
+        }
+        #expect(words(said) == words(asked.output))
+
+        // Missing, failing: said, and the text goes on.
+        let missing = try EdgeLLMCommand.run(
+            arguments: common + ["--speak-command", "edge-no-such", "--listen-command", "edge-no-such"],
+            input: "Is it hot?\n")
+        #expect(missing.code == 0 && missing.errors.contains("nothing is spoken: edge-no-such: not installed"))
+        #expect(missing.errors.contains("questions are typed") && !missing.output.isEmpty)
+        let failing = try EdgeLLMCommand.run(
+            arguments: common + [
+                "--speak-command", "sh -c 'exit 3'", "--listen-command", "sh -c 'echo is it hot; exit 4'",
+            ], input: "")
+        #expect(failing.code == 0 && failing.errors.contains("status 3") && failing.errors.contains("status 4"))
+        #expect(!failing.output.isEmpty)
+        let flooding = try EdgeLLMCommand.run(
+            arguments: common + ["--listen-command", "head -c 100000000 /dev/zero"], input: "Is it hot?\n")
+        #expect(flooding.code == 0 && flooding.errors.contains("4096 bytes") && !flooding.output.isEmpty)
+        // Mistakes are refused.
+        #expect(try EdgeLLMCommand.run(arguments: common + ["--speak-command", "a 'b", "x"]).code == 64)
+        #expect(try EdgeLLMCommand.run(arguments: common + ["--listen", "x"]).code == 64)
+    }
 }

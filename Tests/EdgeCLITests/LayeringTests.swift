@@ -30,7 +30,7 @@ import Testing
         #expect(
             try imports(of: "EdgeCLI") == [
                 "EdgeAgent", "EdgeCAN", "EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeSocketCAN", "EdgeTerminal",
-                "EdgeVehicle",
+                "EdgeVehicle", "EdgeVoice",
             ])
         #expect(try imports(of: "EdgeExample") == ["EdgeLLM"])
     }

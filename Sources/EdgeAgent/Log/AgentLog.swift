@@ -7,6 +7,8 @@ public import Foundation
 public final class AgentLog: Sendable {
     private struct State {
         var handle: FileHandle?
+        /// Whether what is behind the last line could not be taken back.
+        var isBroken = false
         /// All lines where they are kept in memory.
         var text: [UInt8] = []
         var head = Head()
@@ -79,9 +81,20 @@ public final class AgentLog: Sendable {
             let line = try AgentLine(record, measure, after: state.head.hash)
             let bytes = line.bytes + [0x0A]
             if let handle = state.handle {
+                guard !state.isBroken else {
+                    throw AgentError(.logUnusable, "the log's last line breaks off; give a new file")
+                }
+                let end = try? handle.offset()
                 do {
                     try handle.write(contentsOf: bytes)
                 } catch {
+                    // Half a line, as of a full disk, must not be what the next is written behind.
+                    do {
+                        guard let end else { throw error }
+                        try handle.truncate(atOffset: end)
+                    } catch {
+                        state.isBroken = true
+                    }
                     throw AgentError(.logUnusable, "the log cannot be written: \(error.localizedDescription)")
                 }
             } else {
@@ -140,6 +153,9 @@ public struct AgentLogReader: Sendable {
             } catch {
                 throw AgentError(
                     .logDamaged, "the record cannot be read; a later version may have written it", line: index + 1)
+            }
+            if let objection = records.last?.objection {
+                throw AgentError(.logDamaged, objection, line: index + 1)
             }
             bytes.append(line.record)
             head = .init(count: index + 1, hash: line.hash)

@@ -83,6 +83,8 @@ public enum AgentRecord: Sendable, Equatable {
         public var passages: [ScoredPassage]
         /// How many were found beyond those for which the context has no room.
         public var omitted: Int
+        /// How many earlier questions, of those that the question has, the context has room for.
+        public var earlier: Int
         /// Why nothing could be looked for; nil where it could.
         public var failure: String?
     }
@@ -244,5 +246,24 @@ extension AgentRecord: Codable {
         let (kind, value) = parts
         try container.encode(kind, forKey: .kind)
         try container.encode(value, forKey: .value)
+    }
+}
+
+extension AgentRecord {
+    /// What makes no sense in a record, whoever wrote it; nil where nothing does. Counts that are gone on from must leave room for that.
+    var objection: String? {
+        func isCount(_ value: Int) -> Bool { (0...1 << 40).contains(value) }
+        switch self {
+        case .begin(let begin):
+            do { try begin.options.limits.check() } catch { return error.message }
+            return nil
+        case .question(let question):
+            return isCount(question.number) && isCount(question.earlier) ? nil : "the question has no possible number"
+        case .passages(let search):
+            return isCount(search.omitted) && isCount(search.earlier) ? nil : "a count of the search makes no sense"
+        case .draft(let draft):
+            return draft.calls.allSatisfy { isCount($0.number) } ? nil : "a call has no possible number"
+        default: return nil
+        }
     }
 }

@@ -217,7 +217,7 @@ struct Tape: AgentWorld {
     }
 
     func search(_ question: String, control: RunControl) async throws -> AgentRecord.Search {
-        search ?? .init(passages: [], omitted: 0, failure: nil)
+        search ?? .init(passages: [], omitted: 0, earlier: 0, failure: nil)
     }
 
     func isTimeOver(seconds: Double, draft: Int) -> Bool { isTimeOver && draft == drafts.count }

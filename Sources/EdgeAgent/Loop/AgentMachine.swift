@@ -96,6 +96,7 @@ struct AgentMachine {
         let found = try await world.search(memory.question, control: control)
         memory.passages = found.passages
         memory.searchFailure = found.failure
+        memory.history = memory.history.suffix(max(0, found.earlier))
         // What does not fit goes, the oldest and the least likely first, so that the model's own words have room.
         if let contextSize = model.identity.contextSize {
             let room = contextSize - min(options.limits.tokensPerRound, contextSize / 2)
@@ -109,7 +110,7 @@ struct AgentMachine {
             .passages(
                 .init(
                     passages: memory.passages, omitted: found.omitted + found.passages.count - memory.passages.count,
-                    failure: found.failure)))
+                    earlier: memory.history.count, failure: found.failure)))
         tell(.passages(memory.passages))
         try go(to: .decide)
     }
@@ -139,7 +140,7 @@ struct AgentMachine {
         let seed = options.seed &+ UInt64(memory.draftCount)
         var request = request(maximumTokens: min(left, options.limits.tokensPerRound), seed: seed)
         if let cut = plan.cut { request.generationOptions.maximumResponseTokens = max(1, cut) }
-        let trace = TokenTrace(expecting: plan.expected)
+        let trace = TokenTrace(expecting: model.known(plan.expected))
         request.trace = trace
         let spoken: (reply: AgentModel.Reply, check: AnswerCheck)?
         do {

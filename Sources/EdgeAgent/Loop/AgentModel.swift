@@ -20,12 +20,14 @@ struct AgentModel: Sendable {
     let prewarm: @Sendable (LanguageModelExecutorGenerationRequest) async -> Void
     /// The text of some tokens, what marks a turn included.
     let text: @Sendable ([Int32]) -> String
+    private let vocabularySize: Int
 
     /// - Parameter moment: what templates write as the date; see `AgentRecord.Begin`.
     init<Model: LanguageModel>(_ model: Model, moment: [Int]) {
         if let model = model as? GGUFLanguageModel {
             let executor = GGUFLanguageModel.Executor(configuration: model.executorConfiguration, moment: moment)
             let tokenizer = model.tokenizer
+            vocabularySize = tokenizer.tokenCount
             identity = .init(
                 name: model.metadata.name ?? model.metadata.architecture,
                 fingerprint: String(model.fingerprint, radix: 16), contextSize: model.contextSize,
@@ -35,6 +37,7 @@ struct AgentModel: Sendable {
             prewarm = { await executor.prewarm($0, model: model) }
             text = { (try? tokenizer.decode($0.map { Int($0) }, skipsSpecialTokens: false)) ?? "" }
         } else {
+            vocabularySize = 0
             let executor = Result { try Model.Executor(configuration: model.executorConfiguration) }
             identity = .init(name: String(describing: Model.self), fingerprint: "", contextSize: nil, cache: nil)
             answer = { try await executor.get().respond(to: $0, model: model, streamingInto: $1) }
@@ -42,6 +45,11 @@ struct AgentModel: Sendable {
             prewarm = { try? executor.get().prewarm(model: model, transcript: $0.transcript) }
             text = { _ in "" }
         }
+    }
+
+    /// The tokens that the model has, up to the first that it has not: whoever wrote them.
+    func known(_ tokens: [Int32]) -> [Int32] {
+        Array(tokens.prefix { $0 >= 0 && Int($0) < vocabularySize })
     }
 
     /// Lets the model speak.

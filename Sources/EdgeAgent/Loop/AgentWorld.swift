@@ -96,7 +96,7 @@ struct LiveWorld: AgentWorld {
 
     func search(_ question: String, control: RunControl) async throws -> AgentRecord.Search {
         func found(_ passages: [ScoredPassage], failure: String? = nil) -> AgentRecord.Search {
-            .init(passages: passages, omitted: 0, failure: failure)
+            .init(passages: passages, omitted: 0, earlier: options.limits.history, failure: failure)
         }
         guard let retriever, options.limits.passages > 0 else { return found([]) }
         let limit = options.limits.passages

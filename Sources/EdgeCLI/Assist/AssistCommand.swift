@@ -1,5 +1,7 @@
 import ArgumentParser
 import EdgeAgent
+import EdgeTerminal
+import EdgeVoice
 import Foundation
 
 /// `edge-llm assist`: questions about a car, answered from its manual and from the car itself.
@@ -9,7 +11,9 @@ struct AssistCommand: AsyncParsableCommand {
         discussion: """
             The answer goes to standard output; the passages found, the calls with what came of them, the passages cited and the time of \
             each step to standard error. Without a question, a conversation: in a terminal lines are edited as in edge-llm chat, Ctrl-C stops \
-            an answer, Ctrl-D ends; from a pipe each line is a question. Exit code 2 says that the question has no answer.
+            an answer, Ctrl-D ends; from a pipe each line is a question. Exit code 2 says that the question has no answer. With --speak \
+            answers are spoken too, with --listen questions are heard; where a program for that is missing or fails, this is said and \
+            the text goes on. What is heard while an answer is spoken is left out.
             """)
 
     @Argument(help: "The question. (default: a conversation)") var question: String?
@@ -68,6 +72,8 @@ struct AssistCommand: AsyncParsableCommand {
     @Option(help: "Seed: the same one gives the same answers again.")
     var seed: UInt64 = 0
 
+    @OptionGroup var voice: VoiceOptions
+
     @Option(
         name: .customLong("chat-template"),
         help: ArgumentHelp("A file with the chat template, in Jinja. (default: the model's own)", valueName: "file"))
@@ -76,6 +82,9 @@ struct AssistCommand: AsyncParsableCommand {
     @OptionGroup var prefixes: PrefixOptions
 
     func validate() throws {
+        if question != nil, voice.listens {
+            throw ValidationError("--listen is for a conversation; leave the question out.")
+        }
         if !(0...50).contains(passages) { throw ValidationError("--passages must be 0 to 50.") }
         if !(0...100).contains(history) { throw ValidationError("--history must be 0 to 100.") }
         if !(1...1 << 20).contains(maximumTokens) { throw ValidationError("--max-tokens must be 1 or more.") }
@@ -103,16 +112,24 @@ struct AssistCommand: AsyncParsableCommand {
         ) { await approval.decide($0) }
         await agent.prewarm()
         let loadSeconds = Terminal.seconds(since: loading)
+        let speaker = try voice.speaker()
         Terminal.note(AssistScreen.loaded(loadSeconds))
         if let question {
             if interactive { Terminal.note("\n> \(AssistScreen.line(question))") }
-            let result = try await Terminal.interruptible { try await AssistScreen(agent).answer(question) }
+            let watches = speaker == nil ? [] : await Voice.endsWithProgram()
+            defer { withExtendedLifetime(watches) {} }
+            let result = try await Terminal.interruptible {
+                let voice = Voice(speaker)
+                let result = try await AssistScreen(agent, voice).answer(question)
+                try await voice.finish()
+                return result
+            }
             guard interactive else {
                 if result.refusal != nil { throw ExitCode(2) }
                 return
             }
         }
-        try await converse(agent)
+        try await converse(agent, speaker)
     }
 
     private var options: AgentOptions {
@@ -165,35 +182,46 @@ struct AssistCommand: AsyncParsableCommand {
 
         """
 
-    private func converse(_ agent: Agent) async throws {
-        let input = ChatInput()
+    private func converse(_ agent: Agent, _ speaker: Speaker?) async throws {
         let signals = await ChatSignals()
         defer { withExtendedLifetime(signals) {} }
+        let input = QuestionInput(try voice.listener(besides: speaker))
         if input.isInteractive { Terminal.note("Ask about the car; /help lists the commands, Ctrl-D ends.") }
         var failure: (any Error)?
-        loop: while true {
-            guard case .text(let line) = try input.next() else { break }
+        loop: while let (line, isHeard) = try await input.next() {
+            // Who types on does not want to hear more.
+            speaker?.stop()
             let text = line.trimmingCharacters(in: .whitespacesAndNewlines)
-            switch text {
+            // Commands are typed.
+            switch isHeard ? "?" : text {
             case "": continue
             case "/help": Terminal.write(Self.help)
             case "/forget": agent.forget()
             case "/quit", "/exit": break loop
             default:
-                let work = Task { _ = try await AssistScreen(agent).answer(text) }
+                // At a terminal the next question can be typed meanwhile; elsewhere it would come at once.
+                let waits = !input.isInteractive
+                let work = Task {
+                    let voice = Voice(speaker)
+                    _ = try await AssistScreen(agent, voice).answer(text)
+                    if waits { try await voice.finish() }
+                }
                 ChatSignals.onInterrupt { work.cancel() }
                 let result = await work.result
                 ChatSignals.onInterrupt(nil)
                 do {
                     try result.get()
                 } catch is CancellationError {
+                    speaker?.stop()
                     Terminal.note("\n[stopped]")
                 } catch {
+                    speaker?.stop()
                     Terminal.note("edge-llm: " + Failure.line(of: error))
                     if failure == nil { failure = error }
                 }
             }
         }
+        speaker?.stop()
         if let failure, !input.isInteractive { throw Failure.code(of: failure) }
     }
 }
@@ -206,6 +234,10 @@ struct CallApproval: Sendable {
         if approvesAll { return .approve }
         guard Terminal.inputIsTerminal else { return .deny() }
         try? FileHandle.standardError.write(contentsOf: Data("May \(call.tool) be called? [y/N] ".utf8))
+        // A thread that waits in readLine would take the next line, also when this is no longer asked.
+        while !TerminalMode.hasInput {
+            guard (try? await Task.sleep(for: .milliseconds(50))) != nil else { return .deny() }
+        }
         let answer = readLine()?.trimmingCharacters(in: .whitespaces).lowercased() ?? ""
         return ["y", "yes"].contains(answer) ? .approve : .deny()
     }

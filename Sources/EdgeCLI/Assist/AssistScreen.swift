@@ -4,10 +4,14 @@ import Foundation
 /// A question on its way through an agent, as the terminal shows it.
 struct AssistScreen {
     private let agent: Agent
+    private let voice: Voice
 
-    init(_ agent: Agent) { self.agent = agent }
+    init(_ agent: Agent, _ voice: Voice) {
+        self.agent = agent
+        self.voice = voice
+    }
 
-    /// Answers a question and shows what happens.
+    /// Answers a question, shows what happens, and has the answer spoken; does not wait for that.
     ///
     /// - Throws: what the agent throws.
     func answer(_ question: String) async throws -> AgentResult {
@@ -33,14 +37,21 @@ struct AssistScreen {
                 if firstText == nil { firstText = Terminal.seconds(since: start) }
                 isOpen = true
                 screen.write(text)
+                voice.say(text)
             case .withheld: note("  the rest of the answer is withheld")
             case .finished(let whole): result = whole
             case .state: break
             }
         }
         guard let result else { throw CancellationError() }
-        if result.refusal != nil, !isOpen { screen.write(result.content) }
+        if result.refusal != nil, !isOpen {
+            screen.write(result.content)
+            // What was begun of an answer ends here.
+            voice.flush()
+            voice.say(result.content)
+        }
         screen.end()
+        voice.flush()
         show(result, firstText: firstText, seconds: Terminal.seconds(since: start))
         return result
     }
