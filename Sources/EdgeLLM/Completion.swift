@@ -138,5 +138,6 @@ extension Usage {
                 forcedTokenCount: statistics.forcedTokenCount, droppedTokenCount: statistics.droppedTokenCount),
             prefillSeconds: statistics.prefillSeconds, timeToFirstToken: statistics.timeToFirstToken,
             decodeSeconds: statistics.decodeSeconds)
+        input.groundingReuse = statistics.reuse.map { GroundingReuse.Report($0) }
     }
 }

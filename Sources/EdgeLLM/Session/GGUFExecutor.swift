@@ -143,6 +143,7 @@ extension GGUFLanguageModel: LanguageModel {
                 maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
                 ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens, constraint: constraint)
             generation.window = window
+            generation.reuse = try options.local.groundingReuse?.request(for: tokens, model.engine.tokenizer)
             if let tools {
                 generation.markTokens = Set(form.marks.keys)
                 // A call that has to be made is open already, and one that may stand for other content is in its grammar.
