@@ -89,12 +89,12 @@ fuzz: packages
 tsan: packages
 	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-tsan
 	$(SWIFT) test --skip-build --sanitize=thread --scratch-path .build-tsan --filter \
-		'EdgePlatformTests|EdgeKernelsTests|EdgeModelTests|EdgeEngineTests|EdgeLLMTests'
+		'EdgePlatformTests|EdgeKernelsTests|EdgeModelTests|EdgeEngineTests|EdgeLLMTests|EdgeCANTests|EdgeVehicleTests'
 
-# Long runs: every test in release, with 20,000 outputs under random schemas, the thread sanitizer, and a million damaged files through
+# Long runs: every test in release, with 20,000 outputs under random schemas and a million damaged DBC files, the thread sanitizer, and a million damaged files through
 # reader, loader and a token.
 soak: packages tsan
-	EDGE_GUIDED_OUTPUTS=20000 EDGE_SESSIONS=10000 $(MAKE) test-release
+	EDGE_GUIDED_OUTPUTS=20000 EDGE_SESSIONS=10000 EDGE_DBC_FILES=1000000 $(MAKE) test-release
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000
 

@@ -20,7 +20,7 @@ let optimised: [SwiftSetting] = [.unsafeFlags(["-O", "-disable-batch-mode", "-wm
 
 /// The rooms that may touch pointers. Everywhere else an unmarked unsafe construct is a compile error.
 let unsafeRooms: Set<String> = [
-    "EdgePlatform", "EdgeTerminal", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable",
+    "EdgePlatform", "EdgeTerminal", "EdgeSocketCAN", "EdgeBLAS", "EdgeKernels", "EdgeKernelJobs", "EdgeKernelsPortable",
     "EdgeKernelsAVX2", "EdgeKernelsAVXVNNI", "EdgeKernelsAVX512", "EdgeKernelsNEON", "EdgeKernelsI8MM",
 ]
 
@@ -61,7 +61,7 @@ let instructionSets: [String: [String]] = [
 #endif
 
 /// Rooms compiled as the build asks, because nothing in them is called per token or per byte of a file.
-let plainRooms: Set<String> = ["EdgeLLM", "EdgeRAG", "EdgeCLI"]
+let plainRooms: Set<String> = ["EdgeLLM", "EdgeRAG", "EdgeAgent", "EdgeCLI", "EdgeSocketCAN", "EdgeVehicle"]
 
 func settings(of room: String) -> [SwiftSetting] {
     language
@@ -121,6 +121,10 @@ let rooms: [(name: String, imports: [String])] =
         ("EdgeDocuments", []),
         ("EdgeSearch", ["EdgePlatform", "EdgeQuant", "EdgeKernels"]),
         ("EdgeRAG", ["EdgePlatform", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
+        ("EdgeAgent", ["EdgePlatform", "EdgeLLM", "EdgeRAG"]),
+        ("EdgeCAN", ["EdgePlatform"]),
+        ("EdgeSocketCAN", ["EdgePlatform", "EdgeCAN"]),
+        ("EdgeVehicle", ["EdgeCAN", "EdgeLLM"]),
     ] + kernelRooms.map { ($0, ["EdgeKernelJobs"]) }
 
 /// Test target, and the rooms it tests. Every test target also has `EdgeTestSupport`.
@@ -167,6 +171,9 @@ let tests: [(name: String, rooms: [String])] = [
     ("EdgeDocumentsTests", ["EdgeDocuments"]),
     ("EdgeSearchTests", ["EdgeSearch", "EdgeKernels"]),
     ("EdgeRAGTests", ["EdgeRAG", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),
+    ("EdgeAgentTests", ["EdgeAgent", "EdgeRAG", "EdgeLLM"]),
+    ("EdgeCANTests", ["EdgeCAN", "EdgeSocketCAN"]),
+    ("EdgeVehicleTests", ["EdgeVehicle", "EdgeCAN", "EdgeLLM"]),
     ("EdgeCLITests", ["EdgeCLI"]),
 ]
 
@@ -187,6 +194,12 @@ func libraries(of room: String) -> [Target.Dependency] {
     }
 }
 
+/// Files that a room has inside.
+func resources(of room: String) -> [Resource] {
+    // The example's car must be there wherever the program runs.
+    room == "EdgeVehicle" ? [.embedInCode("tern.dbc")] : []
+}
+
 let package = Package(
     name: "EdgeLLM",
     platforms: [.macOS(.v15), .iOS(.v18)],
@@ -194,6 +207,9 @@ let package = Package(
         .library(name: "EdgeLLM", targets: ["EdgeLLM"]),
         .library(name: "EdgeQuantize", targets: ["EdgeQuantize"]),
         .library(name: "EdgeRAG", targets: ["EdgeRAG"]),
+        .library(name: "EdgeAgent", targets: ["EdgeAgent"]),
+        .library(name: "EdgeCAN", targets: ["EdgeCAN", "EdgeSocketCAN"]),
+        .library(name: "EdgeVehicle", targets: ["EdgeVehicle"]),
         .executable(name: "edge-llm", targets: ["EdgeCLI"]),
         .executable(name: "edge-example", targets: ["EdgeExample"]),
         .library(name: "EdgeWorkloads", targets: ["EdgeWorkloads"]),
@@ -221,6 +237,7 @@ let package = Package(
             name: room.name,
             dependencies: room.imports.map { .target(name: $0) } + libraries(of: room.name),
             exclude: ["README.md"],
+            resources: resources(of: room.name),
             swiftSettings: settings(of: room.name))
     } + [
         .macro(
@@ -235,7 +252,8 @@ let package = Package(
             name: "EdgeCLI",
             // Beside the library's public face only its own way to a terminal.
             dependencies: [
-                "EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeTerminal",
+                "EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeAgent", "EdgeCAN", "EdgeSocketCAN", "EdgeVehicle",
+                "EdgeTerminal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["README.md"],

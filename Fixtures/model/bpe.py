@@ -47,7 +47,7 @@ def spell(data):
     return "".join(ALPHABET[b] for b in data)
 
 
-def train(texts, size, specials=tuple(SPECIALS)):
+def train(texts, size, specials=tuple(SPECIALS), bos=BOS, eos=EOS):
     """Learns a vocabulary of `size` tokens, specials included. Ties go to the smaller pair."""
     counts = Counter()
     for text in texts:
@@ -71,7 +71,7 @@ def train(texts, size, specials=tuple(SPECIALS)):
                 pairs[pair] += weights[i]
                 places[pair].add(i)
         del pairs[best]
-    return Tokenizer(merges, specials)
+    return Tokenizer(merges, specials, bos, eos)
 
 
 def merge(word, pair):
@@ -90,14 +90,14 @@ def merge(word, pair):
 class Tokenizer:
     """A trained vocabulary: encodes text to ids and back."""
 
-    def __init__(self, merges, specials=tuple(SPECIALS)):
+    def __init__(self, merges, specials=tuple(SPECIALS), bos=BOS, eos=EOS):
         self.merges = list(merges)
         self.specials = list(specials)
         self.tokens = [bytes([b]) for b in range(256)] + [a + b for a, b in self.merges]
         self.rank = {pair: i for i, pair in enumerate(self.merges)}
         self.ids = {token: i for i, token in enumerate(self.tokens)}
         self.special_ids = {s: len(self.tokens) + i for i, s in enumerate(self.specials)}
-        self.bos, self.eos = self.special_ids[BOS], self.special_ids[EOS]
+        self.bos, self.eos = self.special_ids[bos], self.special_ids[eos]
         self.cache = {}
 
     def __len__(self):

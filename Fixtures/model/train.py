@@ -16,7 +16,8 @@ import optax
 
 import bpe
 import corpus
-from model import Config, forward, initial
+from config import Config
+from model import forward, initial
 
 NAME = "Edge Car 1M"
 DESCRIPTION = "A tiny model that writes short English texts about cars and driving."

@@ -15,7 +15,9 @@ struct EdgeCommand: AsyncParsableCommand {
             RunCommand.self, ChatCommand.self, EmbedCommand.self, TokenizeCommand.self, PerplexityCommand.self,
             InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self, ConvertCommand.self,
             QuantizeCommand.self, ImatrixCommand.self, CompareCommand.self, CertifyCommand.self, VerifyCommand.self,
-            IndexCommand.self, AskCommand.self, WarmDocsCommand.self, EvalRetrievalCommand.self, PackDocsCommand.self,
+            IndexCommand.self, AskCommand.self, WarmDocsCommand.self, EvalRetrievalCommand.self, EvalTasksCommand.self,
+            PackDocsCommand.self,
+            AssistCommand.self, ReplayCommand.self,
         ])
 
     static func main() async {

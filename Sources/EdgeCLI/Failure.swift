@@ -1,4 +1,6 @@
 import ArgumentParser
+import EdgeAgent
+import EdgeCAN
 import EdgeLLM
 import EdgeQuantize
 import EdgeRAG
@@ -51,6 +53,14 @@ enum Failure {
             case .storageFailed, .busy: (error.description, noOutput)
             default: (error.description, badFile)
             }
+        case let error as AgentError:
+            switch error.code {
+            case .logDamaged: (error.description, badFile)
+            case .logUnusable: (error.description, noOutput)
+            default: (error.description, .validationFailure)
+            }
+        case let error as DBCError: ("\(error)", badFile)
+        case let error as CANError: ("\(error)", .validationFailure)
         case is CancellationError: ("", interrupted)
         default: nil
         }

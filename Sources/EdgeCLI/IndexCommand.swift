@@ -88,7 +88,7 @@ struct IndexCommand: AsyncParsableCommand {
 }
 
 /// The bar of indexing, whose length is known when the first document comes.
-private struct IndexingBar: Sendable {
+struct IndexingBar: Sendable {
     private let start = Date()
 
     var draw: @Sendable (IndexingProgress) -> Void {

@@ -87,8 +87,7 @@ struct PerplexityCommand: AsyncParsableCommand {
                 String(
                     format: "perplexity %.4f +/- %.4f  (%d tokens scored in %d pieces of %d, %.1f s)\n",
                     figures.value, figures.standardError, figures.scoredTokenCount, figures.pieceCount,
-                    pieces.contextSize,
-                    seconds))
+                    pieces.contextSize, seconds))
         }
     }
 }

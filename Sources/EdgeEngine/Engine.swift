@@ -34,7 +34,7 @@ package actor Engine {
 
     nonisolated var cacheGeometry: CacheGeometry { pool.geometry }
 
-    nonisolated var fingerprint: UInt64 {
+    package nonisolated var fingerprint: UInt64 {
         knownFingerprint.withLock { known in
             let fingerprint = known ?? model.fingerprint
             known = fingerprint
@@ -221,7 +221,7 @@ package actor Engine {
         // What was chosen and has not run: the logits are those before it.
         var waiting: [Int32] = []
         var drafts = DraftRun(
-            isOn: request.speculates && pass.batchCapacity > PromptLookup.limit)
+            isOn: request.speculates && pass.batchCapacity > PromptLookup.limit, expecting: request.expected)
         generation: while answer.statistics.generatedTokenCount < limit {
             try Task.checkCancellation()
             if follower?.mustEnd == true {
@@ -231,6 +231,7 @@ package actor Engine {
             let forced = try take(&follower, atMost: limit - answer.statistics.generatedTokenCount, &answer.statistics)
             for id in forced {
                 sampler.accept(id)
+                request.onToken?(id)
                 if !drafts.take(id, in: context) { waiting.append(id) }
                 if answer.append(id, isForced: true, yield: yield) {
                     reason = .stopSequence
@@ -283,6 +284,7 @@ package actor Engine {
             let chosen = try choose(&sampler, row: commonRow ?? drafts.row, allowed: follower?.bits)
             let id = request.script.isEmpty ? chosen : request.script[answer.statistics.generatedTokenCount]
             sampler.accept(id)
+            request.onToken?(id)
             if tokenizer.isEndOfGeneration(id), !request.ignoresEnd || follower != nil {
                 answer.count()
                 reason = .endOfTurn

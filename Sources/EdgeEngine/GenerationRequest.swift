@@ -26,6 +26,10 @@ package struct GenerationRequest: Sendable {
     package var reuse: PassageReuse?
     /// What is chosen whatever the logits say, for measuring; the answer ends with it. Empty for choosing.
     package var script: [Int32] = []
+    /// Tokens that the answer is expected to have, from its first on: drafts as long as they come true. They change no token of it.
+    package var expected: [Int32] = []
+    /// Called with each token of the answer, the one that ends it included.
+    package var onToken: (@Sendable (Int32) -> Void)?
 
     package init(
         prompt: [Int32], sampling: SamplingParameters, maximumTokens: Int? = nil, stopSequences: [String] = [],

@@ -98,6 +98,8 @@ struct RecentMedian {
 /// The draft of one step: tokens that have run, and how far the choices have gone along with them.
 struct DraftRun {
     private var lookup: PromptLookup?
+    /// What the answer is still expected to be; nothing once it was something else.
+    private var expected: ArraySlice<Int32>
     private var draft: [Int32] = []
     private var seconds = 0.0
     /// The row of the logits to choose from.
@@ -105,12 +107,20 @@ struct DraftRun {
     private(set) var drafted = 0
     private(set) var accepted = 0
 
-    init(isOn: Bool) { lookup = isOn ? PromptLookup() : nil }
+    /// - Parameter expected: what the answer may turn out to be, from its first token on.
+    init(isOn: Bool, expecting expected: [Int32] = []) {
+        lookup = isOn ? PromptLookup() : nil
+        self.expected = isOn ? expected[...] : []
+    }
 
     /// Puts a draft behind the one token that waits to be run; returns whether there is one.
     mutating func begin(after waiting: inout [Int32], in context: GenerationContext, atMost room: Int) -> Bool {
         guard waiting.count == 1, room > 0 else { return false }
-        lookup?.draft(after: waiting[0], in: context.ledger, into: &draft)
+        if expected.isEmpty {
+            lookup?.draft(after: waiting[0], in: context.ledger, into: &draft)
+        } else {
+            draft.append(contentsOf: expected.prefix(PromptLookup.limit))
+        }
         if draft.count > room { draft.removeLast(draft.count - room) }
         waiting.append(contentsOf: draft)
         drafted += draft.count
@@ -124,6 +134,7 @@ struct DraftRun {
 
     /// Takes what was chosen; returns whether it has run already. What differs from the draft ends it.
     mutating func take(_ id: Int32, in context: GenerationContext) -> Bool {
+        if !expected.isEmpty { expected = expected.first == id ? expected.dropFirst() : [] }
         if row < draft.count, draft[row] == id {
             row += 1
             return true

@@ -3,7 +3,7 @@ internal import EdgeTokenizer
 
 extension GenerationOptions {
     /// The seed that was given, by either way.
-    var seed: UInt64? { samplingMode?.seed ?? local.seed }
+    package var seed: UInt64? { samplingMode?.seed ?? local.seed }
 
     /// The options as the sampler wants them.
     ///

@@ -82,7 +82,7 @@ public struct Usage: Sendable, Equatable {
     }
 
     /// Adds the tokens and seconds of another answer, and takes over its time to the first token.
-    mutating func add(_ other: Usage) {
+    package mutating func add(_ other: Usage) {
         func add(_ count: inout Int, _ other: Int) { count = Self.sum(count, other) }
         add(&input.totalTokenCount, other.input.totalTokenCount)
         add(&input.cachedTokenCount, other.input.cachedTokenCount)

@@ -29,7 +29,10 @@ package struct PlatformError: Error, Sendable, CustomStringConvertible {
         PlatformError(operation: "allocate \(what)", code: ENOMEM)
     }
 
-    package var description: String { code == 0 ? operation : "\(operation): \(String(cString: strerror(code)))" }
+    /// The system's own words for the code.
+    package var reason: String { String(cString: strerror(code)) }
+
+    package var description: String { code == 0 ? operation : "\(operation): \(reason)" }
 }
 
 /// A file mapped read-only into memory, released when the last owner of the mapping lets go.

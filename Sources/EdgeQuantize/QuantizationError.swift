@@ -29,6 +29,8 @@ public struct QuantizationError: Error, Sendable, Hashable, CustomStringConverti
         public static let unreachable = Code(name: "unreachable")
         /// A file has no certificate, or one that cannot be read.
         public static let invalidCertificate = Code(name: "invalidCertificate")
+        /// A file of cases that cannot be read; the message names the line.
+        public static let invalidCases = Code(name: "invalidCases")
     }
 
     /// The kind of failure.

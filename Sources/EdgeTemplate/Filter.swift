@@ -120,7 +120,7 @@ extension Renderer {
         var units: [UInt32] = []
         for (index, line) in lines.enumerated() {
             if index > 0 {
-                units.append(line.lowerBound > 0 ? 10 | text.units[line.lowerBound - 1] & Text.trustBit : 10)
+                units.append(line.lowerBound > 0 ? 10 | text.units[line.lowerBound - 1] & Text.markMask : 10)
             }
             if index == 0 ? indentsFirst : indentsBlank || !line.isEmpty { try grow(&units, margin) }
             try grow(&units, text.slice(line))

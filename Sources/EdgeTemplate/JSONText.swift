@@ -121,7 +121,7 @@ extension Renderer {
                 units.append(unit)
                 continue
             }
-            let mark = unit & Text.trustBit
+            let mark = unit & Text.markMask
             let letter: UInt32?
             switch scalar {
             case 34, 92: letter = scalar

@@ -80,7 +80,7 @@ extension Renderer {
         units.append(quote)
         for unit in text.units {
             let scalar = unit & Text.scalarMask
-            let mark = unit & Text.trustBit
+            let mark = unit & Text.markMask
             switch scalar {
             case quote, 92: units += [92 | mark, unit]
             case 10: units += [92 | mark, 110 | mark]
@@ -175,7 +175,7 @@ extension Renderer {
                 units.append(unit)
                 continue
             }
-            for new in entity.unicodeScalars { units.append(new.value | unit & Text.trustBit) }
+            for new in entity.unicodeScalars { units.append(new.value | unit & Text.markMask) }
         }
         return Text(units: units)
     }

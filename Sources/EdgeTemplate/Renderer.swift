@@ -78,7 +78,7 @@ extension Renderer {
     /// Takes the work of looking at each character of a text; those beyond ASCII need tables.
     mutating func charge(scanning text: Text) throws(TemplateError) {
         var wide = 0
-        for unit in text.units where unit & 0x7FFF_FF80 != 0 { wide += 1 }
+        for unit in text.units where unit & (Text.scalarMask - 0x7F) != 0 { wide += 1 }
         try charge(1 + text.count >> 2 + wide >> 1)
     }
 
@@ -190,7 +190,7 @@ extension Renderer {
             characters += text.count
             return .string(text)
         case .mixed(let segments):
-            let text = Text(units: segments.flatMap { ($0.isTrusted ? Text(trusted: $0.text) : Text($0.text)).units })
+            let text = Text(units: segments.flatMap { Text($0).units })
             characters += text.count
             return .string(text)
         case .list(let elements):

@@ -39,20 +39,26 @@ package struct RenderedSegment: Sendable, Equatable {
     package var text: String
     /// True where the characters were written in the template, false where they came with the input.
     package var isTrusted: Bool
+    /// The number that the caller gave the text, 1 to 127; 0 for what has none, such as the template's own text.
+    package var origin: UInt8
 
-    package init(_ text: String, isTrusted: Bool) {
+    package init(_ text: String, isTrusted: Bool, origin: UInt8 = 0) {
         self.text = text
         self.isTrusted = isTrusted
+        self.origin = origin
     }
 
     static func segments(of units: [UInt32]) -> [RenderedSegment] {
         var segments: [RenderedSegment] = []
         var start = 0
         while start < units.count {
-            let mark = units[start] & Text.trustBit
+            let mark = units[start] & Text.markMask
             var end = start + 1
-            while end < units.count, units[end] & Text.trustBit == mark { end += 1 }
-            segments.append(RenderedSegment(Text.string(units[start..<end]), isTrusted: mark != 0))
+            while end < units.count, units[end] & Text.markMask == mark { end += 1 }
+            segments.append(
+                RenderedSegment(
+                    Text.string(units[start..<end]), isTrusted: mark & Text.trustBit != 0,
+                    origin: UInt8(truncatingIfNeeded: (mark & ~Text.trustBit) >> Text.originShift)))
             start = end
         }
         return segments

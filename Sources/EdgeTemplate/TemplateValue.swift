@@ -8,7 +8,8 @@ package enum TemplateValue: Sendable, Equatable {
     case string(String)
     /// Text that the program itself chose, such as a BOS token or a role name. It counts as written in the template.
     case literal(String)
-    /// Text of both kinds, such as a call of an earlier turn whose marks are the program's and whose arguments are not.
+    /// Text of both kinds, such as a call of an earlier turn whose marks are the program's and whose arguments are not; or text of
+    /// which the output is to say where it came from.
     case mixed([RenderedSegment])
     case list([TemplateValue])
     case dict(Members)

@@ -1,12 +1,18 @@
 /// A text whose characters know where they come from.
 ///
 /// One unit holds one Unicode scalar and, in its top bit, whether it was written in the template. Whatever moves units
-/// about keeps track; whatever makes new ones makes them untrusted, because the bit is set in one place only.
+/// about keeps track; whatever makes new ones makes them untrusted, because the bit is set in one place only. The bits between hold
+/// the number that the input's text came with (`RenderedSegment.origin`); new units have none, 0.
 struct Text: Sendable, Hashable {
     var units: [UInt32]
 
     static let trustBit: UInt32 = 1 << 31
-    static let scalarMask: UInt32 = trustBit - 1
+    static let originShift: UInt32 = 24
+    static let scalarMask: UInt32 = 1 << originShift - 1
+    /// All that a unit says beside its scalar: what is written in its place, such as an escape, says the same.
+    static let markMask: UInt32 = ~scalarMask
+    /// The numbers that texts can come with.
+    static let origins: ClosedRange<UInt8> = 0...127
     static let empty = Text(units: [])
 
     init(units: [UInt32]) { self.units = units }
@@ -14,6 +20,14 @@ struct Text: Sendable, Hashable {
     /// An untrusted text.
     init(_ string: String) {
         units = string.unicodeScalars.map { $0.value }
+    }
+
+    /// A text with its marks.
+    init(_ segment: RenderedSegment) {
+        let mark =
+            (segment.isTrusted ? Text.trustBit : 0)
+            | UInt32(min(segment.origin, Text.origins.upperBound)) << Text.originShift
+        units = segment.text.unicodeScalars.map { $0.value | mark }
     }
 
     /// A text written in the template or chosen by the program.
@@ -58,7 +72,7 @@ struct Text: Sendable, Hashable {
     func slice(_ range: Range<Int>) -> Text { Text(units: Array(units[range])) }
 
     /// The same characters with none of them trusted.
-    var untrusted: Text { Text(units: units.map { $0 & Text.scalarMask }) }
+    var untrusted: Text { Text(units: units.map { $0 & ~Text.trustBit }) }
 
     static func == (left: Text, right: Text) -> Bool {
         let count = left.units.count
@@ -199,7 +213,7 @@ enum Characters {
             case .lower: properties.lowercaseMapping
             case .title: properties.titlecaseMapping
             }
-        for new in mapped.unicodeScalars { units.append(new.value | unit & Text.trustBit) }
+        for new in mapped.unicodeScalars { units.append(new.value | unit & Text.markMask) }
     }
 }
 

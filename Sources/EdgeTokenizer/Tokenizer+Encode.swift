@@ -3,10 +3,13 @@ package struct TextSegment: Sendable {
     package var text: String
     /// Whether special tokens written in it are meant: true for a chat template, false for what a user typed.
     package var isTrusted: Bool
+    /// A number for the origin: the higher, the less it is to be trusted. Changes no token.
+    package var origin: UInt8
 
-    package init(_ text: String, isTrusted: Bool) {
+    package init(_ text: String, isTrusted: Bool, origin: UInt8 = 0) {
         self.text = text
         self.isTrusted = isTrusted
+        self.origin = origin
     }
 }
 

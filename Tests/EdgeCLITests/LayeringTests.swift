@@ -27,7 +27,11 @@ import Testing
 
     @Test("The command and the example use the library's public face alone")
     func publicFace() throws {
-        #expect(try imports(of: "EdgeCLI") == ["EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeTerminal"])
+        #expect(
+            try imports(of: "EdgeCLI") == [
+                "EdgeAgent", "EdgeCAN", "EdgeLLM", "EdgeQuantize", "EdgeRAG", "EdgeSocketCAN", "EdgeTerminal",
+                "EdgeVehicle",
+            ])
         #expect(try imports(of: "EdgeExample") == ["EdgeLLM"])
     }
 

@@ -72,6 +72,46 @@ struct ChatFormat: Sendable {
     func tokens(
         of entries: some Collection<Transcript.Entry>, tools: ToolUse? = nil, answers: Bool, now: TemplateTime
     ) throws(LanguageModelError) -> [Int32] {
+        tokens(of: try segments(of: entries, tools: tools, answers: answers, now: now))
+    }
+
+    /// The ids of a conversation as `tokens(of:tools:answers:now:)` gives them, and where each comes from.
+    func tracedTokens(
+        of entries: some Collection<Transcript.Entry>, tools: ToolUse? = nil, answers: Bool, now: TemplateTime
+    ) throws(LanguageModelError) -> (ids: [Int32], origins: [OriginRun]) {
+        let segments = Self.attributed(try segments(of: entries, tools: tools, answers: answers, now: now))
+        let ids = tokens(of: segments)
+        return (ids, OriginRun.runs(of: tokenizer.origins(of: ids, in: segments)))
+    }
+
+    private func tokens(of segments: [TextSegment]) -> [Int32] {
+        let ids = tokenizer.encode(segments: segments, addSpecial: false, marks: marks)
+        guard tokenizer.addsBos, let bos = tokenizer.bosId, ids.first != bos else { return ids }
+        return [bos] + ids
+    }
+
+    /// Says of all text where it comes from. What the template makes of input in its own way, such as the quotes around it, comes from
+    /// where the less trusted one of the inputs beside it does.
+    private static func attributed(_ segments: [TextSegment]) -> [TextSegment] {
+        var segments = segments
+        var before = Transcript.Origin.system.code
+        for index in segments.indices {
+            if segments[index].isTrusted {
+                if segments[index].origin == 0 { segments[index].origin = Transcript.Origin.system.code }
+            } else if segments[index].origin == 0 {
+                let next = segments[(index + 1)...].first { $0.isTrusted || $0.origin != 0 }
+                segments[index].origin = max(before, next?.isTrusted == false ? next?.origin ?? 0 : 0)
+            } else {
+                before = segments[index].origin
+            }
+        }
+        return segments
+    }
+
+    /// What the template makes of a conversation.
+    private func segments(
+        of entries: some Collection<Transcript.Entry>, tools: ToolUse?, answers: Bool, now: TemplateTime
+    ) throws(LanguageModelError) -> [TextSegment] {
         var segments: [RenderedSegment]
         do throws(TemplateError) {
             let usesTools = tools != nil || entries.contains { $0.isOfTools }
@@ -91,10 +131,7 @@ struct ChatFormat: Sendable {
             throw .chatTemplate(.init(error))
         }
         if answers, tools?.isRequired == true { segments.append(RenderedSegment(opening, isTrusted: true)) }
-        let ids = tokenizer.encode(
-            segments: segments.map { TextSegment($0.text, isTrusted: $0.isTrusted) }, addSpecial: false, marks: marks)
-        guard tokenizer.addsBos, let bos = tokenizer.bosId, ids.first != bos else { return ids }
-        return [bos] + ids
+        return segments.map { TextSegment($0.text, isTrusted: $0.isTrusted, origin: $0.origin) }
     }
 
     /// What opens a call that the model has to make. A thought that the prompt has opened is closed first.

@@ -60,7 +60,9 @@ extension GGUFLanguageModel: LanguageModel {
         }
 
         /// The tokens of a request as the model gets it.
-        func tokenCount(of request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel) throws -> Int {
+        package func tokenCount(of request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel) throws
+            -> Int
+        {
             try model.chat.format().tokens(
                 of: request.transcript, tools: ToolUse(request), answers: true, now: now
             ).count
@@ -78,7 +80,7 @@ extension GGUFLanguageModel: LanguageModel {
         }
 
         /// Fills the cache with what every prompt that begins like this one shares; a prompt at the end is the beginning of one.
-        func prewarm(_ request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel) async {
+        package func prewarm(_ request: LanguageModelExecutorGenerationRequest, model: GGUFLanguageModel) async {
             guard configuration == model.executorConfiguration,
                 let shared = try? sharedTokens(of: request, model: model), !shared.isEmpty,
                 let context = try? await context(of: model, request.adapters)
@@ -130,7 +132,14 @@ extension GGUFLanguageModel: LanguageModel {
             let options = request.generationOptions
             let content = try content(of: request, model)
             let constraint = try constraint(content, tools, format)
-            let tokens = try format.tokens(of: request.transcript, tools: tools, answers: true, now: now)
+            let tokens: [Int32]
+            if let trace = request.trace {
+                let traced = try format.tracedTokens(of: request.transcript, tools: tools, answers: true, now: now)
+                tokens = traced.ids
+                trace.begin(traced.ids, traced.origins)
+            } else {
+                tokens = try format.tokens(of: request.transcript, tools: tools, answers: true, now: now)
+            }
             let window = options.local.contextOverflow.window
             guard window != nil || tokens.count < model.contextSize else {
                 throw LanguageModelError.contextSizeExceeded(
@@ -144,6 +153,10 @@ extension GGUFLanguageModel: LanguageModel {
                 ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens, constraint: constraint)
             generation.window = window
             generation.reuse = try options.local.groundingReuse?.request(for: tokens, model.engine.tokenizer)
+            if let trace = request.trace {
+                generation.expected = trace.expected
+                generation.onToken = { trace.append($0) }
+            }
             if let tools {
                 generation.markTokens = Set(form.marks.keys)
                 // A call that has to be made is open already, and one that may stand for other content is in its grammar.

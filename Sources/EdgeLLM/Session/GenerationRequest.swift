@@ -15,6 +15,8 @@ public struct LanguageModelExecutorGenerationRequest: Sendable {
     public var generationOptions: GenerationOptions
     /// What is added to the model's weights, in this order.
     public var adapters: [LoRAAdapter]
+    /// Where a model from a file writes down its tokens.
+    package var trace: TokenTrace?
 
     /// A request.
     public init(

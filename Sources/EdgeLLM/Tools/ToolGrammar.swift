@@ -151,3 +151,32 @@ struct ToolGrammar {
         return .sequence(parts)
     }
 }
+
+extension Transcript.ToolDefinition {
+    /// Whether arguments, as JSON, are what the schema describes.
+    package func accepts(_ arguments: String) -> Bool {
+        (try? parameters.jsonSchema()).map { ToolGrammar.accepts(arguments, schema: $0) } ?? false
+    }
+
+    /// The tools of a session or an agent, as they are now.
+    ///
+    /// - Throws: `LanguageModelError.invalidOptions` for a name that cannot be written or is there twice, and what the schema throws.
+    package static func all(of tools: [any Tool]) throws -> [Transcript.ToolDefinition] {
+        try ToolUse.definitions(tools)
+    }
+}
+
+extension Tool {
+    /// Calls the tool with arguments as content; arguments that are not what it takes are its output.
+    ///
+    /// - Throws: what the tool throws.
+    @concurrent package func called(with content: GeneratedContent) async throws -> String {
+        let taken: Arguments
+        do {
+            taken = try Arguments(content)
+        } catch {
+            return "Error: the arguments are not what the tool takes: \(error)"
+        }
+        return try await call(arguments: taken).promptRepresentation.text
+    }
+}

@@ -75,7 +75,9 @@ extension LanguageModelSession {
                 tasks.append(
                     Task {
                         let result: Result<String, any Swift.Error>
-                        do { result = .success(try await Self.call(tool, content)) } catch { result = .failure(error) }
+                        do { result = .success(try await tool.called(with: content)) } catch {
+                            result = .failure(error)
+                        }
                         continuation.yield((index, result))
                     })
             }
@@ -96,16 +98,5 @@ extension LanguageModelSession {
         }
         try Task.checkCancellation()
         return texts.map { $0 ?? "" }
-    }
-
-    /// Calls a tool; arguments that are not what it takes are its output.
-    @concurrent private static func call<T: Tool>(_ tool: T, _ content: GeneratedContent) async throws -> String {
-        let arguments: T.Arguments
-        do {
-            arguments = try T.Arguments(content)
-        } catch {
-            return "Error: the arguments are not what the tool takes: \(error)"
-        }
-        return try await tool.call(arguments: arguments).promptRepresentation.text
     }
 }

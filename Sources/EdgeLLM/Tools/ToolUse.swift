@@ -67,13 +67,14 @@ package struct ToolUse: Sendable, Equatable {
     var values: [TemplateValue] {
         tools.map { tool in
             let schema = tool.showsSchema ? (try? TemplateValue(json: tool.schema)) : nil
-            return [
+            let value: TemplateValue = [
                 "type": "function",
                 "function": [
                     "name": .string(tool.name), "description": .string(tool.description),
                     "parameters": schema ?? ["type": "object", "properties": [:]],
                 ],
             ]
+            return value.marked(.system)
         }
     }
 

@@ -100,21 +100,26 @@ extension Transcript.Entry: Codable {
 }
 
 extension Transcript.Segment: Codable {
-    private enum Key: String, CodingKey { case text }
+    private enum Key: String, CodingKey { case text, origin }
 
     /// Reads one stretch.
     ///
     /// - Throws: `DecodingError`.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
-        self = .text(.init(content: try container.decode(String.self, forKey: .text)))
+        self = .text(
+            .init(
+                content: try container.decode(String.self, forKey: .text),
+                origin: try container.decodeIfPresent(Transcript.Origin.self, forKey: .origin)))
     }
 
     /// Writes one stretch.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         switch self {
-        case .text(let segment): try container.encode(segment.content, forKey: .text)
+        case .text(let segment):
+            try container.encode(segment.content, forKey: .text)
+            try container.encodeIfPresent(segment.origin, forKey: .origin)
         }
     }
 }

@@ -48,9 +48,47 @@ public struct Transcript: Sendable, Equatable {
     public struct TextSegment: Sendable, Equatable {
         /// The text.
         public var content: String
+        /// Where the text comes from, where that is not what its entry says: a document that a prompt quotes, for example.
+        public var origin: Origin?
 
         /// A stretch with this text.
-        public init(content: String) { self.content = content }
+        public init(content: String, origin: Origin? = nil) {
+            self.content = content
+            self.origin = origin
+        }
+    }
+
+    /// Where a text comes from. In the order of cases each is trusted less than those before it.
+    public enum Origin: String, Sendable, Hashable, Codable, CaseIterable, Comparable {
+        /// The program: its instructions, its descriptions of tools, and the chat template.
+        case system
+        /// Whoever asks.
+        case user
+        /// The model itself.
+        case model
+        /// What a tool said.
+        case tool
+        /// Text of others.
+        case document
+
+        /// The number by which rendered texts and tokens carry it.
+        var code: UInt8 {
+            switch self {
+            case .system: 1
+            case .user: 2
+            case .model: 3
+            case .tool: 4
+            case .document: 5
+            }
+        }
+
+        init?(code: UInt8) {
+            guard let known = Self.allCases.first(where: { $0.code == code }) else { return nil }
+            self = known
+        }
+
+        /// Whether the first is trusted more.
+        public static func < (left: Origin, right: Origin) -> Bool { left.code < right.code }
     }
 
     /// What the model is told about its part.
