@@ -28,7 +28,8 @@ package struct PassageReuse: Sendable {
     /// How far the probabilities of the next token may be from those of the whole prompt, in nats; where they are measured to be farther, the
     /// whole prompt is computed.
     package var limit: Double
-    /// One of so many prompts is measured; 1 for all, 0 for none. After one beyond the limit all are, until one is within.
+    /// One of so many prompts is measured, the first to begin with; 1 for all, 0 for none. After one beyond the limit all are, until one is
+    /// within.
     package var interval: Int
 
     package init(
@@ -64,8 +65,9 @@ package struct PassageReuse: Sendable {
         /// Whether the last that was measured was beyond its limit.
         var isDoubtful = false
 
+        /// The first is measured, where any is.
         mutating func measuresNext(_ interval: Int) -> Bool {
-            count &+= 1
+            defer { count &+= 1 }
             return interval > 0 && (isDoubtful || count % interval == 0)
         }
     }
@@ -206,10 +208,11 @@ extension Engine {
         let context = try makeContext(adapters: adapters)
         begin(context)
         defer { end(context) }
+        let known = try await beginWithSaved(Array(text.prefix(span.lowerBound + 1)), context).held
         try await fill(text, context)
         let origin = origin(adapters)
         try await Task.detached {
-            if span.lowerBound >= KeyValueLayer.blockLength {
+            if prefixes.isWorthFile(span.lowerBound, known: known) {
                 try prefixes.save(span.lowerBound, of: context.cache, origin, isDurable: true)
             }
             try prefixes.savePassage(span, of: context.cache, origin)
@@ -248,8 +251,9 @@ extension Engine {
         defer { statistics.reuse = outcome }
         outcome.obstacle = isWhole ? model.obstacleToMoving : "a window has dropped a part of the prompt"
         if pool.spill != nil { outcome.obstacle = outcome.obstacle ?? "keys and values are not all in memory" }
-        guard outcome.obstacle == nil else { return nil }
-        let held = context.reusePrefix(of: prompt)
+        // With all of them computed anew there is nothing to move.
+        guard outcome.obstacle == nil, reuse.share < 1 else { return nil }
+        var held = context.reusePrefix(of: prompt)
         let origin = origin(context.adapters?.adapters ?? [])
         let placements = await placements(reuse, prompt, origin, held: held, context.cache)
         guard !placements.isEmpty else { return nil }
@@ -257,6 +261,11 @@ extension Engine {
         var measured: (cache: KeyValueCache, logits: [Float])?
         let isMeasured = reuseState.measuresNext(reuse.interval)
         if isMeasured {
+            // What earlier prompts moved is not what the whole one gives.
+            if context.exactCount ?? held < held {
+                context.begin(GenerationContext.lineage(of: context.adapters?.adapters ?? []))
+                held = context.reusePrefix(of: prompt)
+            }
             let row = try await prefill(prompt[held...], of: prompt, context, choosesNext: true).row
             measured = (context.cache, pass.logits.copy(row: row ?? 0))
             if row != nil { endChoosing() }
@@ -278,7 +287,7 @@ extension Engine {
         outcome.reusedTokenCount = moved.reused
         outcome.recomputedTokenCount = moved.recomputed
         guard moved.reused > 0 else { return nil }
-        context.replaceCache(by: target, exactCount: held)
+        context.replaceCache(by: target, exactCount: min(held, context.exactCount ?? held))
         return measured.map { MeasuredPrompt(cache: $0.cache, logits: $0.logits, limit: reuse.limit) }
     }
 
@@ -291,7 +300,7 @@ extension Engine {
             span.upperBound <= prompt.count && span.lowerBound >= 0
                 ? SavedName.passage(origin, cache, prompt[span]) : nil
         }
-        let spans = reuse.spans
+        let (spans, runByteCounts) = (reuse.spans, cache.runByteCounts)
         return await Task.detached {
             var placements: [Placement] = []
             var end = held
@@ -301,7 +310,7 @@ extension Engine {
                 guard let name, span.lowerBound >= (placements.last?.target.upperBound ?? 0),
                     target.count >= KeyValueLayer.blockLength / 2,
                     let passage = pack?.passage(name) ?? prefixes?.passage(name), passage.layout.origin == origin,
-                    passage.tokens == prompt[span], passage.layout.runByteCounts == cache.runByteCounts
+                    passage.tokens == prompt[span], passage.layout.runByteCounts == runByteCounts
                 else { continue }
                 let lower = passage.span.lowerBound + target.lowerBound - span.lowerBound
                 placements.append(

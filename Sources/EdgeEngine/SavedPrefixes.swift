@@ -109,7 +109,10 @@ package struct SavedPrefixes: Sendable {
     // MARK: Writing
 
     /// Whether a beginning of which `known` tokens are held or saved already is worth a file.
-    func isWorthSaving(_ count: Int, known: Int) -> Bool { savesPrompts && count - known >= least }
+    func isWorthSaving(_ count: Int, known: Int) -> Bool { savesPrompts && isWorthFile(count, known: known) }
+
+    /// The same for one that is asked for.
+    func isWorthFile(_ count: Int, known: Int) -> Bool { count - known >= least }
 
     /// Saves the beginning that a cache holds, unless it is there already; the longest unused files make room.
     ///

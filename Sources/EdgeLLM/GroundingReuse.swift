@@ -1,7 +1,6 @@
 internal import EdgeEngine
-internal import EdgePlatform
+package import EdgePlatform
 internal import EdgeTokenizer
-public import Foundation
 
 /// How an answer from passages may use what was computed of these passages in other prompts.
 ///
@@ -37,8 +36,8 @@ public struct GroundingReuse: Sendable, Equatable, Codable {
     /// How far the next token's probabilities may be from those of the whole prompt: their Kullback-Leibler divergence, in nats. Where they are
     /// measured to be farther, the answer is given from the whole prompt.
     public var divergenceLimit: Double
-    /// One of so many prompts of a model is measured, which costs the time of the whole prompt; 1 for all, 0 for none. After a prompt
-    /// beyond the limit each is measured until one is within it.
+    /// One of so many prompts of a model is measured, the first to begin with, which costs the time of the whole prompt; 1 for all, 0 for
+    /// none. After a prompt beyond the limit each is measured until one is within it.
     public var measuredEvery: Int
     /// The passages' texts, in the order of the prompt; whoever writes the prompt says what they are. `respond(to:grounding:)` does.
     public var passages: [String]
@@ -166,13 +165,31 @@ extension GGUFLanguageModel {
         }
     }
 
-    /// What a knowledge pack of this model says of it, and the files of its `LoadOptions.prefixStore` that go into one.
-    package var packedSections: (origin: [UInt8], files: [(name: String, path: String)]) {
-        engine.packedSections(modelName: metadata.name ?? metadata.architecture)
+    /// The section of a knowledge pack that says which model its keys and values are of, and the files of the model's
+    /// `LoadOptions.prefixStore` with them, each a section too.
+    package var packedSections: (origin: (name: String, bytes: ByteView), files: [(name: String, path: String)]) {
+        let (origin, files) = engine.packedSections(modelName: metadata.name ?? metadata.architecture)
+        return ((PackedContexts.originSection, ByteView(origin)), files)
     }
 
     /// Sections of the model's `LoadOptions.pack` that turned out to be damaged so far, by name. What they hold is computed instead.
     public var damagedPackSections: [String] { engine.pack?.damagedSections ?? [] }
+}
+
+/// What a knowledge pack has of a model.
+package struct PackedModel: Sendable {
+    /// The model's own name.
+    package let name: String
+    /// Beginnings of prompts and passages whose keys and values are in the pack.
+    package let beginningCount: Int
+    package let passageCount: Int
+
+    /// - Throws: `SectionFileError.damaged`; nil is returned for a pack without a model.
+    package init?(_ file: SectionFile) throws(SectionFileError) {
+        guard let contexts = try PackedContexts.open(file) else { return nil }
+        name = contexts.modelName
+        (beginningCount, passageCount) = contexts.counts
+    }
 }
 
 extension GroundingReuse {

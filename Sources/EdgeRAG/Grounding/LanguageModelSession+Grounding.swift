@@ -89,6 +89,7 @@ extension LanguageModelSession {
 
         var options = options
         options.toolCallingMode = .disallowed
+        options.local.groundingReuse?.passages = found.map(\.passage.text)
         let stream = streamResponse(
             to: Prompt(form.prompt(question)), schema: try form.schema(isEnforced: enforcesSchemas),
             includeSchemaInPrompt: false, options: options
