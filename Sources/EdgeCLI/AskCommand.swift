@@ -16,7 +16,10 @@ struct AskCommand: AsyncParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Option(name: .customLong("docs"), help: ArgumentHelp("The store that edge-llm index made, or the file of edge-llm pack-docs.", valueName: "store"))
+    @Option(
+        name: .customLong("docs"),
+        help: ArgumentHelp("The store that edge-llm index made, or the file of edge-llm pack-docs.", valueName: "store")
+    )
     var store: String
 
     @OptionGroup var embedder: EmbedderOptions

@@ -1,6 +1,6 @@
 public import ArgumentParser
 public import EdgeLLM
-public import Foundation
+internal import Foundation
 
 /// Which model, and how it is loaded.
 struct ModelOptions: ParsableArguments {

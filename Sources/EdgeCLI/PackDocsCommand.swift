@@ -34,7 +34,9 @@ struct PackDocsCommand: AsyncParsableCommand {
     var check: String?
 
     func validate() throws {
-        if check == nil, store == nil || output == nil { throw ValidationError("Give --docs and --output, or --check.") }
+        if check == nil, store == nil || output == nil {
+            throw ValidationError("Give --docs and --output, or --check.")
+        }
         if check != nil, store != nil || output != nil || model != nil {
             throw ValidationError("--check goes with nothing else.")
         }
@@ -73,8 +75,9 @@ struct PackDocsCommand: AsyncParsableCommand {
         let pack = try KnowledgePack(contentsOf: url)
         let damage = pack.damage()
         for error in damage { Terminal.note("edge-llm: \(error)") }
-        if !damage.isEmpty { throw ExitCode(Failure.badFile) }
-        Terminal.note("[\(pack.sections.count) sections, all undamaged | " + Self.contents(pack, try Self.size(url)) + "]")
+        if !damage.isEmpty { throw Failure.badFile }
+        Terminal.note(
+            "[\(pack.sections.count) sections, all undamaged | " + Self.contents(pack, try Self.size(url)) + "]")
     }
 
     private static func size(_ url: URL) throws -> Int {
@@ -84,7 +87,8 @@ struct PackDocsCommand: AsyncParsableCommand {
     private static func contents(_ pack: KnowledgePack, _ byteCount: Int) -> String {
         var parts = ["\(pack.vectorCount) vectors"]
         if let name = pack.modelName {
-            parts.append("\(pack.beginningCount) beginnings and \(pack.computedPassageCount) passages computed by \(name)")
+            parts.append(
+                "\(pack.beginningCount) beginnings and \(pack.computedPassageCount) passages computed by \(name)")
         }
         return (parts + [Terminal.size(byteCount)]).joined(separator: " | ")
     }

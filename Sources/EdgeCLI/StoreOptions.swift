@@ -79,7 +79,8 @@ struct ReuseOptions: ParsableArguments {
             valueName: "nats"))
     var limit = 0.1
 
-    @Flag(name: .customLong("reuse-measure"), help: "Compute the whole prompt too, and answer from it beyond the limit.")
+    @Flag(
+        name: .customLong("reuse-measure"), help: "Compute the whole prompt too, and answer from it beyond the limit.")
     var isMeasured = false
 
     func validate() throws {

@@ -220,7 +220,9 @@ extension Engine {
     }
 
     /// The files of the folder that were computed as this engine does without adapters, and what says so: the sections of a pack.
-    package nonisolated func packedSections(modelName: String) -> (origin: [UInt8], files: [(name: String, path: String)]) {
+    package nonisolated func packedSections(modelName: String) -> (
+        origin: [UInt8], files: [(name: String, path: String)]
+    ) {
         let origin = origin([])
         return (
             PackedContexts.originBytes(origin, modelName: modelName),
@@ -417,7 +419,8 @@ extension Engine {
         var room = pass.batchCapacity
         func runPieces() throws {
             guard !pieces.isEmpty else { return }
-            guard pass.run(pieces: pieces, cache: cache, through: lastLayer, adapters: adapters, isStoppable: true) else {
+            guard pass.run(pieces: pieces, cache: cache, through: lastLayer, adapters: adapters, isStoppable: true)
+            else {
                 if let failure = pass.failure { throw EngineError.storageFailed(failure.description) }
                 throw CancellationError()
             }

@@ -214,7 +214,8 @@ package final class PackedContexts: Sendable {
     func check(_ origin: SavedContextLayout.Origin) throws(SavedContextError) {
         guard origin.model == self.origin.model else {
             throw SavedContextError(
-                .otherModel, "the pack's keys and values are of another model (\(modelName)); load that one, or no pack")
+                .otherModel, "the pack's keys and values are of another model (\(modelName)); load that one, or no pack"
+            )
         }
         guard origin.settings == self.origin.settings else {
             throw SavedContextError(

@@ -39,7 +39,8 @@ public struct GroundingReuse: Sendable, Equatable, Codable {
     /// One of so many prompts of a model is measured, the first to begin with, which costs the time of the whole prompt; 1 for all, 0 for
     /// none. After a prompt beyond the limit each is measured until one is within it.
     public var measuredEvery: Int
-    /// The passages' texts, in the order of the prompt; whoever writes the prompt says what they are. `respond(to:grounding:)` does.
+    /// The passages' texts, in the order of the prompt; whoever writes the prompt, or the text of a completion, says what they are.
+    /// `respond(to:grounding:)` does.
     public var passages: [String]
 
     /// How passages are reused.

@@ -201,7 +201,9 @@ package struct SectionFileWriter: ~Copyable {
 
     private static func add(_ numbers: UInt64..., to bytes: inout [UInt8]) {
         for number in numbers {
-            for shift in stride(from: UInt64(0), to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
+            for shift in stride(from: UInt64(0), to: 64, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: number >> shift))
+            }
         }
     }
 }

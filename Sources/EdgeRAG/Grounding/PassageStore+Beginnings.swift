@@ -52,7 +52,8 @@ extension PassageStore {
         var passages: [Passage] = []
         for question in questions {
             try Task.checkCancellation()
-            for found in try await search(question, limit: limit).passages where seen.insert(found.passage.id).inserted {
+            for found in try await search(question, limit: limit).passages where seen.insert(found.passage.id).inserted
+            {
                 passages.append(found.passage)
             }
         }

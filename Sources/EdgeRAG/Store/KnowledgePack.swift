@@ -48,7 +48,8 @@ public struct KnowledgePack: Sendable {
         guard let file = try PackFile(opening: url.path) else {
             throw RetrievalError(
                 code: FileManager.default.isReadableFile(atPath: url.path) ? .notAPack : .unreadable,
-                message: "\(url.path): there is no knowledge pack; make one with PassageStore.pack or edge-llm pack-docs")
+                message:
+                    "\(url.path): there is no knowledge pack; make one with PassageStore.pack or edge-llm pack-docs")
         }
         self.file = file
         sections = file.file.sections.map { .init(name: $0.name, byteOffset: $0.offset, byteCount: $0.bytes.count) }
@@ -94,7 +95,8 @@ struct PackFile: Sendable {
             guard Self.beginsAsPack(bytes) else { return nil }
             throw Self.translated(error, path: path)
         }
-        guard let first = file.sections.first, first.name == Name.store, first.offset == 0, Self.beginsAsPack(first.bytes)
+        guard let first = file.sections.first, first.name == Name.store, first.offset == 0,
+            Self.beginsAsPack(first.bytes)
         else {
             throw RetrievalError(code: .notAPack, message: "\(path): the file has sections, but no passages in them")
         }

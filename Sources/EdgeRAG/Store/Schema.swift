@@ -37,7 +37,8 @@ enum Schema {
         let found = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         let application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
         let tables = try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM sqlite_master") ?? 0
-        guard application == (isPacked ? packedApplicationID : applicationID) || (tables == 0 && found == 0 && !isPacked)
+        guard
+            application == (isPacked ? packedApplicationID : applicationID) || (tables == 0 && found == 0 && !isPacked)
         else {
             throw RetrievalError(
                 code: .notAStore, message: "\(store): the file is a database, but no store of passages")
