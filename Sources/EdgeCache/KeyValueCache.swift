@@ -143,7 +143,8 @@ package final class KeyValueCache {
 
     /// Copies the first positions of another sequence of the pool, active and without gaps, into this one, which is empty and has room.
     package func copy(_ count: Int, of other: KeyValueCache) {
-        precondition(other.pool === pool && self.count == 0 && other.count >= count && reservedCount >= count, "no room")
+        precondition(other.pool === pool && self.count == 0, "a sequence of another pool, or one that is not empty")
+        precondition(other.count >= count && reservedCount >= count, "no room")
         guard count > 0 else { return }
         let tokens = other.tokens.prefix(count)
         for run in 0..<(count + KeyValueLayer.blockLength - 1) / KeyValueLayer.blockLength {

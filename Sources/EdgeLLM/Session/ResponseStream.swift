@@ -69,6 +69,12 @@ extension LanguageModelSession {
             }
         }
 
+        /// Tokens and time of an answer that has ended, whole or cut; nil before, and where it failed.
+        package var usage: Usage? {
+            guard case .success(let outcome) = source.turn.outcome else { return nil }
+            return outcome.usage
+        }
+
         /// The answer piece by piece: whole characters, nothing lost, nothing twice. To be read instead of the snapshots.
         public var textDeltas: TextDeltas { TextDeltas(source: source) }
 

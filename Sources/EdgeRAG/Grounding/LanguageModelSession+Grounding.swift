@@ -107,7 +107,7 @@ extension LanguageModelSession {
             (usage, reason) = (response.usage, response.finishReason)
         } catch LanguageModelError.incompleteContent(let cut) {
             // Each quote and each word so far is as good as in an answer that is whole.
-            reason = cut.finishReason
+            (usage, reason) = (stream.usage ?? .zero, cut.finishReason)
         }
         let outcome: GroundedResponse.Outcome =
             !reader.isFound ? .notInDocuments : reader.citations.isEmpty ? .unsupported : .answered
