@@ -172,7 +172,8 @@ package final class PackedContexts: Sendable {
     package let modelName: String
     private let damaged = Lock<[String]>([])
 
-    /// - Throws: `SectionFileError` where the file does not say what its keys and values are of; nil is returned where it has none.
+    /// - Throws: `SectionFileError` where what says what the keys and values are of is damaged; nil is returned where they are not there, or that
+    ///   says nothing.
     package static func open(_ file: SectionFile) throws(SectionFileError) -> PackedContexts? {
         guard let section = file.sections.first(where: { $0.name == originSection }) else { return nil }
         try section.verify()

@@ -227,11 +227,19 @@ extension GGUFLanguageModel.LoadOptions {
     /// - Throws: `ModelLoadingError` with code `notAPack`, `damagedPack` or `unreadable`.
     func openedPack() throws(ModelLoadingError) -> PackedContexts? {
         guard let pack else { return nil }
+        let file: SectionFile
         do throws(SectionFileError) {
-            return try PackedContexts.open(SectionFile(path: pack.path))
+            file = try SectionFile(path: pack.path)
+            if let contexts = try PackedContexts.open(file) { return contexts }
         } catch {
             throw ModelLoadingError(error, path: pack.path)
         }
+        guard !file.sections.contains(where: { $0.name == PackedContexts.originSection }) else {
+            throw ModelLoadingError(
+                code: .damagedPack, message: "\(pack.path): the pack does not say what its keys and values are of",
+                key: PackedContexts.originSection)
+        }
+        return nil
     }
 
     package func checkedThreadCount() throws(ModelLoadingError) -> Int? {
