@@ -69,11 +69,8 @@ extension LanguageModelSession {
             }
         }
 
-        /// Tokens and time of an answer that has ended, whole or cut; nil before, and where it failed.
-        package var usage: Usage? {
-            guard case .success(let outcome) = source.turn.outcome else { return nil }
-            return outcome.usage
-        }
+        /// Tokens and time of an answer that has ended, whole or cut; nil before, and where the model failed.
+        package var usage: Usage? { source.turn.finished?.usage }
 
         /// The answer piece by piece: whole characters, nothing lost, nothing twice. To be read instead of the snapshots.
         public var textDeltas: TextDeltas { TextDeltas(source: source) }
