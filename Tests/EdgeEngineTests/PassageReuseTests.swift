@@ -136,6 +136,31 @@ import Testing
         }
     }
 
+    @Test("Coded keys and values are turned as far as their codes allow", arguments: [CachePrecision.q8_0, .q4_0])
+    func codedRotation(precision: CachePrecision) async throws {
+        defer { remove() }
+        let engine = try engine(precision: precision)
+        let texts = texts(engine)
+        try await save(texts, engine)
+        let (exact, moved) = (try await engine.makeContext(), try await engine.makeContext())
+        let result = try await answer(
+            texts.prompt, engine, in: moved, reuse: PassageReuse(spans: texts.spans, share: 0))
+        _ = try await answer(texts.prompt, engine, in: exact)
+        try #require(result.statistics.reuse?.movedPassageCount == 2)
+        // A code is off by half a step, of 127 and of 8 to the largest; a key is coded twice, its turn adds the errors of a pair, and a
+        // vector's largest may change.
+        let step: Float = precision == .q8_0 ? 1 / 127 : 1 / 8
+        for span in texts.spans {
+            for part in [KeyValueLayer.Part.keys, .values] {
+                let (found, expected) = (held(moved, layer: 0, span, part), held(exact, layer: 0, span, part))
+                let largest = expected.joined().reduce(0) { max($0, abs($1)) }
+                let difference = zip(found.joined(), expected.joined()).reduce(0) { max($0, abs($1.0 - $1.1)) }
+                let bound = part == .keys ? 2.5 * step * largest : step * largest
+                #expect(largest > 0 && difference <= bound, "\(part): \(difference) of \(largest)")
+            }
+        }
+    }
+
     @Test(
         "Models whose keys cannot be turned compute the whole prompt, and say why",
         .enabled(if: SharedData.isPresent, Comment(rawValue: SharedData.reason)),
