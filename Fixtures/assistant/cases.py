@@ -98,6 +98,8 @@ class Maker:
         self.asked = set()
         # (sentences, question) of what the passages of the case tell, to be asked later.
         self.told = []
+        # Short cases, to begin with: few signals and passages, little of the manual.
+        self.easy = False
         # The manual is for training only: it is judged by questions.json beside it.
         self.manual = None if held else Manual(os.path.dirname(os.path.abspath(__file__)))
 
@@ -204,7 +206,7 @@ class Maker:
 
     def car(self, wanted=None):
         """Instructions, tools and signals of a car. Signals are (name, words, unit, quantity)."""
-        count = self.random.randint(3, 18) if self.chance(0.8) else self.random.randint(14, 20)
+        count = self.random.randint(2, 6) if self.easy else self.random.randint(3, 18) if self.chance(0.8) else self.random.randint(14, 20)
         quantities = self.random.sample(w.QUANTITIES, min(count, len(w.QUANTITIES)))
         if wanted and all(q[0] != wanted for q in quantities):
             quantities[self.random.randrange(len(quantities))] = next(q for q in w.QUANTITIES if q[0] == wanted)
@@ -218,7 +220,7 @@ class Maker:
             else:
                 continue
             signals.append((name, text, quantity[1], quantity))
-        listed = "; ".join(f"{n} {t}" + (f" ({u})" if u else "") for n, t, u, _ in signals)
+        listed = self.listed(signals)
         tools = [
             ("read_signal", "signal", f"reads a live signal. Signals: {listed}"),
             ("watch_signal", "signal, seconds", "watches a signal for some seconds and says how it changes"),
@@ -232,6 +234,11 @@ class Maker:
         vehicle = self.vehicle()
         instructions = f"You are the assistant of the {vehicle}. Answer from the passages and the tools only."
         return vehicle, instructions, tools, signals
+
+    @staticmethod
+    def listed(signals):
+        """What it is before what it is called, and that in quotes, as a call has it: one step from a question's words, and the same tokens."""
+        return "; ".join(f'{t} "{n}"' + (f" ({u})" if u else "") for n, t, u, _ in signals)
 
     def reading(self, signal, failure=False):
         """What `read_signal` says, and what the answer says of it."""
@@ -357,6 +364,7 @@ class Maker:
     def passages(self, key_passage, near=None, count=None):
         """Passages with the key one among them, and its number (0 without one)."""
         count = self.random.choice([1, 2, 2, 3, 3, 3, 4, 4]) if count is None else count
+        count = min(count, self.random.randint(1, 2)) if self.easy else count
         others = count - (1 if key_passage else 0)
         found = [self.distractor(near) for _ in range(max(0, others))]
         at = 0
@@ -408,7 +416,7 @@ class Maker:
         """Passages from the manual and others, with the one of `keep`, if any, among them, and its number."""
         stems = {k: k[0] == key[0] for k in self.manual.sections if k != key}
         near, far = [k for k in stems if stems[k]], [k for k in stems if not stems[k]]
-        count, found, used = self.random.choice([0, 1, 2, 2, 3, 3, 3]) + (0 if keep else 1), [], []
+        count, found, used = self.random.choice([0, 1] if self.easy else [0, 1, 2, 2, 3, 3, 3]) + (0 if keep else 1), [], []
         for _ in range(count):
             if self.chance(0.25):
                 found.append(self.distractor())
@@ -435,6 +443,7 @@ class Maker:
         kinds = [("manual", 34), ("manual_none", 7), ("manual_complaint", 14)] if self.manual and self.manual.asked and self.manual.complaints else []
         kinds += [("fact", 24), ("procedure", 6), ("complaint", 16), ("read", 18), ("watch", 6), ("codes", 5), ("clear", 3), ("list", 1.5), ("code_meaning", 5),
                  ("unanswerable", 9), ("no_signal", 3), ("scope", 4), ("hello", 1)]
+        kinds = [(k, x / 6 if self.easy and k.startswith("manual") else x) for k, x in kinds]
         kind = kind or self.random.choices([k for k, _ in kinds], [x for _, x in kinds])[0]
         item = self.pick(self.manual.complaints if kind == "manual_complaint" else self.manual.asked) if kind.startswith("manual") else None
         wanted = item.get("quantity") if item and self.chance(0.6) else None
@@ -558,8 +567,7 @@ class Maker:
             answer = f"There are {output}."
             found, _ = self.passages(None, count=self.pick([0, 0, 1]))
             if not given:
-                tools[0] = (tools[0][0], tools[0][1], "reads a live signal. Signals: " + "; ".join(
-                    f"{n} {t}" + (f" ({u})" if u else "") for n, t, u, _ in signals))
+                tools[0] = (tools[0][0], tools[0][1], "reads a live signal. Signals: " + self.listed(signals))
         elif kind == "unanswerable":
             near = self.subject()
             what = self.random.random()
@@ -608,7 +616,7 @@ class Maker:
         told, cases = [t for t in self.told if t[1] != self.first], []
         for _ in range(turns):
             open_ = self.open_questions(found, told)
-            if open_ and self.chance(0.55):
+            if open_ and self.chance(0.65):
                 sentences, question, at = self.pick(open_)
                 told = [t for t in told if t[0] != sentences]
                 cases.append(self.bare(self.vary(question), self.cite(sentences, at)))
@@ -679,7 +687,7 @@ def turn(case):
 def described(case):
     """The case as `edge-llm eval-tasks` reads it: tools with the JSON Schema of their arguments, the prompt as the assistant gives it."""
     listed = case["tools"][0][2].split("Signals: ")[1].split("; ")
-    names = [x.split(" ")[0] for x in listed]
+    names = [x.split('"')[1] for x in listed]
     schemas = {
         "signal": {"type": "string", "enum": names}, "seconds": {"type": "integer", "minimum": 1, "maximum": 600},
         "text": {"type": "string"},

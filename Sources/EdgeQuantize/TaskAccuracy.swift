@@ -33,7 +33,7 @@ public struct TaskAccuracy: Sendable, Hashable, Codable {
     public var tools = Share()
     /// Of all calls that should be made, those that were made with exactly the right arguments.
     public var arguments = Share()
-    /// Of the calls that were made, those that name a tool and meet its schema.
+    /// Of the calls that were made, those that name a tool that there is and have whole arguments of plain values.
     public var validCalls = Share()
     /// Of the cases with citations, those whose answer cites exactly the right passages.
     public var citations = Share()
@@ -114,7 +114,7 @@ public struct TaskAccuracy: Sendable, Hashable, Codable {
         return Result(task: task, calls: calls, answer: response.content, isExact: isExact)
     }
 
-    private mutating func add(_ result: Result) {
+    mutating func add(_ result: Result) {
         let task = result.task
         tools.add(result.calls.map(\.name) == task.calls.map(\.name))
         for (index, call) in task.calls.enumerated() {
@@ -147,9 +147,9 @@ public struct TaskAccuracy: Sendable, Hashable, Codable {
 
     /// The arguments of a call; nil where they are no object of plain values.
     private static func values(_ json: String) -> [String: TaskCase.JSONValue]? {
-        guard let content = try? GeneratedContent(json: json), case .structure(let properties, _) = content.kind else {
-            return nil
-        }
+        guard let content = try? GeneratedContent(json: json), content.isComplete,
+            case .structure(let properties, _) = content.kind
+        else { return nil }
         var values: [String: TaskCase.JSONValue] = [:]
         for (key, value) in properties {
             guard let value = TaskCase.JSONValue(value) else { return nil }

@@ -84,7 +84,8 @@ public struct TaskCase: Sendable, Codable {
         }
         let decoder = JSONDecoder()
         var cases: [TaskCase] = []
-        for (index, line) in data.split(separator: 10).enumerated() {
+        for (index, line) in data.split(separator: 10, omittingEmptySubsequences: false).enumerated()
+        where !line.isEmpty {
             do { cases.append(try decoder.decode(TaskCase.self, from: Data(line))) } catch {
                 throw QuantizationError(
                     .invalidCases, "\(url.path): line \(index + 1) is no case: \(Self.reason(error))")

@@ -84,7 +84,7 @@ public struct ReadSignalTool: Tool {
     /// - Throws: `GenerationSchema.SchemaError` for a vehicle without signals.
     public init(_ vehicle: Vehicle) throws {
         self.vehicle = vehicle
-        let signals = vehicle.signals.map { "\($0.name) \($0.words)" + ($0.unit.isEmpty ? "" : " (\($0.unit))") }
+        let signals = vehicle.signals.map { "\($0.words) \"\($0.name)\"" + ($0.unit.isEmpty ? "" : " (\($0.unit))") }
         description = "reads a live signal. Signals: " + signals.joined(separator: "; ")
         parameters = try GenerationSchema(
             root: DynamicGenerationSchema(name: "", properties: [signalProperty(vehicle)]), dependencies: [])

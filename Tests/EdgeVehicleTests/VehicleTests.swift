@@ -35,7 +35,7 @@ func watch(_ tools: VehicleTools, _ signal: String, _ seconds: Int) async throws
         #expect(VehicleTools.needingApproval == ["clear_fault_codes"])
         #expect(
             tools.readSignal.description
-                == "reads a live signal. Signals: EngineSpeed engine speed (rpm); VehicleSpeed vehicle speed (km/h); EngineLoad engine load (%); CoolantTemp coolant temperature (°C); OilTemp oil temperature (°C); OilPressure oil pressure (bar); BatteryVoltage battery voltage (V); FuelLevel fuel level (%); MisfireRate misfires per 1000 revolutions; FuelTrim fuel trim (%); IntakeAirTemp intake air temperature (°C); TyrePressureFL tyre pressure front left (bar); TyrePressureFR tyre pressure front right (bar); TyrePressureRL tyre pressure rear left (bar); TyrePressureRR tyre pressure rear right (bar); OutsideTemp outside temperature (°C)"
+                == #"reads a live signal. Signals: engine speed "EngineSpeed" (rpm); vehicle speed "VehicleSpeed" (km/h); engine load "EngineLoad" (%); coolant temperature "CoolantTemp" (°C); oil temperature "OilTemp" (°C); oil pressure "OilPressure" (bar); battery voltage "BatteryVoltage" (V); fuel level "FuelLevel" (%); misfires per 1000 revolutions "MisfireRate"; fuel trim "FuelTrim" (%); intake air temperature "IntakeAirTemp" (°C); tyre pressure front left "TyrePressureFL" (bar); tyre pressure front right "TyrePressureFR" (bar); tyre pressure rear left "TyrePressureRL" (bar); tyre pressure rear right "TyrePressureRR" (bar); outside temperature "OutsideTemp" (°C)"#
         )
         #expect(tools.watchSignal.description == "watches a signal for some seconds and says how it changes")
         #expect(tools.listSignals.description == "lists the signals that can be read")

@@ -40,6 +40,9 @@ struct AssistCommand: AsyncParsableCommand {
             valueName: "file"))
     var log: String?
 
+    @Flag(name: [.customShort("i"), .long], help: "Go on with a conversation after the question.")
+    var interactive = false
+
     @Flag(help: "Approve every call that changes something.")
     var yes = false
 
@@ -100,14 +103,16 @@ struct AssistCommand: AsyncParsableCommand {
         ) { await approval.decide($0) }
         await agent.prewarm()
         let loadSeconds = Terminal.seconds(since: loading)
+        Terminal.note(AssistScreen.loaded(loadSeconds))
         if let question {
+            if interactive { Terminal.note("\n> \(AssistScreen.line(question))") }
             let result = try await Terminal.interruptible { try await AssistScreen(agent).answer(question) }
-            Terminal.note(AssistScreen.loaded(loadSeconds))
-            if result.refusal != nil { throw ExitCode(2) }
-        } else {
-            Terminal.note(AssistScreen.loaded(loadSeconds))
-            try await converse(agent)
+            guard interactive else {
+                if result.refusal != nil { throw ExitCode(2) }
+                return
+            }
         }
+        try await converse(agent)
     }
 
     private var options: AgentOptions {
@@ -145,6 +150,10 @@ struct AssistCommand: AsyncParsableCommand {
             return try await store.add([Document(contentsOf: url)], progress: bar.draw)
         }
         bar.clear()
+        Terminal.note(
+            String(
+                format: "[indexed %d documents, %d passages, in %.0f ms]", report.indexedCount, report.passageCount,
+                report.seconds * 1000))
         for failure in report.failures { Terminal.note("edge-llm: not indexed: \(failure.reason)") }
         return store
     }

@@ -87,7 +87,7 @@ struct AssistScreen {
     }
 
     /// One line that moves no cursor, whatever a document or a tool holds.
-    private static func line(_ text: String) -> String {
+    static func line(_ text: String) -> String {
         String(
             text.split(whereSeparator: \.isNewline).joined(separator: " ").map {
                 $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? "\u{FFFD}" : $0
