@@ -16,7 +16,10 @@ struct AskCommand: AsyncParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Option(name: .customLong("docs"), help: ArgumentHelp("The store that edge-llm index made.", valueName: "store"))
+    @Option(
+        name: .customLong("docs"),
+        help: ArgumentHelp("The store that edge-llm index made, or the file of edge-llm pack-docs.", valueName: "store")
+    )
     var store: String
 
     @OptionGroup var embedder: EmbedderOptions
@@ -42,6 +45,8 @@ struct AskCommand: AsyncParsableCommand {
 
     @OptionGroup var prefixes: PrefixOptions
 
+    @OptionGroup var reuse: ReuseOptions
+
     @Flag(help: "Only search, and print the passages; needs no model.")
     var searchOnly = false
 
@@ -59,8 +64,9 @@ struct AskCommand: AsyncParsableCommand {
             throw Failure.Message(
                 "\(store): there is no such store; make it with edge-llm index", code: Failure.badFile)
         }
+        let url = URL(fileURLWithPath: store)
         let store = try await PassageStore(
-            at: URL(fileURLWithPath: store), embedder: try await embedder.load(threads: model.threads),
+            at: url, embedder: try await embedder.load(threads: model.threads),
             options: .init(ranking: ranking.ranking, threadCount: model.threads))
         if !store.usesVectors {
             Terminal.note("edge-llm: without --embedder the documents are searched word for word only")
@@ -71,11 +77,12 @@ struct AskCommand: AsyncParsableCommand {
             contentsOf: URL(fileURLWithPath: model.model),
             options: model.loadOptions(
                 contextSize: contextSize, chatTemplate: try chatTemplate.map { try ChatCommand.templateText($0) },
-                prefixes: prefixes))
+                prefixes: prefixes, pack: store.isPack ? url : nil))
         let loadSeconds = Terminal.seconds(since: loading)
         let session = LanguageModelSession(model: loaded)
         var options = GenerationOptions(maximumResponseTokens: maximumTokens)
         if temperature == 0 { options.samplingMode = .greedy } else { options.temperature = temperature }
+        options.local.groundingReuse = reuse.reuse
         let (question, limit, isJSON, chosen) = (question, limit, json, options)
         let response = try await Terminal.interruptible {
             var response: GroundedResponse?
@@ -90,6 +97,9 @@ struct AskCommand: AsyncParsableCommand {
             }
             guard let response else { throw CancellationError() }
             return response
+        }
+        for section in loaded.damagedPackSections {
+            Terminal.note("edge-llm: the section '\(section)' of the pack is damaged; it was computed instead")
         }
         if json {
             Terminal.write(try Terminal.json(Report(response, loadSeconds: loadSeconds)))
@@ -128,9 +138,11 @@ struct AskCommand: AsyncParsableCommand {
         var parts = response.searchTimings.map(Self.steps) ?? []
         let usage = response.usage
         if usage.input.totalTokenCount > 0 {
+            let moved = usage.input.groundingReuse.map { $0.isRejected ? 0 : $0.reusedTokenCount } ?? 0
             parts.append(
                 "prefill \(usage.input.cachedTokenCount) tokens reused, "
-                    + "\(usage.input.totalTokenCount - usage.input.cachedTokenCount) new")
+                    + "\(usage.input.totalTokenCount - usage.input.cachedTokenCount - moved) new")
+            if let reuse = usage.input.groundingReuse { parts.append(Self.words(reuse)) }
             parts.append(
                 String(
                     format: "decode %d tokens at %.1f tok/s", usage.output.totalTokenCount, usage.decodeTokensPerSecond)
@@ -142,6 +154,17 @@ struct AskCommand: AsyncParsableCommand {
         if response.finishReason == .maximumTokens { parts.append("cut at the token limit") }
         parts.append(String(format: "loaded in %.0f ms", loadSeconds * 1000))
         Terminal.note("[" + parts.joined(separator: " | ") + "]")
+    }
+
+    private static func words(_ reuse: GroundingReuse.Report) -> String {
+        var text = "\(reuse.movedPassageCount) of \(reuse.passageCount) passages moved"
+        if reuse.movedPassageCount > 0 {
+            text += ", \(reuse.reusedTokenCount) tokens, \(reuse.recomputedTokenCount) computed anew"
+        }
+        if let divergence = reuse.divergence { text += String(format: ", divergence %.4f nats", divergence) }
+        if reuse.isRejected { text += ": beyond the limit, the whole prompt was used" }
+        if let obstacle = reuse.obstacle { text += ": " + obstacle }
+        return text
     }
 
     private static func steps(_ timings: SearchResult.Timings) -> [String] {
@@ -168,6 +191,7 @@ struct AskCommand: AsyncParsableCommand {
         var search: SearchResult.Timings?
         var promptTokens: Int
         var cachedTokens: Int
+        var reuse: GroundingReuse.Report?
         var generatedTokens: Int
         var timeToFirstTokenSeconds: Double?
         var finishReason: FinishReason
@@ -194,6 +218,7 @@ struct AskCommand: AsyncParsableCommand {
             search = response.searchTimings
             promptTokens = response.usage.input.totalTokenCount
             cachedTokens = response.usage.input.cachedTokenCount
+            reuse = response.usage.input.groundingReuse
             generatedTokens = response.usage.output.totalTokenCount
             timeToFirstTokenSeconds = response.firstTokenSeconds
             finishReason = response.finishReason

@@ -31,13 +31,13 @@ struct ModelOptions: ParsableArguments {
 
     /// What the options say about loading.
     func loadOptions(
-        contextSize: Int?, chatTemplate: String? = nil, prefixes: PrefixOptions? = nil
+        contextSize: Int?, chatTemplate: String? = nil, prefixes: PrefixOptions? = nil, pack: URL? = nil
     ) -> GGUFLanguageModel.LoadOptions {
         GGUFLanguageModel.LoadOptions(
             contextSize: contextSize, threadCount: threads, cachePrecision: cacheType, chatTemplate: chatTemplate,
             usesBLAS: blas, usesLargePages: largePages, weightMemory: weightMemory?.value,
             cacheMemory: spill.cacheMemory?.value, spillFolder: spill.folder, prefixStore: prefixes?.store,
-            verifiesTensors: verifyTensors)
+            pack: pack, verifiesTensors: verifyTensors)
     }
 
     func validate() throws {

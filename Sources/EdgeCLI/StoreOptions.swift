@@ -1,5 +1,5 @@
 public import ArgumentParser
-import EdgeLLM
+public import EdgeLLM
 public import EdgeRAG
 import Foundation
 
@@ -59,6 +59,45 @@ struct RankingOptions: ParsableArguments {
 }
 
 extension Ranking.Mode: ExpressibleByArgument {}
+
+/// How passages that were computed in other prompts are reused.
+struct ReuseOptions: ParsableArguments {
+    @Option(
+        name: .customLong("reuse"),
+        help: ArgumentHelp(
+            "Move passages that were computed elsewhere, and compute this share of their tokens anew, 0 to 1: faster, and not to the "
+                + "same bits. (default: off)", valueName: "share"))
+    var share: Double?
+
+    @Option(name: .customLong("reuse-by"), help: "Which tokens are computed anew: first or farthest.")
+    var selection = GroundingReuse.Selection.first
+
+    @Option(
+        name: .customLong("reuse-limit"),
+        help: ArgumentHelp(
+            "How far the next token's probabilities may be from those of the whole prompt (Kullback-Leibler divergence).",
+            valueName: "nats"))
+    var limit = 0.1
+
+    @Flag(
+        name: .customLong("reuse-measure"), help: "Compute the whole prompt too, and answer from it beyond the limit.")
+    var isMeasured = false
+
+    func validate() throws {
+        if let share, !(0...1).contains(share) { throw ValidationError("--reuse must be 0 to 1.") }
+        if share == nil, isMeasured { throw ValidationError("--reuse-measure needs --reuse.") }
+        if !(limit >= 0) { throw ValidationError("--reuse-limit must be 0 or more.") }
+    }
+
+    var reuse: GroundingReuse? {
+        share.map {
+            GroundingReuse(
+                recomputedShare: $0, selection: selection, divergenceLimit: limit, measuredEvery: isMeasured ? 1 : 0)
+        }
+    }
+}
+
+extension GroundingReuse.Selection: ExpressibleByArgument {}
 
 extension Terminal {
     /// Runs work that Ctrl-C cancels.

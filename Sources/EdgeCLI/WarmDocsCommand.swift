@@ -9,7 +9,8 @@ struct WarmDocsCommand: AsyncParsableCommand {
         commandName: "warm-docs", abstract: "Compute ahead what answers from documents begin with.",
         discussion: """
             For each question the passages that it finds are computed and kept in --prefix-cache. edge-llm ask with the same model, \
-            store, --passages and --prefix-cache then answers questions that find the same passages without computing those again.
+            store, --passages and --prefix-cache then answers questions that find the same passages without computing those again. \
+            edge-llm pack-docs puts what is kept into one file with the documents.
             """)
 
     @OptionGroup var model: ModelOptions
@@ -37,6 +38,9 @@ struct WarmDocsCommand: AsyncParsableCommand {
     @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens of prompt and answer together.")
     var contextSize: Int?
 
+    @Flag(help: "Keep each passage by itself too, for edge-llm ask --reuse.")
+    var apart = false
+
     func validate() throws {
         if prefixes.prefixCache == nil { throw ValidationError("Give --prefix-cache, where the beginnings are kept.") }
         if !(1...50).contains(limit) { throw ValidationError("--passages must be 1 to 50.") }
@@ -57,7 +61,7 @@ struct WarmDocsCommand: AsyncParsableCommand {
             options: model.loadOptions(
                 contextSize: contextSize, chatTemplate: try chatTemplate.map { try ChatCommand.templateText($0) },
                 prefixes: prefixes))
-        let limit = limit
+        let (limit, apart) = (limit, apart)
         let bar = ProgressBar(total: questions.count)
         let start = ContinuousClock.now
         let count = try await Terminal.interruptible {
@@ -66,9 +70,13 @@ struct WarmDocsCommand: AsyncParsableCommand {
             }
         }
         bar.clear()
-        Terminal.note(
-            String(
-                format: "[%d questions | %d beginnings kept | %.1f s]", questions.count, count,
-                Terminal.seconds(since: start)))
+        var line = "\(questions.count) questions | \(count) beginnings kept"
+        if apart {
+            let kept = try await Terminal.interruptible {
+                try await opened.savePassages(foundBy: questions, for: loaded, limit: limit)
+            }
+            line += " | \(kept) passages kept"
+        }
+        Terminal.note("[" + line + String(format: " | %.1f s]", Terminal.seconds(since: start)))
     }
 }

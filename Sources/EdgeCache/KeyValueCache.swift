@@ -126,6 +126,33 @@ package final class KeyValueCache {
         try pool.blocks[group].fill(block: tables[group][run], from: bytes)
     }
 
+    // MARK: Filling out of order
+
+    /// Makes room for any number of the next positions, which a pass fills in whatever order before `append` says that they are there.
+    /// For a cache whose layers all keep all positions, in memory.
+    ///
+    /// - Throws: `CacheError.exhausted` when active sequences use all blocks.
+    package func reserveWhole(_ positions: Int) throws(CacheError) {
+        precondition(pool.spill == nil && pool.blocks.count == 1, "a cache with gaps")
+        precondition(positions > 0 && positions <= capacity - count, "cache overrun")
+        try pool.withState { (state) throws(CacheError) in try state.reserve(id, positions) }
+    }
+
+    /// Positions that there is room for, valid or not.
+    package var reservedCount: Int { pool.withState { max($0.sequences[id].count, $0.sequences[id].reserved) } }
+
+    /// Copies the first positions of another sequence of the pool, active and without gaps, into this one, which is empty and has room.
+    package func copy(_ count: Int, of other: KeyValueCache) {
+        precondition(other.pool === pool && self.count == 0, "a sequence of another pool, or one that is not empty")
+        precondition(other.count >= count && reservedCount >= count, "no room")
+        guard count > 0 else { return }
+        let tokens = other.tokens.prefix(count)
+        for run in 0..<(count + KeyValueLayer.blockLength - 1) / KeyValueLayer.blockLength {
+            pool.blocks[0].copy(block: other.fullTable[run], to: fullTable[run])
+        }
+        append(tokens)
+    }
+
     /// The tokens of all positions.
     package var tokens: [Int32] { pool.withState { $0.tokens(id) } }
 }

@@ -22,8 +22,11 @@ package actor Engine {
     private let knownFingerprint = Lock<UInt64?>(nil)
     /// Where the beginnings of prompts are kept beyond the life of the process.
     nonisolated let prefixes: SavedPrefixes?
-    private let pass: ForwardPass
-    private nonisolated let pool: CachePool
+    /// What a knowledge pack has of them.
+    package nonisolated let pack: PackedContexts?
+    let pass: ForwardPass
+    nonisolated let pool: CachePool
+    var reuseState = PassageReuse.State()
     private var constraints = ConstraintMemory()
     /// The contexts being worked on, in the order in which they began.
     private var busy: [ObjectIdentifier] = []
@@ -50,7 +53,8 @@ package actor Engine {
     package init(
         model: Model, tokenizer: Tokenizer, contextSize: Int, threadCount: Int?, precision: CachePrecision,
         batchCapacity: Int = 512, cacheLimit: Int? = nil, spill: CacheSpill.Options? = nil,
-        floatKernels: Kernels = .chosen, usesOwnArithmetic: Bool = true, prefixes: SavedPrefixes? = nil
+        floatKernels: Kernels = .chosen, usesOwnArithmetic: Bool = true, prefixes: SavedPrefixes? = nil,
+        pack: PackedContexts? = nil
     ) throws(ModelError) {
         do throws(PlatformError) {
             executor = try ThreadExecutor()
@@ -67,6 +71,7 @@ package actor Engine {
         self.threadCount = pass.threadCount
         self.usesOwnArithmetic = usesOwnArithmetic
         self.prefixes = prefixes
+        self.pack = pack
         pool = try Self.makePool(
             model.cacheGeometry(capacity: contextSize, batchCapacity: pass.batchCapacity, precision: precision),
             limit: cacheLimit, spill: spill)
@@ -136,8 +141,7 @@ package actor Engine {
         guard !context.isBusy else { throw EngineError.contextBusy }
         guard adapters != context.adapters?.adapters ?? [] else { return }
         context.adapters = adapters.isEmpty ? nil : try pass.makeStack(adapters)
-        context.removeAll()
-        context.cache.setLineage(GenerationContext.lineage(of: adapters))
+        context.begin(GenerationContext.lineage(of: adapters))
     }
 
     /// Generates, handing each event to `yield` as it comes.
@@ -168,8 +172,16 @@ package actor Engine {
         statistics.promptTokenCount = request.prompt.count
         let (seen, dropped) = slide(request.prompt, dropped: 0, request.window)
         statistics.droppedPromptTokenCount = dropped
+        if request.reuse == nil, context.exactCount != nil {
+            context.begin(GenerationContext.lineage(of: context.adapters?.adapters ?? []))
+        }
         let beginning = try await beginWithSaved(seen, context)
-        if beginning.isWorthSaving {
+        var measured: MeasuredPrompt?
+        if let reuse = request.reuse {
+            measured = try await self.reuse(reuse, of: seen, isWhole: dropped == 0, context, &statistics)
+        }
+        let savesBeginning = beginning.isWorthSaving && context.exactCount == nil
+        if savesBeginning {
             // But for the last token, which a request with the same prompt runs again; and before it runs, as others may pass
             // meanwhile and its logits do not outlast that.
             let start = Array(seen.dropLast())
@@ -177,12 +189,19 @@ package actor Engine {
             try? await saveBeginning(start[...], of: context)
         }
         let held = context.reusePrefix(of: seen)
-        let prompted = try await prefill(seen[held...], of: seen, context, choosesNext: true)
+        var prompted = try await prefill(seen[held...], of: seen, context, choosesNext: true)
+        if let measured, !isNear(measured, row: prompted.row ?? 0, &statistics) {
+            if prompted.row != nil { endChoosing() }
+            context.replaceCache(by: measured.cache, exactCount: nil)
+            prompted = try await prefill(
+                seen[context.reusePrefix(of: seen)...], of: seen, context, choosesNext: true)
+        }
         // The row of the logits to choose from, where the last pass was a common one: then the context is counted as choosing already.
         var commonRow = prompted.row
         if commonRow == nil { steps.begin() }
         defer { endChoosing() }
-        statistics.cachedTokenCount = beginning.isWorthSaving ? beginning.held : prompted.spared
+        statistics.cachedTokenCount =
+            savesBeginning || statistics.reuse?.reusedTokenCount ?? 0 > 0 ? beginning.held : prompted.spared
         statistics.prefillSeconds = Clock.seconds(from: start)
         let limit = min(
             request.maximumTokens ?? (request.window == nil ? .max : contextSize),
@@ -373,7 +392,7 @@ package actor Engine {
     /// - Returns: tokens of the text that had not to be run, and, where the last ones ran in a common pass and a token is chosen next, the
     ///   row of their logits; the context is choosing then.
     @discardableResult
-    private func prefill(
+    func prefill(
         _ part: ArraySlice<Int32>, of whole: [Int32], _ context: GenerationContext, choosesNext: Bool = false
     ) async throws -> (spared: Int, row: Int?) {
         var rest = part
@@ -429,7 +448,7 @@ package actor Engine {
     }
 
     /// The context no longer chooses: those that wait may not have to wait for it.
-    private func endChoosing() {
+    func endChoosing() {
         steps.end()
         runWaiting()
     }
@@ -621,7 +640,7 @@ package actor Engine {
         return true
     }
 
-    private func letOthersPass() async {
+    func letOthersPass() async {
         if executor.hasWaitingJobs { await Task.yield() }
     }
 }

@@ -5,7 +5,9 @@ internal import EdgeModel
 ///
 /// Belongs to one `Engine` and is only touched on its executor, hence `@unchecked Sendable`.
 package final class GenerationContext: @unchecked Sendable {
-    let cache: KeyValueCache
+    private(set) var cache: KeyValueCache
+    /// How many of the first tokens have the keys and values that a prompt gives them; nil for all. Others were moved here from elsewhere.
+    private(set) var exactCount: Int?
     /// The tokens whose keys and values the cache holds, position by position.
     var ledger: [Int32] = []
     /// While it is not, others may take what its cache holds; the ledger stays.
@@ -25,6 +27,25 @@ package final class GenerationContext: @unchecked Sendable {
     func removeAll() {
         cache.removeAll()
         ledger.removeAll(keepingCapacity: true)
+    }
+
+    /// Goes on with another cache, and what that holds.
+    ///
+    /// - Parameter exactCount: as the property.
+    func replaceCache(by other: KeyValueCache, exactCount: Int?) {
+        cache.setActive(false)
+        cache = other
+        cache.setActive(isBusy)
+        self.exactCount = exactCount
+        ledger.removeAll(keepingCapacity: true)
+        ledger.append(contentsOf: other.tokens)
+    }
+
+    /// The cache is empty, and what it is filled with from now on is what a prompt gives.
+    func begin(_ lineage: CacheLineage) {
+        removeAll()
+        cache.setLineage(lineage)
+        exactCount = nil
     }
 
     /// Takes back the last tokens, all of them of the latest batch, whose first one still sees all that it saw.

@@ -22,6 +22,8 @@ package struct GenerationRequest: Sendable {
     package var speculates = true
     /// What stays of a text that outgrows the context; nil for refusing a prompt that does, and ending an answer.
     package var window: SlidingWindow?
+    /// What may be taken from what was computed of passages elsewhere; nil for nothing.
+    package var reuse: PassageReuse?
     /// What is chosen whatever the logits say, for measuring; the answer ends with it. Empty for choosing.
     package var script: [Int32] = []
     /// Tokens that the answer is expected to have, from its first on: drafts as long as they come true. They change no token of it.
@@ -60,6 +62,8 @@ package struct GenerationStatistics: Sendable {
     package var promptTokenCount = 0
     /// Prompt tokens whose keys and values were in the cache already.
     package var cachedTokenCount = 0
+    /// What became of the request's `reuse`; nil for a request without.
+    package var reuse: PassageReuse.Outcome?
     /// Prompt tokens that the window left out from the start, and tokens that it dropped while the answer was generated.
     package var droppedPromptTokenCount = 0
     package var droppedTokenCount = 0

@@ -398,7 +398,8 @@ extension Engine {
         let origin = origin(context.adapters?.adapters ?? [])
         try await Task.detached {
             let cache = context.cache
-            let tokens = cache.tokens
+            // What was moved here from elsewhere is no other's, and computed again too.
+            let tokens = Array(cache.tokens.prefix(context.exactCount ?? .max))
             try SavedContextLayout(
                 origin: origin, tokens: tokens, runs: cache.storedRuns(for: tokens.count),
                 runByteCounts: cache.runByteCounts, info: info

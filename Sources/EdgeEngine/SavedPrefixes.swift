@@ -6,7 +6,8 @@ package import EdgePlatform
 /// A folder with the keys and values of texts that prompts begin with, which processes share.
 ///
 /// A file is a saved context (`SavedContextLayout`), named after what it was computed with, its first 32 tokens and all of them:
-/// `ORIGIN-BEGINNING-TOKENS.prefix`, each an XXH64 in hexadecimal digits. Files are only ever put in place whole and removed, so there
+/// `ORIGIN-BEGINNING-TOKENS.prefix`, each an XXH64 in hexadecimal digits. Passages that may be moved (`SavedPassage`) end with `.passage`,
+/// and are named after their own tokens, not those before them. Files are only ever put in place whole and removed, so there
 /// is nothing to lock: who has one mapped keeps it. What is damaged is removed and computed again, never used.
 package struct SavedPrefixes: Sendable {
     private let folder: String
@@ -16,7 +17,6 @@ package struct SavedPrefixes: Sendable {
     /// Whether the engine saves what contexts begin with by itself.
     let savesPrompts: Bool
 
-    private static let ending = ".prefix"
     /// Files looked into for one prompt, the latest first.
     private static let candidateLimit = 1000
 
@@ -35,84 +35,26 @@ package struct SavedPrefixes: Sendable {
         self.savesPrompts = savesPrompts
     }
 
-    // MARK: Names
-
-    /// What the names of all files begin with that a prompt could begin with; nil for one too short.
-    private func nameStart(_ origin: SavedContextLayout.Origin, _ cache: KeyValueCache, _ tokens: [Int32]) -> String? {
-        guard tokens.count >= KeyValueLayer.blockLength else { return nil }
-        var settings = LittleEndian()
-        settings.add(SavedContextLayout.version)
-        settings.add(origin.model)
-        settings.add(origin.settings)
-        for count in cache.runByteCounts { settings.add(UInt64(count)) }
-        return Self.hexadecimal(Checksum.of(settings.bytes)) + "-"
-            + Self.hexadecimal(Self.sum(tokens.prefix(KeyValueLayer.blockLength))) + "-"
-    }
-
-    private func name(_ start: String, _ tokens: [Int32]) -> String {
-        start + Self.hexadecimal(Self.sum(tokens[...])) + Self.ending
-    }
-
-    private static func sum(_ tokens: ArraySlice<Int32>) -> UInt64 {
-        var bytes = LittleEndian()
-        for token in tokens { bytes.add(UInt32(bitPattern: token)) }
-        return Checksum.of(bytes.bytes)
-    }
-
-    private static func hexadecimal(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-
-    /// Whether a name is that of a file of this kind, and not of somebody else's.
-    private static func isOwn(_ name: Substring) -> Bool {
-        let parts = name.dropLast(ending.count).split(separator: "-", omittingEmptySubsequences: false)
-        return name.hasSuffix(ending) && parts.count == 3
-            && parts.allSatisfy { $0.utf8.count == 16 && UInt64($0, radix: 16) != nil }
-    }
-
     private func path(_ name: String) -> String { folder + "/" + name }
 
     // MARK: Finding
 
-    /// The file that has the most tokens in common with a prompt, and how many.
-    private struct Match {
-        var path: String
-        var layout: SavedContextLayout
-        var blocks: [SavedContextLayout.Place]
-        var count: Int
-    }
-
     /// Looks through the files for the longest beginning of a prompt; removes those that are damaged.
     private func longest(
         _ prompt: [Int32], _ origin: SavedContextLayout.Origin, _ cache: KeyValueCache
-    ) throws -> Match? {
-        guard let start = nameStart(origin, cache, prompt), let files = try? Folder.files(at: folder) else {
+    ) throws -> SavedMatch? {
+        guard let start = SavedName.start(origin, cache, prompt[...]), let files = try? Folder.files(at: folder) else {
             return nil
         }
-        let candidates = files.filter { $0.name.hasPrefix(start) && Self.isOwn($0.name[...]) }
+        let names = files.filter { $0.name.hasPrefix(start) && SavedName.isOwn($0.name, .prefix) }
             .sorted { ($1.modified, $0.name) < ($0.modified, $1.name) }
-        var best: Match?
-        for file in candidates.prefix(Self.candidateLimit) {
-            try Task.checkCancellation()
-            do throws(SavedContextError) {
-                let (layout, blocks) = try SavedContextLayout.read(path: path(file.name))
-                guard layout.origin == origin, layout.runByteCounts == cache.runByteCounts,
-                    name(start, layout.tokens) == file.name
-                else { throw SavedContextError(.damaged, "a file with another's name") }
-                // The last token is left to run: its logits are wanted.
-                let count = zip(layout.tokens, prompt.dropLast()).prefix { $0 == $1 }.count
-                guard count > best?.count ?? 0 else { continue }
-                let isUsable = zip(layout.runs, cache.storedRuns(for: count)).allSatisfy {
-                    $0.lowerBound <= $1.lowerBound
-                }
-                if isUsable { best = Match(path: path(file.name), layout: layout, blocks: blocks, count: count) }
-            } catch {
-                // What cannot be opened may have been removed by another process, or be none of ours.
-                if error.code != .unreadable { Folder.remove(path(file.name)) }
-            }
+            .prefix(Self.candidateLimit).map(\.name)
+        return try SavedMatch.longest(names, prompt, origin, cache) { (name) throws(SavedContextError) in
+            try SavedContextLayout.read(path: path(name))
+        } discard: { name, error in
+            // What cannot be opened may have been removed by another process, or be none of ours.
+            if error.code != .unreadable { Folder.remove(path(name)) }
         }
-        return best
     }
 
     /// Brings the longest saved beginning of a prompt into a cache, if it is longer than what the cache holds.
@@ -124,19 +66,15 @@ package struct SavedPrefixes: Sendable {
     ) throws -> Int {
         // Each round either succeeds or removes a file.
         while let match = try longest(prompt, origin, cache) {
-            // A file costs a percent or so of what it saves.
-            guard match.count - held >= max(KeyValueLayer.blockLength, match.count / 32) else {
-                return max(held, match.count)
-            }
-            cache.removeAll()
+            guard match.isWorth(held: held) else { return max(held, match.count) }
             do {
-                try match.layout.load(match.count, match.blocks, into: cache, threadCount: threadCount)
-                Folder.touch(match.path)
+                try match.load(into: cache, threadCount: threadCount)
+                Folder.touch(path(match.name))
                 return match.count
             } catch let error as CancellationError {
                 throw error
             } catch is SavedContextError {
-                guard Folder.remove(match.path) else { return held }
+                guard Folder.remove(path(match.name)) else { return held }
             } catch {
                 return held
             }
@@ -144,10 +82,37 @@ package struct SavedPrefixes: Sendable {
         return held
     }
 
+    /// What a passage's keys and values are, undamaged as far as can be seen without looking at them; nil where they were not saved.
+    func passage(_ name: String) -> SavedPassage? {
+        do throws(SavedContextError) {
+            let passage = try SavedPassage(SavedContextLayout.read(path: path(name)))
+            Folder.touch(path(name))
+            return passage
+        } catch {
+            if error.code != .unreadable { Folder.remove(path(name)) }
+            return nil
+        }
+    }
+
+    /// Removes what turned out to be damaged.
+    func discard(_ name: String) { Folder.remove(path(name)) }
+
+    /// All files that were computed with this, by name.
+    func files(_ origin: SavedContextLayout.Origin, _ cache: KeyValueCache) -> [(name: String, path: String)] {
+        let start = SavedName.origin(origin, cache)
+        return ((try? Folder.files(at: folder)) ?? [])
+            .filter { $0.name.hasPrefix(start) && SavedName.isOwn($0.name) }
+            .map { ($0.name, path($0.name)) }
+            .sorted { $0.name < $1.name }
+    }
+
     // MARK: Writing
 
     /// Whether a beginning of which `known` tokens are held or saved already is worth a file.
-    func isWorthSaving(_ count: Int, known: Int) -> Bool { savesPrompts && count - known >= least }
+    func isWorthSaving(_ count: Int, known: Int) -> Bool { savesPrompts && isWorthFile(count, known: known) }
+
+    /// The same for one that is asked for.
+    func isWorthFile(_ count: Int, known: Int) -> Bool { count - known >= least }
 
     /// Saves the beginning that a cache holds, unless it is there already; the longest unused files make room.
     ///
@@ -156,17 +121,39 @@ package struct SavedPrefixes: Sendable {
         _ count: Int, of cache: KeyValueCache, _ origin: SavedContextLayout.Origin, isDurable: Bool
     ) throws(SavedContextError) {
         let tokens = Array(cache.tokens.prefix(count))
-        guard cache.holds(count), let start = nameStart(origin, cache, tokens) else {
+        guard cache.holds(count), let name = SavedName.prefix(origin, cache, tokens) else {
             throw SavedContextError(.unwritable, "\(count) tokens are too few to be saved, or are not held")
         }
-        let name = name(start, tokens)
         let layout = SavedContextLayout(
             origin: origin, tokens: tokens, runs: cache.storedRuns(for: count), runByteCounts: cache.runByteCounts,
             info: [])
+        try save(layout, as: name, cache, isDurable: isDurable)
+    }
+
+    /// Saves what a cache, all of whose layers keep all positions, holds of the passage that its text ends with.
+    ///
+    /// - Throws: `SavedContextError.unwritable`.
+    func savePassage(
+        _ span: Range<Int>, of cache: KeyValueCache, _ origin: SavedContextLayout.Origin
+    ) throws(SavedContextError) {
+        let tokens = Array(cache.tokens.prefix(span.upperBound))
+        guard tokens.count == span.upperBound, let name = SavedName.passage(origin, cache, tokens[span]) else {
+            throw SavedContextError(.unwritable, "\(span.count) tokens are too few to be saved, or are not held")
+        }
+        let runs = span.lowerBound / KeyValueLayer.blockLength..<cache.storedRuns(for: span.upperBound)[0].upperBound
+        let layout = SavedContextLayout(
+            origin: origin, tokens: tokens, runs: [runs], runByteCounts: cache.runByteCounts,
+            info: SavedPassage.info(span.lowerBound))
+        try save(layout, as: name, cache, isDurable: true)
+    }
+
+    private func save(
+        _ layout: SavedContextLayout, as name: String, _ cache: KeyValueCache, isDurable: Bool
+    ) throws(SavedContextError) {
         let byteCount = layout.head().count + layout.contentByteCount
         guard byteCount <= byteLimit else {
             throw SavedContextError(
-                .unwritable, "the prefix takes \(byteCount) bytes, but the folder may have \(byteLimit)")
+                .unwritable, "it takes \(byteCount) bytes, but the folder may have \(byteLimit)")
         }
         guard (try? SavedContextLayout.read(path: path(name))) == nil else { return Folder.touch(path(name)) }
         makeRoom(for: byteCount, keeping: name)
@@ -181,15 +168,14 @@ package struct SavedPrefixes: Sendable {
         var total = byteCount
         var own: [Folder.File] = []
         for file in files {
-            if Self.isOwn(file.name[...]) {
+            if SavedName.isOwn(file.name) {
                 own.append(file)
                 total += file.byteCount
                 continue
             }
-            let destination = file.name.prefix(3 * 16 + 2 + Self.ending.count)
-            guard Self.isOwn(destination), destination.count < file.name.count else { continue }
+            guard let destination = SavedName.destination(ofTemporary: file.name) else { continue }
             // A process number may mean another process where folders are shared.
-            if AtomicFile.isLeft(file.name, ofFileNamed: String(destination)),
+            if AtomicFile.isLeft(file.name, ofFileNamed: destination),
                 Folder.now - file.modified > 600_000_000_000
             {
                 Folder.remove(path(file.name))
@@ -215,24 +201,36 @@ extension Engine {
     ) async throws -> (held: Int, isWorthSaving: Bool) {
         let isNew = context.ledger.isEmpty
         let held = context.reusePrefix(of: prompt)
-        guard isNew, let prefixes, prompt.count > KeyValueLayer.blockLength else { return (held, false) }
+        guard isNew, prefixes != nil || pack != nil, prompt.count > KeyValueLayer.blockLength else {
+            return (held, false)
+        }
         let origin = origin(context.adapters?.adapters ?? [])
-        let threadCount = threadCount
+        let (prefixes, pack, threadCount) = (prefixes, pack, threadCount)
         // As the executor's thread is for all contexts, it does not wait for the disk.
         let reading = Task.detached {
-            try prefixes.restore(prompt, origin, held: held, into: context.cache, threadCount: threadCount)
+            var known = held
+            if let pack {
+                known = try pack.restore(prompt, origin, held: known, into: context.cache, threadCount: threadCount)
+            }
+            if let prefixes {
+                known = try prefixes.restore(
+                    prompt, origin, held: known, into: context.cache, threadCount: threadCount)
+            }
+            return known
         }
         let known = try await withTaskCancellationHandler {
             try await reading.value
         } onCancel: {
             reading.cancel()
         }
-        return (context.reusePrefix(of: prompt), prefixes.isWorthSaving(prompt.count - 1, known: known))
+        return (
+            context.reusePrefix(of: prompt), prefixes?.isWorthSaving(prompt.count - 1, known: known) ?? false
+        )
     }
 
     /// Saves what a context, which is being worked on, begins with.
     func saveBeginning(_ beginning: ArraySlice<Int32>, of context: GenerationContext) async throws {
-        guard let prefixes, context.ledger.starts(with: beginning) else { return }
+        guard let prefixes, context.exactCount == nil, context.ledger.starts(with: beginning) else { return }
         let origin = origin(context.adapters?.adapters ?? [])
         let count = beginning.count
         try await Task.detached { try prefixes.save(count, of: context.cache, origin, isDurable: false) }.value

@@ -1,5 +1,6 @@
 internal import EdgeKernelJobs
 package import EdgePlatform
+internal import EdgeQuant
 
 /// The keys and values of one layer for one sequence: a layer of some blocks, and the table that says which of them hold the
 /// sequence's positions.
@@ -56,16 +57,28 @@ package final class KeyValueLayer: @unchecked Sendable {
         position: Int, head: Int, key: Rows, value: Rows, row: Int, keyColumn: Int, valueColumn: Int,
         kernels: Kernels = .chosen
     ) {
+        store(
+            position: position, head: head, key: key, value: value, rows: (row, row), keyColumn: keyColumn,
+            valueColumn: valueColumn, kernels: kernels)
+    }
+
+    /// As `store(position:head:key:value:row:keyColumn:valueColumn:kernels:)`, with a row for the key and one for the value.
+    func store(
+        position: Int, head: Int, key: Rows, value: Rows, rows: (key: Int, value: Int), keyColumn: Int = 0,
+        valueColumn: Int = 0, kernels: Kernels
+    ) {
         precondition(position >= 0, "position out of bounds")
         precondition(head >= 0 && head < kvHeadCount, "head out of bounds")
-        precondition(row >= 0 && row < key.rowCount && row < value.rowCount, "row out of bounds")
+        precondition(rows.key >= 0 && rows.key < key.rowCount, "row out of bounds")
+        precondition(rows.value >= 0 && rows.value < value.rowCount, "row out of bounds")
         precondition(keyColumn >= 0 && headSize <= key.columnCount - keyColumn, "key out of bounds")
         precondition(valueColumn >= 0 && headSize <= value.columnCount - valueColumn, "value out of bounds")
         let place = position % Self.blockLength
         let block = table[position / Self.blockLength]
         let keys = blocks.pointer(block: block, layer: layer, head: head, part: .keys)
         let values = blocks.pointer(block: block, layer: layer, head: head, part: .values)
-        let (key, value) = (key.pointer(row: row, column: keyColumn), value.pointer(row: row, column: valueColumn))
+        let key = key.pointer(row: rows.key, column: keyColumn)
+        let value = value.pointer(row: rows.value, column: valueColumn)
         guard !precision.isCoded else {
             let isNibbles = precision == .q4_0
             CodedBlocks.encode(
@@ -163,6 +176,22 @@ package final class KeyValueLayer: @unchecked Sendable {
     }
 
     package enum Part: Sendable { case keys, values }
+
+    /// One component of what is stored of a position that is in memory.
+    func value(_ part: Part, head: Int, position: Int, component: Int) -> Float {
+        precondition(head >= 0 && head < kvHeadCount && component >= 0 && component < headSize, "out of bounds")
+        let place = position % Self.blockLength
+        let source = pointer(part, head: head, position: position, staged: nil)
+        let index = part == .keys ? component &* Self.blockLength &+ place : place &* headSize &+ component
+        switch precision {
+        case .f32: return source.load(fromByteOffset: 4 &* index, as: Float.self)
+        case .f16: return Half.decode(source.load(fromByteOffset: 2 &* index, as: UInt16.self))
+        case .q8_0, .q4_0:
+            return CodedBlocks.decode(
+                source, headSize: headSize, position: place, component: component, isKey: part == .keys,
+                isNibbles: precision == .q4_0)
+        }
+    }
 
     /// All that is stored, as the bits of f32, block by block: for tests.
     package func copy(_ part: Part) -> [UInt32] {

@@ -57,6 +57,7 @@ extension GGUFLanguageModel {
                     try grammars.constraint(forGrammar: $0, over: engine.tokenizer)
                 })
             request.window = options.local.contextOverflow.window
+            request.reuse = try options.local.groundingReuse?.request(for: request.prompt, engine.tokenizer)
             let context = try await engine.makeContext(adapters: adapters.map(\.applied))
             try await engine.generate(request, in: context) { event in
                 switch event {
@@ -138,5 +139,6 @@ extension Usage {
                 forcedTokenCount: statistics.forcedTokenCount, droppedTokenCount: statistics.droppedTokenCount),
             prefillSeconds: statistics.prefillSeconds, timeToFirstToken: statistics.timeToFirstToken,
             decodeSeconds: statistics.decodeSeconds)
+        input.groundingReuse = statistics.reuse.map { GroundingReuse.Report($0) }
     }
 }

@@ -53,6 +53,12 @@ public struct ModelLoadingError: Error, Sendable, CustomStringConvertible {
         public static let valueOutOfRange = Code("valueOutOfRange")
         /// The result of a conversion cannot be written.
         public static let unwritable = Code("unwritable")
+        /// The knowledge pack's keys and values are of another model, or were computed with other settings.
+        public static let packMismatch = Code("packMismatch")
+        /// The file given as a knowledge pack is none.
+        public static let notAPack = Code("notAPack")
+        /// The knowledge pack is damaged; `key` names the section.
+        public static let damagedPack = Code("damagedPack")
     }
 
     /// The kind of failure.

@@ -42,6 +42,9 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
         public var memoryLimit: Int?
         /// Where the beginnings of prompts are kept for other sessions and processes; nil for nowhere.
         public var prefixStore: PrefixStore?
+        /// A knowledge pack whose beginnings and passages are used, mapped, where prompts have them; nil for none. One whose keys and values
+        /// are of another model or of other settings is refused, with `packMismatch`.
+        public var pack: URL?
         /// Bytes of the file that may be in memory; nil for all of it, mapped. A larger model generates even so, at the speed of its disk:
         /// the weights beyond the limit are read again for each token, those of the next layer while one is computed. Two layers
         /// must fit. Does not change a bit of any answer, and excludes ``usesLargePages``.
@@ -65,7 +68,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             chatTemplate: String? = nil, usesBLAS: Bool = false, usesLargePages: Bool = false, batchSize: Int = 512,
             memoryLimit: Int? = nil, weightMemory: Int? = nil, cacheMemory: Int? = nil,
             spillFolder: URL? = nil,
-            prefixStore: PrefixStore? = nil, verifiesTensors: Bool = false
+            prefixStore: PrefixStore? = nil, pack: URL? = nil, verifiesTensors: Bool = false
         ) {
             self.contextSize = contextSize
             self.threadCount = threadCount
@@ -75,6 +78,7 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             self.batchSize = batchSize
             self.memoryLimit = memoryLimit
             self.prefixStore = prefixStore
+            self.pack = pack
             self.weightMemory = weightMemory
             self.cacheMemory = cacheMemory
             self.spillFolder = spillFolder
@@ -169,7 +173,9 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
                 model: model, tokenizer: tokenizer, contextSize: contextSize, threadCount: threadCount,
                 precision: options.cachePrecision.stored, batchCapacity: options.batchSize, cacheLimit: cacheLimit,
                 spill: options.checkedSpill(), floatKernels: try options.floatKernels(),
-                usesOwnArithmetic: !options.usesBLAS, prefixes: try options.prefixStore?.opened())
+                usesOwnArithmetic: !options.usesBLAS, prefixes: try options.prefixStore?.opened(),
+                pack: options.openedPack())
+            try engine.checkPack()
             chat = ChatFormatSource(
                 template: options.chatTemplate ?? file["tokenizer.chat_template"]?.text, tokenizer: tokenizer)
             // A template of the caller's own is refused at once, the file's when it is first needed: texts can be continued
@@ -187,6 +193,9 @@ public struct GGUFLanguageModel: Sendable, CustomStringConvertible {
             throw ModelLoadingError(error)
         } catch let error as ModelError {
             throw ModelLoadingError(error, path: path)
+        } catch let error as SavedContextError {
+            throw ModelLoadingError(
+                code: .packMismatch, message: "\(options.pack?.path ?? ""): \(error.description)")
         }
     }
 
@@ -211,6 +220,26 @@ extension GGUFLanguageModel.LoadOptions {
                 code: .invalidOptions, message: "batches of \(batchSize) tokens are not possible; give 1 to \(1 << 20)")
         }
         return size
+    }
+
+    /// What the pack has of keys and values.
+    ///
+    /// - Throws: `ModelLoadingError` with code `notAPack`, `damagedPack` or `unreadable`.
+    func openedPack() throws(ModelLoadingError) -> PackedContexts? {
+        guard let pack else { return nil }
+        let file: SectionFile
+        do throws(SectionFileError) {
+            file = try SectionFile(path: pack.path)
+            if let contexts = try PackedContexts.open(file) { return contexts }
+        } catch {
+            throw ModelLoadingError(error, path: pack.path)
+        }
+        guard !file.sections.contains(where: { $0.name == PackedContexts.originSection }) else {
+            throw ModelLoadingError(
+                code: .damagedPack, message: "\(pack.path): the pack does not say what its keys and values are of",
+                key: PackedContexts.originSection)
+        }
+        return nil
     }
 
     package func checkedThreadCount() throws(ModelLoadingError) -> Int? {
@@ -292,5 +321,20 @@ extension GGUFLanguageModel.Metadata {
         quantization = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? "none"
         self.trainedContext = trainedContext
         byteCount = file.byteCount
+    }
+}
+
+extension ModelLoadingError {
+    init(_ error: SectionFileError, path: String) {
+        let code: Code =
+            switch error.code {
+            case .unreadable: .unreadable
+            case .notSections: .notAPack
+            case .unsupportedVersion: .unsupportedVersion
+            case .truncated, .damaged: .damagedPack
+            }
+        self.init(
+            code: code, message: "\(path): \(error)", byteOffset: error.byteOffset.map { UInt64(max(0, $0)) },
+            key: error.section)
     }
 }

@@ -144,6 +144,8 @@ public struct LocalSamplingOptions: Sendable, Equatable, Codable {
     public var ignoresEnd = false
     /// What happens where prompt and answer outgrow the context.
     public var contextOverflow = ContextOverflow.error
+    /// Whether passages of the prompt are taken from where they were computed in other prompts, though that is not the same; nil for not.
+    public var groundingReuse: GroundingReuse?
 
     /// The defaults.
     public init() {}
@@ -226,5 +228,6 @@ extension LocalSamplingOptions {
         try read(.grammar, &grammar)
         try read(.ignoresEnd, &ignoresEnd)
         try read(.contextOverflow, &contextOverflow)
+        try read(.groundingReuse, &groundingReuse)
     }
 }

@@ -8,6 +8,8 @@ public struct Usage: Sendable, Equatable {
         public var cachedTokenCount: Int
         /// Prompt tokens that the model did not read, because a sliding window had dropped them.
         public var droppedTokenCount: Int
+        /// What became of the passages that options asked to reuse; nil where they did not. Their tokens are none of `cachedTokenCount`.
+        public var groundingReuse: GroundingReuse.Report?
 
         /// Counts.
         public init(totalTokenCount: Int, cachedTokenCount: Int, droppedTokenCount: Int = 0) {
@@ -85,6 +87,7 @@ public struct Usage: Sendable, Equatable {
         add(&input.totalTokenCount, other.input.totalTokenCount)
         add(&input.cachedTokenCount, other.input.cachedTokenCount)
         add(&input.droppedTokenCount, other.input.droppedTokenCount)
+        input.groundingReuse = other.input.groundingReuse ?? input.groundingReuse
         add(&output.totalTokenCount, other.output.totalTokenCount)
         add(&output.reasoningTokenCount, other.output.reasoningTokenCount)
         add(&output.forcedTokenCount, other.output.forcedTokenCount)
@@ -98,6 +101,7 @@ public struct Usage: Sendable, Equatable {
     public var prefillTokensPerSecond: Double {
         let computed =
             Double(input.totalTokenCount) - Double(input.cachedTokenCount) - Double(input.droppedTokenCount)
+            - (input.groundingReuse.map { $0.isRejected ? 0 : Double($0.reusedTokenCount) } ?? 0)
         return computed > 0 && prefillSeconds > 0 ? computed / prefillSeconds : 0
     }
 

@@ -53,6 +53,8 @@ package final class ForwardPass: TeamJob {
     /// Whether the cancellation of the task that runs the batch ends it, and whether it has.
     private var isStoppable = false
     private let isStopped = Atomic<Bool>(false)
+    /// The layer whose keys and values end the batch; nil for all of it.
+    private var lastLayer: Int?
     /// The item of the weights' stream that is in use; touched by worker 0 alone.
     private var item: Int?
     /// What brings in keys and values of the batch's sequences that are not in memory; nil where all are.
@@ -229,6 +231,48 @@ package final class ForwardPass: TeamJob {
         guard isWhole else { return false }
         cache.append(batch)
         return true
+    }
+
+    /// Some tokens of a sequence, and where they stand in it.
+    package struct Piece {
+        package let tokens: ArraySlice<Int32>
+        package let position: Int
+
+        package init(_ tokens: ArraySlice<Int32>, at position: Int) {
+            self.tokens = tokens
+            self.position = position
+        }
+    }
+
+    /// Runs tokens of a sequence whose other tokens' keys and values are there already, in every layer, though the sequence does not count
+    /// them as valid yet.
+    ///
+    /// - Parameters:
+    ///   - pieces: in order, at most `batchCapacity` tokens together, at positions for which the cache has room by `reserveWhole`. Cutting
+    ///     them into several calls, in order, changes no bit.
+    ///   - lastLayer: the layer whose keys and values are the last to be computed; nil for all.
+    /// - Returns: as `run(_:cache:logits:adapters:isStoppable:)`; the cache counts no position more.
+    @discardableResult
+    package func run(
+        pieces: [Piece], cache: KeyValueCache, through lastLayer: Int? = nil, adapters: AdapterStack? = nil,
+        isStoppable: Bool = false
+    ) -> Bool {
+        precondition(pooling == nil, "this pass embeds")
+        precondition(lastLayer == nil || model.stream == nil, "weights that are streamed run whole")
+        precondition(cache.pool.spill == nil && cache.pool.geometry.windows.allSatisfy { $0 == 0 }, "a cache with gaps")
+        begin()
+        caches.append(cache)
+        contextSize = cache.capacity
+        for piece in pieces where !piece.tokens.isEmpty {
+            precondition(
+                piece.position >= cache.count && piece.position + piece.tokens.count <= cache.reservedCount,
+                "tokens without room")
+            add(piece.tokens, position: piece.position, slot: piece.position, first: 0)
+        }
+        self.lastLayer = lastLayer
+        self.isStoppable = isStoppable
+        defer { (self.isStoppable, self.lastLayer) = (false, nil) }
+        return tokenCount == 0 || finish(adapters)
     }
 
     /// What is run of one of several sequences in a common pass.
@@ -420,6 +464,7 @@ package final class ForwardPass: TeamJob {
             worker.barrier()
             rotateAndStore(layer, index, worker)
             worker.barrier()
+            if index == lastLayer { return }
             attend(index, worker)
             worker.barrier()
             observe(.attentionOutput, layer: index, space.attended, worker)

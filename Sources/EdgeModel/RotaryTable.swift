@@ -1,6 +1,6 @@
-internal import EdgeKernels
+package import EdgeKernels
 internal import EdgeMath
-internal import EdgePlatform
+package import EdgePlatform
 
 /// Cosines and sines for the positions of a batch.
 struct RotaryTable {
@@ -32,11 +32,36 @@ struct RotaryTable {
     /// Fills a row for a position of a context with room for `contextSize` positions. What counts is the room: a key that was
     /// turned once must fit the queries to come.
     func fill(row: Int, position: Int, contextSize: Int) {
+        fill(row: row, position: position, contextSize: contextSize, magnitude: magnitude)
+    }
+
+    /// Fills a row for keys that were turned already and move by some positions, forwards or back.
+    func fill(row: Int, difference: Int, contextSize: Int) {
+        fill(row: row, position: difference, contextSize: contextSize, magnitude: 1)
+    }
+
+    private func fill(row: Int, position: Int, contextSize: Int, magnitude: Double) {
         let frequencies = contextSize > originalContext ? long ?? short : short
         for (i, frequency) in frequencies.enumerated() {
             let angle = Deterministic.sineAndCosine(Double(position) * frequency)
             rows[row, i] = Float(angle.cosine * magnitude)
             rows[row, frequencies.count + i] = Float(angle.sine * magnitude)
         }
+    }
+}
+
+extension Model {
+    /// Cosines and sines that turn keys on by some positions, forwards or back: a row for each difference, as `Rows.rotate` takes it; nil where no
+    /// key is turned.
+    ///
+    /// - Parameter contextSize: positions that the context has room for.
+    /// - Throws: `PlatformError` when there is no memory.
+    package func turningTable(_ differences: [Int], contextSize: Int) throws(PlatformError) -> Rows? {
+        guard let rotary = hyperparameters.rotary else { return nil }
+        let table = try RotaryTable(rotary, factors: weights.rotaryFactors, batch: differences.count)
+        for (row, difference) in differences.enumerated() {
+            table.fill(row: row, difference: difference, contextSize: contextSize)
+        }
+        return table.rows
     }
 }

@@ -23,6 +23,8 @@ public struct RetrievalError: Error, Sendable, Equatable, CustomStringConvertibl
         public static let toolFailed = Code(rawValue: "toolFailed")
         /// A file is no store of passages.
         public static let notAStore = Code(rawValue: "notAStore")
+        /// A file is no knowledge pack.
+        public static let notAPack = Code(rawValue: "notAPack")
         /// A store was made by a later version of this library.
         public static let newerStore = Code(rawValue: "newerStore")
         /// A store holds vectors of another embedding model.

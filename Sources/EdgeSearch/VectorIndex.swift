@@ -8,6 +8,8 @@ internal import EdgeQuant
 /// again in f32. What int8 may be wrong by is known for each vector, so none that belongs to the best is ever missed: the result is that of
 /// comparing all in f32, to the same bits for any number of threads and on every instruction set. 5.1 bytes of memory a coordinate.
 ///
+/// Vectors that a file holds as `parts` are used where it is mapped; such an index stays as it is.
+///
 /// Not for several threads at once.
 package final class VectorIndex {
     /// Coordinates of a vector.
@@ -24,6 +26,8 @@ package final class VectorIndex {
     /// [capacity, columnCount] each, as `q8_0` and as f32.
     private var codes: AlignedBuffer<UInt8>
     private var values: AlignedBuffer<UInt8>
+    /// Those of a file, instead of the buffers.
+    private var mapped: (codes: ByteView, values: ByteView)?
     private let codeRowBytes: Int
     private let valueRowBytes: Int
     private var capacity = 0
@@ -62,8 +66,86 @@ package final class VectorIndex {
     /// The vector of that name.
     package func vector(_ id: Int64) -> [Float]? {
         guard let row = rows[id] else { return nil }
-        let view = values.view(at: row * valueRowBytes, byteCount: valueRowBytes)
+        guard let view = allValues.slice(at: row * valueRowBytes, byteCount: valueRowBytes) else { return nil }
         return (0..<dimensionCount).map { Float(bitPattern: view.load(UInt32.self, at: 4 * $0) ?? 0) }
+    }
+
+    private var allCodes: ByteView { mapped?.codes ?? codes.view(at: 0, byteCount: ids.count * codeRowBytes) }
+    private var allValues: ByteView { mapped?.values ?? values.view(at: 0, byteCount: ids.count * valueRowBytes) }
+
+    // MARK: In files
+
+    /// All that an index is, as a file may hold it: all numbers little-endian.
+    package struct Parts: Sendable {
+        /// The names, 8 bytes each, ascending.
+        package var ids: ByteView
+        /// Of each vector its length and that of what int8 leaves of it, f32 both.
+        package var bounds: ByteView
+        /// `q8_0` blocks and f32 of each vector, in whole blocks of 32 coordinates.
+        package var codes: ByteView
+        package var values: ByteView
+
+        package init(ids: ByteView, bounds: ByteView, codes: ByteView, values: ByteView) {
+            self.ids = ids
+            self.bounds = bounds
+            self.codes = codes
+            self.values = values
+        }
+    }
+
+    /// What a file may hold of this index, to be written before the index changes; nil where vectors were removed or are not in the order
+    /// of their names.
+    package var parts: Parts? {
+        guard removedCount == 0, zip(ids, ids.dropFirst()).allSatisfy(<) else { return nil }
+        var names: [UInt8] = []
+        var bounds: [UInt8] = []
+        func add(_ number: UInt64, _ byteCount: Int, to bytes: inout [UInt8]) {
+            for index in 0..<byteCount { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(8 * index))) }
+        }
+        for (row, id) in ids.enumerated() {
+            add(UInt64(bitPattern: id), 8, to: &names)
+            add(UInt64(lengths[row].bitPattern), 4, to: &bounds)
+            add(UInt64(errors[row].bitPattern), 4, to: &bounds)
+        }
+        return Parts(ids: ByteView(names), bounds: ByteView(bounds), codes: allCodes, values: allValues)
+    }
+
+    /// An index of a file's vectors, used where they are mapped; nil where the parts contradict each other. That they are undamaged is for the
+    /// file's checksums to say.
+    ///
+    /// - Throws: `PlatformError` when there is no memory.
+    package init?(
+        _ parts: Parts, dimensionCount: Int, team: ThreadTeam, kernels: Kernels = .chosen
+    ) throws(PlatformError) {
+        let columnCount = (dimensionCount + 31) / 32 * 32
+        let count = parts.ids.count / 8
+        guard dimensionCount > 0, parts.ids.count % 8 == 0, parts.bounds.count == parts.ids.count,
+            let codeRowBytes = GGMLType.q8_0.byteCount(valueCount: columnCount),
+            parts.codes.count / codeRowBytes == count, parts.codes.count % codeRowBytes == 0,
+            parts.values.count / (columnCount * 4) == count, parts.values.count % (columnCount * 4) == 0
+        else { return nil }
+        self.dimensionCount = dimensionCount
+        self.team = team
+        self.kernels = kernels
+        self.columnCount = columnCount
+        self.codeRowBytes = codeRowBytes
+        valueRowBytes = columnCount * 4
+        codes = try AlignedBuffer(count: 0)
+        values = try AlignedBuffer(count: 0)
+        mapped = (parts.codes, parts.values)
+        func float(_ offset: Int) -> Float {
+            Float(bitPattern: UInt32(littleEndian: parts.bounds.load(at: offset) ?? 0))
+        }
+        rows.reserveCapacity(count)
+        for row in 0..<count {
+            let id = Int64(littleEndian: parts.ids.load(at: 8 * row) ?? 0)
+            let (length, error) = (float(8 * row), float(8 * row + 4))
+            guard id > ids.last ?? 0, length >= 0, length.isFinite, error >= 0, error.isFinite else { return nil }
+            ids.append(id)
+            lengths.append(length)
+            errors.append(error)
+            rows[id] = row
+        }
     }
 
     /// A vector as it is stored: `q8_0` blocks and f32, both little-endian, in whole blocks of 32 coordinates.
@@ -104,6 +186,7 @@ package final class VectorIndex {
     ///
     /// - Throws: `PlatformError` when there is no memory; the index then holds what it held.
     package func add(_ vectors: [(id: Int64, encoded: Encoded)]) throws(PlatformError) {
+        precondition(mapped == nil, "vectors of a file stay as they are")
         try reserve(ids.count + vectors.count)
         for (id, encoded) in vectors {
             precondition(id > 0, "names of vectors are positive")
@@ -117,6 +200,7 @@ package final class VectorIndex {
 
     /// Removes vectors; names of none do nothing.
     package func remove(_ names: some Sequence<Int64>) {
+        precondition(mapped == nil, "vectors of a file stay as they are")
         for id in names {
             guard let row = rows.removeValue(forKey: id) else { continue }
             ids[row] = 0
@@ -233,10 +317,10 @@ package final class VectorIndex {
         guard
             let coded = Matrix(
                 type: .q8_0, rowCount: ids.count, columnCount: columnCount,
-                bytes: codes.view(at: 0, byteCount: ids.count * codeRowBytes)),
+                bytes: allCodes),
             let full = Matrix(
                 type: .f32, rowCount: ids.count, columnCount: columnCount,
-                bytes: values.view(at: 0, byteCount: ids.count * valueRowBytes))
+                bytes: allValues)
         else { return batch.map { _ in [] } }
         let scan = try VectorScan(
             coded: coded, full: full, x: x, quantized: quantized, queryErrors: queryErrors, ids: ids, lengths: lengths,

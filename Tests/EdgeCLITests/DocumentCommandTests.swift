@@ -49,11 +49,68 @@ struct DocumentCommandTests {
         #expect(asked.code == 0 || asked.code == 2, "\(asked.errors)")
         #expect(asked.output.contains("\"outcome\":") && asked.output.contains("\"timeToFirstTokenSeconds\":"))
 
+        // With what the model computed ahead; another model is refused then, and a damaged pack named.
+        try Data("what pressure do the tyres need\n".utf8).write(to: folder.appendingPathComponent("questions"))
+        let warmed = try EdgeLLMCommand.run(
+            "warm-docs", "-m", model, "--chat-template", path("template"), "-c", "2048", "--docs", path("store"),
+            "--embedder", path("encoder.gguf"), "--prefix-cache", path("cache"), "-f", path("questions"), "--apart")
+        #expect(warmed.code == 0 && warmed.errors.contains("1 beginnings kept"), "\(warmed.errors)")
+        let packed = try EdgeLLMCommand.run(
+            "pack-docs", "--docs", path("store"), "-m", model, "-c", "2048", "--prefix-cache", path("cache"), "-o",
+            path("warm"))
+        #expect(packed.code == 0 && packed.errors.contains("1 beginnings"), "\(packed.errors)")
+        #expect(try EdgeLLMCommand.run("pack-docs", "--check", path("warm")).code == 0)
+        let warm = try EdgeLLMCommand.run(
+            "ask", "-m", model, "--chat-template", path("template"), "-c", "2048", "-n", "40", "--docs", path("warm"),
+            "--embedder", path("encoder.gguf"), "--reuse", "0.1", "--reuse-by", "farthest", "--json",
+            "what pressure do the tyres need")
+        #expect(warm.code == 0 || warm.code == 2, "\(warm.errors)")
+        // The same but for one weight.
+        var weights = try Data(contentsOf: URL(fileURLWithPath: model))
+        weights[weights.count - 100] ^= 1
+        let other = path("other")
+        try weights.write(to: URL(fileURLWithPath: other))
+        let refused = try EdgeLLMCommand.run("ask", "-m", other, "--docs", path("warm"), "x")
+        #expect(refused.code == 65 && refused.errors.contains("another model"), "\(refused.errors)")
+        #expect(
+            try EdgeLLMCommand.run("ask", "-m", other, "--docs", path("warm"), "--search-only", "P0302").code == 0)
+        var bytes = try Data(contentsOf: folder.appendingPathComponent("warm"))
+        bytes[100] ^= 1
+        try bytes.write(to: folder.appendingPathComponent("damaged"))
+        let damaged = try EdgeLLMCommand.run("pack-docs", "--check", path("damaged"))
+        #expect(damaged.code == 65 && damaged.errors.contains("'store'"))
+        #expect(try EdgeLLMCommand.run("pack-docs", "--check", path("store")).code == 65)
+        #expect(try EdgeLLMCommand.run("pack-docs", "--check", path("warm"), "-o", path("x")).code == 64)
+
         #expect(try EdgeLLMCommand.run("ask", "-m", model, "--docs", path("none"), "x").code == 65)
         #expect(try EdgeLLMCommand.run("index", path("nowhere"), "--docs", path("store")).code == 65)
         #expect(try EdgeLLMCommand.run("eval-retrieval", "--docs", path("store")).code == 64)
         #expect(try EdgeLLMCommand.run("ask", "-m", model, "--docs", model, "x").code == 65)
         #expect(
             try EdgeLLMCommand.run("index", docs.path, "--docs", path("store"), "--embedder", path("none")).code == 65)
+    }
+    @Test("A pack whose writer is killed is not there, or whole", arguments: 0..<8)
+    func killed(round: Int) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edge-docs-\(UUID())")
+        let docs = folder.appendingPathComponent("manual")
+        try FileManager.default.createDirectory(at: docs, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+        let text = (0..<3000).map { "Part \($0) is checked after \($0 * 7) kilometres.\n\n" }.joined()
+        try Data(text.utf8).write(to: docs.appendingPathComponent("parts.txt"))
+        #expect(try EdgeLLMCommand.run("index", docs.path, "--docs", path("store")).code == 0)
+        let (process, stdin, _, _) = EdgeLLMCommand.process(["pack-docs", "--docs", path("store"), "-o", path("pack")])
+        try process.run()
+        try stdin.fileHandleForWriting.close()
+        // From before the command has begun to after it has ended.
+        usleep(UInt32(round) * 12_000)
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        if FileManager.default.fileExists(atPath: path("pack")) {
+            #expect(try EdgeLLMCommand.run("pack-docs", "--check", path("pack")).code == 0)
+        } else {
+            // Whatever was left is in nobody's way.
+            #expect(try EdgeLLMCommand.run("pack-docs", "--docs", path("store"), "-o", path("pack")).code == 0)
+        }
     }
 }

@@ -42,7 +42,7 @@ import Testing
         "EdgeKernels/KeyValueLayer.swift", "EdgeKernels/QuantizedRows.swift", "EdgeKernels/Rows.swift",
         "EdgeEngine/GenerationContext.swift", "EdgePlatform/ThreadExecutor.swift", "EdgePlatform/DirectFile.swift",
         "EdgePlatform/ReadAhead.swift", "EdgeModel/WeightStream.swift", "EdgeCache/CacheSpill.swift",
-        "EdgeEngine/SavedContext.swift",
+        "EdgeEngine/PassageReuse.swift", "EdgeEngine/SavedContext.swift",
     ]
 
     @Test("Sendable is unchecked in the files that share memory, with a reason, and nowhere else")

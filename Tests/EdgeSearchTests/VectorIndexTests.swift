@@ -46,6 +46,39 @@ import Testing
         return scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(limit).map { Int64($0 + 1) }
     }
 
+    @Test(
+        "An index of a file's parts finds what the index finds that they are of; parts that contradict each other are none"
+    )
+    func parts() throws {
+        let all = vectors(300, 40, seed: 5)
+        let index = try makeIndex(all)
+        let parts = try #require(index.parts)
+        let team = try ThreadTeam(threadCount: 2)
+        let mapped = try #require(try VectorIndex(parts, dimensionCount: 40, team: team))
+        let queries = vectors(4, 40, seed: 6)
+        #expect(try mapped.search(queries, limit: 7) == index.search(queries, limit: 7))
+        #expect(mapped.count == 300 && mapped.vector(17) == index.vector(17) && mapped.vector(301) == nil)
+        #expect(mapped.byteCount < index.byteCount)
+
+        func isRefused(_ change: (inout VectorIndex.Parts) -> Void) throws -> Bool {
+            var changed = parts
+            change(&changed)
+            return try VectorIndex(changed, dimensionCount: 40, team: team) == nil
+        }
+        let (ids, bounds) = (parts.ids.copied(), parts.bounds.copied())
+        #expect(try isRefused { $0.ids = ByteView(Array(ids.dropLast(8))) })
+        #expect(try isRefused { $0.ids = ByteView(ids + [0]) })
+        #expect(try isRefused { $0.ids = ByteView(Array(ids.dropFirst(8)) + ids.prefix(8)) })
+        #expect(try isRefused { $0.bounds = ByteView([UInt8](repeating: 0xFF, count: bounds.count)) })
+        #expect(try isRefused { $0.codes = ByteView(Array($0.codes.copied().dropLast())) })
+        #expect(try isRefused { $0.values = ByteView($0.values.copied() + [1, 2, 3, 4]) })
+        #expect(try VectorIndex(parts, dimensionCount: 41, team: team) != nil)
+        #expect(try VectorIndex(parts, dimensionCount: 65, team: team) == nil)
+        // Gaps are not written.
+        index.remove([5])
+        #expect(index.parts == nil)
+    }
+
     @Test("All of the best are found", arguments: [1, 31, 32, 33, 384, 768])
     func recall(dimensions: Int) throws {
         let all = vectors(4500, dimensions, seed: 1)

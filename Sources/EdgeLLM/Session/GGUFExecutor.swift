@@ -152,6 +152,7 @@ extension GGUFLanguageModel: LanguageModel {
                 maximumTokens: options.maximumResponseTokens, stopSequences: options.local.stopSequences,
                 ignoresEnd: options.local.ignoresEnd, shownTokens: format.shownTokens, constraint: constraint)
             generation.window = window
+            generation.reuse = try options.local.groundingReuse?.request(for: tokens, model.engine.tokenizer)
             if let trace = request.trace {
                 generation.expected = trace.expected
                 generation.onToken = { trace.append($0) }

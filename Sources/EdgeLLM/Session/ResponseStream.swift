@@ -69,6 +69,9 @@ extension LanguageModelSession {
             }
         }
 
+        /// Tokens and time of an answer that has ended, whole or cut; nil before, and where the model failed.
+        package var usage: Usage? { source.turn.finished?.usage }
+
         /// The answer piece by piece: whole characters, nothing lost, nothing twice. To be read instead of the snapshots.
         public var textDeltas: TextDeltas { TextDeltas(source: source) }
 

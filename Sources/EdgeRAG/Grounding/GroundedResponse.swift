@@ -20,7 +20,7 @@ public struct GroundedResponse: Sendable {
     public let rejectedQuotes: [String]
     /// The passages that the model was given, in the order in which it was given them.
     public let passages: [ScoredPassage]
-    /// Tokens and time of the model; zero where nothing was found and the model was not asked, and where the answer was cut.
+    /// Tokens and time of the model; zero where nothing was found and the model was not asked.
     public let usage: Usage
     /// Why the answer ends; what was cut before it was whole is here as far as it came.
     public let finishReason: FinishReason

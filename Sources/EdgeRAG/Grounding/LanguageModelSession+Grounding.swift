@@ -89,6 +89,7 @@ extension LanguageModelSession {
 
         var options = options
         options.toolCallingMode = .disallowed
+        options.local.groundingReuse?.passages = found.map(\.passage.text)
         let stream = streamResponse(
             to: Prompt(form.prompt(question)), schema: try form.schema(isEnforced: enforcesSchemas),
             includeSchemaInPrompt: false, options: options
@@ -106,7 +107,7 @@ extension LanguageModelSession {
             (usage, reason) = (response.usage, response.finishReason)
         } catch LanguageModelError.incompleteContent(let cut) {
             // Each quote and each word so far is as good as in an answer that is whole.
-            reason = cut.finishReason
+            (usage, reason) = (stream.usage ?? .zero, cut.finishReason)
         }
         let outcome: GroundedResponse.Outcome =
             !reader.isFound ? .notInDocuments : reader.citations.isEmpty ? .unsupported : .answered

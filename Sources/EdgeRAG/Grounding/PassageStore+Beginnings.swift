@@ -33,6 +33,40 @@ extension PassageStore {
     }
 }
 
+extension PassageStore {
+    /// Computes ahead the passages that certain questions find, each by itself, and saves their keys and values in the model's
+    /// `LoadOptions.prefixStore`: for answers whose options have a ``GroundingReuse``, whatever passages stand before them then.
+    ///
+    /// - Parameters:
+    ///   - questions: such as are often asked.
+    ///   - limit: passages that each may find.
+    ///   - progress: is told how many of all passages are done, and how many there are.
+    /// - Returns: how many passages were saved; those that are too short to be worth it are left out.
+    /// - Throws: as ``GGUFLanguageModel/savePassage(_:in:adapters:)``, and as `search(_:limit:filter:ranking:)`.
+    @discardableResult
+    public nonisolated(nonsending) func savePassages(
+        foundBy questions: [String], for model: GGUFLanguageModel, limit: Int = 4,
+        progress: (@Sendable (_ done: Int, _ all: Int) -> Void)? = nil
+    ) async throws -> Int {
+        var seen: Set<Passage.ID> = []
+        var passages: [Passage] = []
+        for question in questions {
+            try Task.checkCancellation()
+            for found in try await search(question, limit: limit).passages where seen.insert(found.passage.id).inserted
+            {
+                passages.append(found.passage)
+            }
+        }
+        var saved = 0
+        for (index, passage) in passages.enumerated() {
+            try Task.checkCancellation()
+            if try await model.savePassage(passage.text, in: GroundedForm([passage]).prompt("")) { saved += 1 }
+            progress?(index + 1, passages.count)
+        }
+        return saved
+    }
+}
+
 extension GroundedForm {
     /// Passages in the order of the documents: questions that find the same ones then begin alike, and are computed once.
     init(inOrderOfDocuments found: [ScoredPassage]) { self.init(Self.ordered(found).map(\.passage)) }

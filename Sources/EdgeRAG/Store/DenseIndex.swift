@@ -10,25 +10,34 @@ actor DenseIndex {
     private nonisolated let store: String
     private let index: VectorIndex
     private let memoryLimit: Int
+    /// Whether the vectors are those of a pack, which has no others.
+    private let isFixed: Bool
     /// What the store's counter stood at when it was read.
     private var generation: String?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
+    /// - Parameter parts: the vectors of a pack, undamaged, used where they are mapped; nil for those of the store.
     init(
-        database: any DatabaseWriter, store: String, dimensionCount: Int, memoryLimit: Int, threadCount: Int?
-    ) throws(RetrievalError) {
+        database: any DatabaseWriter, store: String, dimensionCount: Int, memoryLimit: Int, threadCount: Int?,
+        parts: VectorIndex.Parts? = nil
+    ) throws {
         guard (1...65536).contains(dimensionCount) else {
             throw RetrievalError(
                 code: .unusableVectors, message: "the embedding model gives vectors of \(dimensionCount) coordinates")
         }
-        do throws(PlatformError) {
-            executor = try ThreadExecutor()
-            let team = try ThreadTeam(threadCount: threadCount ?? Processors.usableCoreCount)
+        executor = try ThreadExecutor()
+        let team = try ThreadTeam(threadCount: threadCount ?? Processors.usableCoreCount)
+        if let parts {
+            guard let mapped = try VectorIndex(parts, dimensionCount: dimensionCount, team: team) else {
+                throw RetrievalError(
+                    code: .damagedStore, message: "\(store): the vectors of the pack contradict each other")
+            }
+            index = mapped
+        } else {
             index = try VectorIndex(dimensionCount: dimensionCount, team: team)
-        } catch {
-            throw RetrievalError(error)
         }
+        isFixed = parts != nil
         self.database = database
         self.store = store
         self.memoryLimit = memoryLimit
@@ -58,8 +67,15 @@ actor DenseIndex {
         return vectors
     }
 
+    /// All vectors as a file may hold them; nil where there are none.
+    func parts() throws -> VectorIndex.Parts? {
+        try refresh()
+        return index.count > 0 ? index.parts : nil
+    }
+
     /// Reads what has come and forgets what has gone since the last time.
     func refresh() throws {
+        guard !isFixed else { return }
         do {
             try database.read { db in
                 let current = try Schema.meta("generation", in: db)

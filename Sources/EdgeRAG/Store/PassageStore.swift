@@ -15,7 +15,8 @@ internal import GRDB
 ///
 /// The file is a database of SQLite. Any number of processes may read and write it at once; each document is replaced as a whole, so that
 /// who searches sees the old one or the new one; a process may be killed at any moment and loses at most what it had not stored yet.
-/// A file that may not be written to is opened for reading only; `export(to:)` makes one for a read-only medium.
+/// A file that may not be written to is opened for reading only; `export(to:)` makes one for a read-only medium, and
+/// `pack(to:for:)` a knowledge pack, which is opened the same way and used where it is mapped.
 /// Without an embedding model a store finds word for word only (`usesVectors` is false).
 public final class PassageStore: Retriever {
     /// How a store works.
@@ -58,6 +59,8 @@ public final class PassageStore: Retriever {
     let name: String
     let database: any DatabaseWriter
     let dense: DenseIndex?
+    /// The knowledge pack that the store is of; nil for others.
+    let pack: PackFile?
 
     /// Opens a store, or makes it.
     ///
@@ -98,7 +101,15 @@ public final class PassageStore: Retriever {
         configuration.busyMode = .timeout(options.patience)
         configuration.label = "EdgeRAG"
         do {
-            let isReadOnly = path.map { options.isReadOnly || Self.isReadOnly($0) } ?? false
+            let pack = try path.flatMap { try PackFile(opening: $0) }
+            self.pack = pack
+            let isReadOnly = pack != nil || path.map { options.isReadOnly || Self.isReadOnly($0) } ?? false
+            if let pack {
+                try pack.verifyStore()
+                // All of it is used where it is mapped.
+                let byteCount = pack.store.bytes.count
+                configuration.prepareDatabase { try $0.execute(sql: "PRAGMA mmap_size = \(byteCount)") }
+            }
             let database: any DatabaseWriter =
                 if let path, isReadOnly {
                     try Self.openReadOnly(path, configuration)
@@ -110,7 +121,7 @@ public final class PassageStore: Retriever {
             self.database = database
             if isReadOnly {
                 try database.read { db in
-                    try Schema.check(db, store: name)
+                    try Schema.check(db, store: name, isPacked: pack != nil)
                     try Self.checkModel(embedder, db, store: name)
                 }
             } else {
@@ -122,8 +133,8 @@ public final class PassageStore: Retriever {
             dense = try embedder.map {
                 try DenseIndex(
                     database: database, store: name, dimensionCount: $0.dimensionCount,
-                    memoryLimit: options.memoryLimit,
-                    threadCount: options.threadCount)
+                    memoryLimit: options.memoryLimit, threadCount: options.threadCount,
+                    parts: try pack?.vectors(dimensionCount: $0.dimensionCount))
             }
         } catch {
             throw RetrievalError.translate(error, store: name)
@@ -224,13 +235,14 @@ public final class PassageStore: Retriever {
 
     /// What the store holds now.
     public nonisolated(nonsending) func statistics() async throws -> Statistics {
-        try await read { db in
+        let packed = pack?.vectorCount
+        return try await read { db in
             func count(_ table: String) throws -> Int {
                 try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM \(table)") ?? 0
             }
             return Statistics(
                 sourceCount: try count("sources"), passageCount: try count("passages"),
-                vectorCount: try count("vectors"),
+                vectorCount: try packed ?? count("vectors"),
                 embeddingModel: try Schema.meta("embedding", in: db))
         }
     }

@@ -9,6 +9,8 @@ internal import GRDB
 enum Schema {
     /// Marks a file of SQLite as a store of passages: "EdgR".
     private static let applicationID: Int64 = 0x4564_6752
+    /// Marks the store in a knowledge pack, which has its vectors elsewhere: "EdgP".
+    static let packedApplicationID: Int64 = 0x4564_6750
     private static let version: Int64 = 1
 
     /// Makes the tables, or brings those of an older version up to date, all in one transaction.
@@ -20,8 +22,8 @@ enum Schema {
     }
 
     /// Refuses a store that would have to be brought up to date first.
-    static func check(_ db: Database, store: String) throws {
-        let found = try checkedVersion(db, store: store)
+    static func check(_ db: Database, store: String, isPacked: Bool) throws {
+        let found = try checkedVersion(db, store: store, isPacked: isPacked)
         guard found == version, try meta("terms", in: db) == termsVersion else {
             throw RetrievalError(
                 code: .unreadable,
@@ -31,11 +33,13 @@ enum Schema {
     }
 
     /// The version of a store that this library knows; 0 for an empty file.
-    private static func checkedVersion(_ db: Database, store: String) throws -> Int64 {
+    private static func checkedVersion(_ db: Database, store: String, isPacked: Bool = false) throws -> Int64 {
         let found = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         let application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
         let tables = try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM sqlite_master") ?? 0
-        guard application == applicationID || (tables == 0 && found == 0) else {
+        guard
+            application == (isPacked ? packedApplicationID : applicationID) || (tables == 0 && found == 0 && !isPacked)
+        else {
             throw RetrievalError(
                 code: .notAStore, message: "\(store): the file is a database, but no store of passages")
         }
@@ -68,6 +72,16 @@ enum Schema {
                 CREATE TABLE vectors (
                     passage INTEGER PRIMARY KEY REFERENCES passages (id) ON DELETE CASCADE, codes BLOB NOT NULL,
                     full BLOB NOT NULL);
+                """)
+    }
+
+    /// Makes a copy of a store that of a pack: without vectors, which are elsewhere in it, and with the lexical index in one piece.
+    static func pack(_ db: Database) throws {
+        try db.execute(
+            sql: """
+                DELETE FROM vectors;
+                INSERT INTO terms (terms) VALUES ('optimize');
+                PRAGMA application_id = \(packedApplicationID);
                 """)
     }
 
