@@ -141,8 +141,9 @@ private final class ListenerCore: Sendable {
         if isOver { return finish(state.withLock { $0.programFailure }) }
         // It closed its output, or will be gone in a moment.
         DispatchQueue.global().asyncAfter(deadline: .now() + Self.grace) { [weak self] in
-            self?.end()
+            // First: that it was ended is no failure of its own.
             self?.finish(nil)
+            self?.end()
         }
     }
 
@@ -215,8 +216,8 @@ private final class ListenerCore: Sendable {
     // MARK: Ending
 
     func stop() {
-        end()
         finish(nil)
+        end()
     }
 
     private func end() { state.withLock { $0.child }?.end() }

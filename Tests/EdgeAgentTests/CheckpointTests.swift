@@ -96,19 +96,21 @@ import Testing
     @Test("A call that was begun when the process died is not made again")
     func begun() async throws {
         let made = Mutex(0)
+        let asked = Mutex<AgentRun?>(nil)
+        let saved = Mutex<AgentCheckpoint?>(nil)
         let tool = try TestTool("clear_codes") { _ in
             made.withLock { $0 += 1 }
+            // The process dies in the midst of the call: what stays is the checkpoint from before it.
+            while made.withLock({ $0 }) == 1, asked.withLock({ $0 }) == nil { await Task.yield() }
+            if let checkpoint = asked.withLock({ $0 })?.checkpoint { saved.withLock { $0 = $0 ?? checkpoint } }
             return "deleted"
         }
         let model = ScriptedModel([.calls([("clear_codes", "{}")]), .text("Done.")])
         let options = quickOptions()
         let agent = try Agent(model: model, tools: [tool], options: options)
-        let saved = Mutex<AgentCheckpoint?>(nil)
         let run = agent.ask("clear codes")
-        // The process dies in the midst of the call: what stays is the checkpoint from before it.
-        for try await event in run {
-            if case .call = event, let checkpoint = run.checkpoint { saved.withLock { $0 = $0 ?? checkpoint } }
-        }
+        asked.withLock { $0 = run }
+        for try await _ in run {}
         let kept = saved.withLock { $0 }
         var checkpoint = try #require(kept)
         #expect(checkpoint.state == .call)
