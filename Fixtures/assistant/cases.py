@@ -695,7 +695,7 @@ def described(case):
     tools = []
     for name, parameters, description in case["tools"]:
         wanted = [x for x in parameters.split(", ") if x]
-        schema = {"type": "object", "properties": {x: schemas[x] for x in wanted}, "required": wanted, "additionalProperties": False}
+        schema = {"type": "object", "properties": {x: schemas[x] for x in wanted}, "required": wanted, "additionalProperties": False, "x-order": wanted}
         tools.append({"name": name, "description": description, "parameters": schema})
     return {
         "kind": case["kind"], "instructions": case["instructions"], "tools": tools, "prompt": prompt_text(case), "calls": case["calls"],

@@ -3,7 +3,7 @@
     python Fixtures/assistant/train.py --out Fixtures/edge-assistant.gguf --minutes 100 --state assistant.pt
 
 `--state` is written every few minutes and gone on from where it exists, so training can be stopped and continued. Without a GPU it
-computes in bfloat16 on the processor. What came of it so far is not good enough to ship; see ../README.md.
+computes in bfloat16 on the processor. What came of it is in README.md beside it.
 """
 
 import argparse
