@@ -224,6 +224,7 @@ private final class ObjectRules {
 
     private func classify() throws(GrammarError) {
         var tracked: [ByteString] = []
+        var groups: [Set<ByteString>] = []
         var seen: Set<ByteString> = []
         var declares = false
         var opens = false
@@ -238,11 +239,20 @@ private final class ObjectRules {
                 } else if use != .nothing {
                     opens = true
                 }
-                let ordered =
-                    words.count == 1 ? Array(words) : words.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-                for word in ordered where seen.insert(word).inserted { tracked.append(word) }
+                if words.count == 1, let word = words.first {
+                    if seen.insert(word).inserted { tracked.append(word) }
+                } else {
+                    groups.append(words)
+                }
             }
             if keys == .constant(true), use != .nothing { opens = true }
+        }
+        // Last: what `additionalProperties` is not about are all the names at once, in no order, and it may be written before `properties`.
+        for words in groups {
+            for word in words.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })
+            where seen.insert(word).inserted {
+                tracked.append(word)
+            }
         }
         for name in conditions.required where seen.insert(name).inserted { tracked.append(name) }
         for name in tracked {

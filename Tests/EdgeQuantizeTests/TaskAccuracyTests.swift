@@ -42,6 +42,17 @@ import Testing
         #expect(throws: QuantizationError.self) { try TaskCase.read(URL(fileURLWithPath: "/nowhere")) }
     }
 
+    @Test("The arguments of a tool keep the order that the file gives")
+    func order() throws {
+        let schema = #"""
+            {"type": "object", "properties": {"signal": {"type": "string"}, "seconds": {"type": "integer"}}, \#
+            "x-order": ["signal", "seconds"]}
+            """#
+        let decoded = try JSONDecoder().decode(GenerationSchema.self, from: Data(schema.utf8))
+        let text = String(decoding: try JSONEncoder().encode(decoded), as: UTF8.self)
+        #expect(text.contains(#""x-order":["signal","seconds"]"#), "\(text)")
+    }
+
     @Test("Citations and numbers of an answer")
     func marks() {
         let answer = "Over 5 s it was -3.5 °C to 1,200 [2]. Tighten to 5 Nm [10] [2]."
