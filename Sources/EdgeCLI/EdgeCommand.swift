@@ -16,8 +16,7 @@ struct EdgeCommand: AsyncParsableCommand {
             InspectCommand.self, PlanCommand.self, BenchCommand.self, SynthCommand.self, ConvertCommand.self,
             QuantizeCommand.self, ImatrixCommand.self, CompareCommand.self, CertifyCommand.self, VerifyCommand.self,
             IndexCommand.self, AskCommand.self, WarmDocsCommand.self, EvalRetrievalCommand.self, EvalTasksCommand.self,
-            PackDocsCommand.self,
-            AssistCommand.self, ReplayCommand.self,
+            PackDocsCommand.self, FetchEmbedderCommand.self, AssistCommand.self, ReplayCommand.self,
         ])
 
     static func main() async {

@@ -88,7 +88,7 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 }
 
-/// `2=CoolantTemp: not read, bus off`.
+/// `2=coolant temperature: not read, bus off`.
 struct ResultChange: ExpressibleByArgument {
     let number: Int
     let text: String

@@ -18,9 +18,21 @@ struct EmbedderOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Put before each passage, such as 'search_document: '.", valueName: "text"))
     var passagePrefix = ""
 
+    /// The model; nil, which is said, where it is to be fetched and cannot be.
+    ///
     /// - Throws: `ModelLoadingError`.
     func load(threads: Int?) async throws -> GGUFEmbeddingModel? {
-        guard let path else { return nil }
+        guard var path else { return nil }
+        if path == KnownEmbedder.name, !FileManager.default.fileExists(atPath: path) {
+            do {
+                path = try await Terminal.interruptible { try await KnownEmbedder.obtain().path }
+            } catch let error as KnownEmbedder.Unavailable {
+                Terminal.note(
+                    "edge-llm: \(KnownEmbedder.name) cannot be fetched (\(error.reason)); documents are found word for word only"
+                )
+                return nil
+            }
+        }
         // A question that is longer than the model's limit is cut: its beginning finds what there is to find.
         return try await GGUFEmbeddingModel(
             contentsOf: URL(fileURLWithPath: path),

@@ -53,9 +53,9 @@ private func signalProperty(_ vehicle: Vehicle) -> DynamicGenerationSchema.Prope
     .init(name: "signal", schema: DynamicGenerationSchema(name: "", anyOf: vehicle.signals.map(\.name)))
 }
 
-/// What is said of a signal that could not be read. The name is the car's own, never what the model wrote.
+/// What is said of a signal that could not be read. The words are the car's own, never what the model wrote.
 private func notRead(_ vehicle: Vehicle, _ name: String, _ error: VehicleError) -> String {
-    "\(vehicle.signal(named: name)?.name ?? "signal"): not read, \(error)"
+    "\(vehicle.signal(named: name)?.words ?? "signal"): not read, \(error)"
 }
 
 /// `read_signal`: the value of a signal now.
@@ -97,7 +97,7 @@ public struct ReadSignalTool: Tool {
         do {
             let reading = try await vehicle.read(arguments.signal)
             guard let signal = vehicle.signal(named: arguments.signal) else { throw VehicleError.unknownSignal }
-            var text = "\(signal.name): \(reading.choice ?? Wording.quantity(reading.value, signal.unit))"
+            var text = "\(signal.words): \(reading.choice ?? Wording.quantity(reading.value, signal.unit))"
             if let status = reading.status, let normal = signal.normal {
                 text += ", \(status.rawValue) (normal \(Wording.range(normal, signal.unit)))"
             }
@@ -156,7 +156,7 @@ public struct WatchSignalTool: Tool {
             let values = [("lowest", course.lowest), ("highest", course.highest), ("last", course.last)].map {
                 "\($0.0) \(Wording.quantity($0.1, signal.unit))"
             }
-            return "\(signal.name) over \(seconds) s: \(values.joined(separator: ", ")), \(course.trend.rawValue), "
+            return "\(signal.words) over \(seconds) s: \(values.joined(separator: ", ")), \(course.trend.rawValue), "
                 + "\(course.sampleCount) sample\(course.sampleCount == 1 ? "" : "s")"
         } catch let error as VehicleError {
             return notRead(vehicle, arguments.signal, error)
@@ -191,7 +191,7 @@ public struct ListSignalsTool: Tool {
     ///
     /// - Throws: `CancellationError`.
     @concurrent public func call(arguments: NoArguments) async throws -> String {
-        let names = vehicle.signals.map { $0.name + ($0.unit.isEmpty ? "" : " (\($0.unit))") }
+        let names = vehicle.signals.map { $0.words + ($0.unit.isEmpty ? "" : " (\($0.unit))") }
         return "\(names.count) signal\(names.count == 1 ? "" : "s"): \(names.joined(separator: ", "))"
     }
 }

@@ -22,14 +22,16 @@ import Testing
             }
         }
 
-        /// What begins a result that says that nothing was read or done.
-        var failure: String {
-            switch self {
-            case .readSignal, .watchSignal: "CoolantTemp: not read, "
-            case .listSignals: "Error: "
-            case .readFaultCodes: "fault codes: not read, "
-            case .clearFaultCodes: "fault codes: not deleted, "
-            }
+        /// Whether a result says that nothing was read or done: in words where the tool says it, by name where the agent does.
+        func isFailure(_ said: String) -> Bool {
+            let beginnings =
+                switch self {
+                case .readSignal, .watchSignal: ["coolant temperature: not read, ", "CoolantTemp: not read, "]
+                case .listSignals: ["Error: "]
+                case .readFaultCodes: ["fault codes: not read, "]
+                case .clearFaultCodes: ["fault codes: not deleted, "]
+                }
+            return beginnings.contains { said.hasPrefix($0) }
         }
     }
 
@@ -82,11 +84,11 @@ import Testing
                     #expect(number.map { (-40...150).contains($0) } == true, "\(said)")
                 }
             } else {
-                #expect(said.hasPrefix(call.failure) && honest.failures == [said])
+                #expect(call.isFailure(said) && honest.failures == [said])
             }
         default:
             #expect(honest.outputs[0].outcome == .failed, "\(said)")
-            #expect(said.hasPrefix(call.failure) && honest.failures == [said], "\(said)")
+            #expect(call.isFailure(said) && honest.failures == [said], "\(said)")
         }
         #expect(!said.contains("ignore all") && !said.unicodeScalars.contains { $0.value < 32 })
 

@@ -33,8 +33,11 @@ struct EdgeLLMCommand {
         try run(arguments: arguments, input: input)
     }
 
-    static func run(arguments: [String], input: String = "") throws -> Outcome {
+    static func run(arguments: [String], input: String = "", environment: [String: String] = [:]) throws -> Outcome {
         let (process, stdin, stdout, stderr) = process(arguments)
+        if !environment.isEmpty {
+            process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        }
         try process.run()
         try stdin.fileHandleForWriting.write(contentsOf: Data(input.utf8))
         try stdin.fileHandleForWriting.close()

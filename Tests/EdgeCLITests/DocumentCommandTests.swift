@@ -89,6 +89,48 @@ struct DocumentCommandTests {
         #expect(
             try EdgeLLMCommand.run("index", docs.path, "--docs", path("store"), "--embedder", path("none")).code == 65)
     }
+
+    @Test("The embedder that is known by name is kept; where it cannot be fetched, that is said and words are searched")
+    func knownEmbedder() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edge-embedder-\(UUID())")
+        let (docs, cache) = (folder.appendingPathComponent("manual"), folder.appendingPathComponent("cache"))
+        let programs = folder.appendingPathComponent("bin")
+        for made in [docs, programs] {
+            try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
+        }
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Data("# Tyres\nThe tyres need 2.4 bar.\n".utf8).write(to: docs.appendingPathComponent("tyres.md"))
+        // A Python whose pip has no network.
+        let python = programs.appendingPathComponent("python3")
+        try Data("#!/bin/sh\necho 'no route to host' >&2\nexit 1\n".utf8).write(to: python)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: python.path)
+        let environment = [
+            "EDGE_LLM_CACHE": cache.path,
+            "PATH": programs.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? ""),
+        ]
+        func run(_ arguments: String...) throws -> EdgeLLMCommand.Outcome {
+            try EdgeLLMCommand.run(arguments: arguments, environment: environment)
+        }
+        func index(_ name: String) throws -> EdgeLLMCommand.Outcome {
+            try run(
+                "index", docs.path, "--docs", folder.appendingPathComponent(name).path, "--embedder",
+                "all-MiniLM-L6-v2",
+                "--json")
+        }
+        let without = try index("words")
+        #expect(without.code == 0 && without.output.contains("\"embeddedCount\":0"), "\(without)")
+        #expect(without.errors.contains("no route to host") && without.errors.contains("word for word only"))
+        let refused = try run("fetch-embedder")
+        #expect(refused.code == 65 && refused.output.isEmpty && refused.errors.contains("no route to host"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: cache.path).isEmpty)
+
+        let kept = cache.appendingPathComponent("all-MiniLM-L6-v2-f16.gguf")
+        try Data(SmallEncoder().encoded()).write(to: kept)
+        let with = try index("vectors")
+        #expect(with.code == 0 && with.output.contains("\"embeddedCount\":1"), "\(with)")
+        #expect(try run("fetch-embedder").output == kept.path + "\n")
+    }
+
     @Test("A pack whose writer is killed is not there, or whole", arguments: 0..<8)
     func killed(round: Int) throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edge-docs-\(UUID())")
