@@ -16,6 +16,7 @@ build: packages
 
 # A driver's question about a simulated car that misfires; then, on a terminal, a conversation.
 demo: build
+	@.ci/packages demo
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-llm" assist -m Fixtures/edge-assistant.gguf --docs Fixtures/manual \
 		--embedder all-MiniLM-L6-v2 --scenario misfire $$([ -t 0 ] && echo --interactive) "Why is the engine light flashing and the car vibrating?"
 
