@@ -22,6 +22,9 @@ struct CertifyCommand: AsyncParsableCommand {
     @Option(help: "The text that the model was calibrated with; its checksum becomes part of the certificate.")
     var calibration: String?
 
+    @Option(help: "A file of cases with tools, as edge-llm eval-tasks takes it, to certify what was lost of these too.")
+    var tasks: String?
+
     @OptionGroup var pieces: PieceOptions
 
     @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
@@ -35,10 +38,12 @@ struct CertifyCommand: AsyncParsableCommand {
         let (base, model) = (URL(fileURLWithPath: base), URL(fileURLWithPath: model))
         let (output, name) = (URL(fileURLWithPath: output), input.file ?? "text")
         let (contextSize, chunks, threads) = (pieces.contextSize, pieces.chunks, threads)
+        let tasks = tasks.map { URL(fileURLWithPath: $0) }
         let work = Task {
             try await QualityCertificate.certify(
                 model, base: base, to: output, on: text, textName: URL(fileURLWithPath: name).lastPathComponent,
-                calibration: calibrationText, pieceLength: contextSize, maximumPieces: chunks, threadCount: threads
+                calibration: calibrationText, tasks: tasks, pieceLength: contextSize, maximumPieces: chunks,
+                threadCount: threads
             ) { figures, total in
                 ProgressBar(total: total).draw(figures.pieceCount, note: "measured")
             }
@@ -47,7 +52,9 @@ struct CertifyCommand: AsyncParsableCommand {
         let result = await work.result
         ProgressBar(total: 1).clear()
         switch result {
-        case .success(let certificate): Terminal.write(CompareCommand.table(certificate.figures))
+        case .success(let certificate):
+            Terminal.write(CompareCommand.table(certificate.figures))
+            if let tasks = certificate.tasks { Terminal.write("\n" + CompareCommand.table(tasks.comparison)) }
         case .failure(is CancellationError):
             Terminal.note("edge-llm: interrupted; nothing was written")
             throw Failure.interrupted
@@ -61,8 +68,8 @@ struct VerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check a model against its certificate.",
         discussion: """
-            Its weights are compared with the certificate's checksums. With --base and the text, everything is measured again, and must \
-            come out to the last bit. The checksums find damage and mistakes; they are no protection against forgery.
+            Its weights are compared with the certificate's checksums. With --base and the text, and --tasks where tasks were certified, \
+            everything is measured again, and must come out to the last bit. The checksums find damage and mistakes; they are no protection against forgery.
             """)
 
     @Argument(help: "The model.")
@@ -74,11 +81,15 @@ struct VerifyCommand: AsyncParsableCommand {
     @Option(name: [.customShort("f"), .long], help: "The text that was measured on, with --base.")
     var file: String?
 
+    @Option(help: "The file of cases that was measured on, with --base.")
+    var tasks: String?
+
     @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
     var threads: Int?
 
     func validate() throws {
         if (base == nil) != (file == nil) { throw ValidationError("Give --base and --file together, or neither.") }
+        if tasks != nil, base == nil { throw ValidationError("--tasks needs --base and --file.") }
     }
 
     func run() async throws {
@@ -93,10 +104,10 @@ struct VerifyCommand: AsyncParsableCommand {
         let text = try Terminal.read(path: file)
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
-        let threads = threads
+        let (threads, tasks) = (threads, tasks.map { URL(fileURLWithPath: $0) })
         let work = Task {
             try await certificate.discrepancies(
-                of: model, base: URL(fileURLWithPath: base), on: text, threadCount: threads
+                of: model, base: URL(fileURLWithPath: base), on: text, tasks: tasks, threadCount: threads
             ) { figures, total in
                 ProgressBar(total: total).draw(figures.pieceCount, note: "measured")
             }
@@ -106,7 +117,11 @@ struct VerifyCommand: AsyncParsableCommand {
         ProgressBar(total: 1).clear()
         switch result {
         case .success(let found) where found.isEmpty:
-            Terminal.write("all figures came out again, to the last bit\n")
+            if certificate.tasks != nil, tasks == nil {
+                Terminal.write("the figures of the text came out again, to the last bit; those of tasks need --tasks\n")
+            } else {
+                Terminal.write("all figures came out again, to the last bit\n")
+            }
         case .success(let found):
             for line in found { Terminal.write(line + "\n") }
             throw Failure.Message("\(self.model): the certificate does not hold", code: Failure.badFile)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EdgeLLM
 import EdgeQuantize
 import Foundation
 import Synchronization
@@ -9,7 +10,8 @@ struct CompareCommand: AsyncParsableCommand {
         commandName: "compare", abstract: "Measure how far a model is from another, on a text.",
         discussion: """
             The first model is taken for right. Both are run side by side, piece by piece; what is kept of the first are the \
-            most probable tokens of one piece. Give a text that the model was not calibrated with.
+            most probable tokens of one piece. Give a text that the model was not calibrated with; or cases with tools, which both are \
+            given.
             """)
 
     @Argument(help: "The model that is taken for right, such as the original, or a file that --save-base has written.")
@@ -22,6 +24,12 @@ struct CompareCommand: AsyncParsableCommand {
     var saveBase: String?
 
     @OptionGroup var input: TextInput
+
+    @Option(
+        help:
+            "A file of cases with tools, as edge-llm eval-tasks takes it; then a text is measured on only where one is given."
+    )
+    var tasks: String?
 
     @OptionGroup var pieces: PieceOptions
 
@@ -39,6 +47,7 @@ struct CompareCommand: AsyncParsableCommand {
     func validate() throws {
         if let topK, topK < 1 { throw ValidationError("--top-k must be 1 or more.") }
         if (model == nil) != (saveBase != nil) { throw ValidationError("Give a model to judge, or --save-base.") }
+        if tasks != nil, saveBase != nil { throw ValidationError("--tasks does not go with --save-base.") }
     }
 
     private struct Report: Encodable {
@@ -48,6 +57,10 @@ struct CompareCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let tasks {
+            try await compareTasks(URL(fileURLWithPath: tasks))
+            if input.prompt == nil, input.file == nil { return }
+        }
         let text = try input.read()
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
@@ -101,6 +114,42 @@ struct CompareCommand: AsyncParsableCommand {
             throw Failure.interrupted
         case .failure(let error): throw error
         }
+    }
+
+    private func compareTasks(_ file: URL) async throws {
+        guard let model, !BaseDistributions.isOne(URL(fileURLWithPath: base)) else {
+            throw Failure.Message("--tasks needs two models")
+        }
+        let cases = try TaskCase.read(file)
+        let (paths, threads) = ([base, model], threads)
+        let comparison = try await Terminal.interruptible {
+            func load(_ path: String) async throws -> GGUFLanguageModel {
+                try await GGUFLanguageModel(
+                    contentsOf: URL(fileURLWithPath: path), options: .init(threadCount: threads))
+            }
+            defer { ProgressBar(total: 1).clear() }
+            let bar = ProgressBar(total: cases.count)
+            return try await TaskComparison.measure(base: load(paths[0]), model: load(paths[1]), on: cases) {
+                bar.draw($0, note: "cases")
+            }
+        }
+        Terminal.write(json ? try Terminal.json(comparison) : Self.table(comparison))
+    }
+
+    /// What was lost of tasks, a line each.
+    static func table(_ comparison: TaskComparison) -> String {
+        Terminal.columns(
+            [["", "base", "model", "change", "", "of"]]
+                + comparison.figures.map { figure in
+                    [
+                        figure.measure.name, String(format: "%.2f %%", 100 * figure.baseShare.value),
+                        String(format: "%.2f %%", 100 * figure.share.value),
+                        String(format: "%+.2f points", 100 * figure.change),
+                        String(
+                            format: "95 %% within %+.2f to %+.2f", 100 * figure.interval.lowerBound,
+                            100 * figure.interval.upperBound), "\(figure.count)",
+                    ]
+                })
     }
 
     /// The figures, a line each, with the bounds that hold the true ones with a probability of 95 %.

@@ -64,6 +64,9 @@ struct InspectCommand: AsyncParsableCommand {
             + "(\(printable(certificate.textHash))), original \(printable(certificate.baseHash))"
             + (certificate.calibrationHash.map { ", calibrated with \(printable($0))" } ?? "") + "\n"
             + CompareCommand.table(certificate.figures)
+            + (certificate.tasks.map {
+                "\nTasks \(printable($0.name)) (\(printable($0.hash)))\n" + CompareCommand.table($0.comparison)
+            } ?? "")
     }
 
     /// Text from a file, safe for a terminal.

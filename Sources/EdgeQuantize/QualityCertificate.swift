@@ -21,6 +21,32 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
     public var textName: String
     /// A checksum of the text that the model was calibrated with; nil where there was none.
     public var calibrationHash: String?
+    /// What it lost of tasks; nil where that was not measured.
+    public var tasks: Tasks?
+
+    /// What a model lost of tasks with tools.
+    public struct Tasks: Sendable, Hashable, Codable {
+        /// The figures.
+        public var comparison: TaskComparison
+        /// A checksum of the file of cases.
+        public var hash: String
+        /// Its name.
+        public var name: String
+
+        /// Measures both models on the cases of a file.
+        fileprivate static nonisolated(nonsending) func measure(
+            _ model: URL, base: URL, on cases: URL, threadCount: Int?
+        ) async throws -> Tasks {
+            let tasks = try TaskCase.read(cases)
+            let bytes = try ModelLoadingError.reporting(cases.path) { [UInt8](try Data(contentsOf: cases)) }
+            func load(_ url: URL) async throws -> GGUFLanguageModel {
+                try await GGUFLanguageModel(contentsOf: url, options: .init(threadCount: threadCount))
+            }
+            return Tasks(
+                comparison: try await TaskComparison.measure(base: load(base), model: load(model), on: tasks),
+                hash: QualityCertificate.hash(of: bytes), name: cases.lastPathComponent)
+        }
+    }
 
     /// Tool and version that this library writes.
     public static let currentTool = "edge-llm 0.1.0"
@@ -55,7 +81,7 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
 
     private init(
         tool: String, figures: ModelComparison, baseHash: String, textHash: String, textName: String,
-        calibrationHash: String?
+        calibrationHash: String?, tasks: Tasks?
     ) {
         self.tool = tool
         self.figures = figures
@@ -63,6 +89,7 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         self.textHash = textHash
         self.textName = textName
         self.calibrationHash = calibrationHash
+        self.tasks = tasks
     }
 
     /// Reads the certificate of a file; nil where it has none.
@@ -103,6 +130,33 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
             guard let value = file[Self.prefix + count.key]?.int, value >= 0 else { throw wrong(count.key) }
             figures[keyPath: count.path] = value
         }
+        tasks = try Self.readTasks(file, wrong)
+    }
+
+    /// The counts of a figure by key.
+    private static var taskCounts: [(key: String, path: WritableKeyPath<TaskComparison.Figure, Int>)] {
+        [("count", \.count), ("base_right", \.baseRight), ("lost", \.lostCount), ("gained", \.gainedCount)]
+    }
+
+    private static func readTasks(_ file: GGUFFile, _ wrong: (String) -> QuantizationError) throws -> Tasks? {
+        guard let hash = file[prefix + "tasks_hash"] else { return nil }
+        guard let hash = hash.text else { throw wrong("tasks_hash") }
+        guard let name = file[prefix + "tasks_name"]?.text else { throw wrong("tasks_name") }
+        var figures: [TaskComparison.Figure] = []
+        for measure in TaskAccuracy.Measure.allCases where file[prefix + "tasks.\(measure.rawValue).count"] != nil {
+            var figure = TaskComparison.Figure(measure: measure)
+            for count in taskCounts {
+                let key = "tasks.\(measure.rawValue).\(count.key)"
+                guard let value = file[prefix + key]?.int, value >= 0 else { throw wrong(key) }
+                figure[keyPath: count.path] = value
+            }
+            // Of those that the base does right some may be lost, and of the others some gained.
+            guard figure.baseRight <= figure.count, figure.lostCount <= figure.baseRight,
+                figure.gainedCount <= figure.count - figure.baseRight
+            else { throw wrong("tasks.\(measure.rawValue)") }
+            figures.append(figure)
+        }
+        return Tasks(comparison: TaskComparison(figures: figures), hash: hash, name: name)
     }
 
     /// The pairs that a file gets.
@@ -114,6 +168,14 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         if let calibrationHash { entries.append(("calibration_hash", .string(calibrationHash))) }
         entries += Self.numbers.map { ($0.key, .float64(figures[keyPath: $0.path])) }
         entries += Self.counts.map { ($0.key, .uint64(UInt64(max(0, figures[keyPath: $0.path])))) }
+        if let tasks {
+            entries += [("tasks_hash", .string(tasks.hash)), ("tasks_name", .string(tasks.name))]
+            for figure in tasks.comparison.figures {
+                entries += Self.taskCounts.map {
+                    ("tasks.\(figure.measure.rawValue).\($0.key)", .uint64(UInt64(max(0, figure[keyPath: $0.path]))))
+                }
+            }
+        }
         return entries.map { (Self.prefix + $0.0, $0.1) } + [(GGUFKey.tensorHashes, .array(GGUFArray(hashes)))]
     }
 
@@ -126,6 +188,7 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
     ///   - text: what the model is judged on; not what it was calibrated with.
     ///   - textName: a name for it.
     ///   - calibration: the text that it was calibrated with, if there was one.
+    ///   - tasks: a file of cases with tools (`TaskCase`), to measure these too; the models need chat templates then.
     ///   - pieceLength: tokens of a piece.
     ///   - maximumPieces: pieces at most; nil for all.
     ///   - threadCount: threads that compute. Does not change a bit of any figure.
@@ -133,7 +196,7 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
     /// - Throws: as `ModelComparison.measure`; `QuantizationError.unwritable`.
     public static nonisolated(nonsending) func certify(
         _ model: URL, base: URL, to output: URL, on text: [UInt8], textName: String, calibration: [UInt8]? = nil,
-        pieceLength: Int = 512, maximumPieces: Int? = nil, threadCount: Int? = nil,
+        tasks: URL? = nil, pieceLength: Int = 512, maximumPieces: Int? = nil, threadCount: Int? = nil,
         progress: @escaping @Sendable (_ current: ModelComparison, _ total: Int) -> Void = { _, _ in }
     ) async throws -> QualityCertificate {
         guard calibration == nil || calibration != text else {
@@ -143,13 +206,18 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         let figures = try await ModelComparison.measure(
             base: base, model: model, on: text, pieceLength: pieceLength, maximumPieces: maximumPieces,
             threadCount: threadCount, progress: progress)
+        let measured: Tasks? =
+            if let tasks { try await Tasks.measure(model, base: base, on: tasks, threadCount: threadCount) } else {
+                nil
+            }
         let worker = try ModelLoadingError.reporting(model.path) { try WorkThread() }
         return try await worker.run {
             let original = try ModelLoadingError.reporting(base.path) { try GGUFFile(path: base.path) }
             let file = try ModelLoadingError.reporting(model.path) { try GGUFFile(path: model.path) }
             let certificate = QualityCertificate(
                 tool: currentTool, figures: figures, baseHash: hex(original.weightsHash()), textHash: hash(of: text),
-                textName: textName, calibrationHash: calibration.map { hash(of: $0) })
+                textName: textName, calibrationHash: calibration.map { hash(of: $0) },
+                tasks: measured)
             do {
                 var writer = GGUFWriter()
                 let split = ["split.no", "split.count", "split.tensors.count"]
@@ -177,9 +245,10 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
 
     /// Measures again, and says what does not hold: nothing where all figures come out to the last bit.
     ///
+    /// - Parameter tasks: the file of cases; without it those figures are not measured again.
     /// - Throws: as `ModelComparison.measure`.
     public nonisolated(nonsending) func discrepancies(
-        of model: URL, base: URL, on text: [UInt8], threadCount: Int? = nil,
+        of model: URL, base: URL, on text: [UInt8], tasks: URL? = nil, threadCount: Int? = nil,
         progress: @escaping @Sendable (_ current: ModelComparison, _ total: Int) -> Void = { _, _ in }
     ) async throws -> [String] {
         var found: [String] = []
@@ -200,6 +269,26 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         for count in Self.counts where again[keyPath: count.path] != figures[keyPath: count.path] {
             found.append("\(count.key) is \(again[keyPath: count.path]), certified as \(figures[keyPath: count.path])")
         }
+        if let tasks {
+            found += try await taskDiscrepancies(of: model, base: base, tasks: tasks, threadCount: threadCount)
+        }
         return found
+    }
+
+    private nonisolated(nonsending) func taskDiscrepancies(
+        of model: URL, base: URL, tasks: URL, threadCount: Int?
+    ) async throws -> [String] {
+        guard let certified = self.tasks else { return ["no tasks were certified"] }
+        let again = try await Tasks.measure(model, base: base, on: tasks, threadCount: threadCount)
+        guard again.hash == certified.hash else {
+            return ["the tasks are not those that were certified (\(certified.name))"]
+        }
+        return TaskAccuracy.Measure.allCases.flatMap { measure -> [String] in
+            let pair = [again, certified].map { $0.comparison.figures.first { $0.measure == measure } }
+            return Self.taskCounts.compactMap { count in
+                let (new, old) = (pair[0]?[keyPath: count.path] ?? 0, pair[1]?[keyPath: count.path] ?? 0)
+                return new == old ? nil : "tasks.\(measure.rawValue).\(count.key) is \(new), certified as \(old)"
+            }
+        }
     }
 }

@@ -63,6 +63,42 @@ struct QuantizeCommandTests {
         }
     }
 
+    @Test("what is lost of tasks is compared, certified, shown and verified")
+    func tasks() throws {
+        let assistant = fixtures.appendingPathComponent("edge-assistant.gguf").path
+        let held = try String(
+            contentsOf: fixtures.appendingPathComponent("assistant/held.jsonl"), encoding: .utf8
+        ).split(separator: "\n")
+        try inFolder { file, _ in
+            try Data(other.utf8).write(to: URL(fileURLWithPath: file("other")))
+            try Data(held.prefix(6).joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file("cases")))
+            try Data(held.prefix(5).joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file("others")))
+            let made = try EdgeLLMCommand.run("quantize", assistant, file("q2"), "q2_k", "--pure", "--allow-requantize")
+            #expect(made.code == 0, "\(made)")
+            let same = try EdgeLLMCommand.run("compare", assistant, assistant, "--tasks", file("cases"), "--json")
+            let report = try #require(JSONSerialization.jsonObject(with: Data(same.output.utf8)) as? [String: Any])
+            let figures = try #require(report["figures"] as? [[String: Any]])
+            #expect(figures.first?["measure"] as? String == "tools" && figures.first?["count"] as? Int == 6)
+            #expect(figures.allSatisfy { $0["lostCount"] as? Int == 0 && $0["gainedCount"] as? Int == 0 })
+            let compared = try EdgeLLMCommand.run("compare", assistant, file("q2"), "--tasks", file("cases"), "-t", "1")
+            #expect(compared.code == 0 && compared.output.contains("right tools"), "\(compared)")
+            let certified = try EdgeLLMCommand.run(
+                "certify", assistant, file("q2"), "-o", file("certified"), "-f", file("other"), "-c", "64", "--tasks",
+                file("cases"))
+            #expect(certified.code == 0 && certified.output.hasSuffix(compared.output), "\(certified)")
+            let shown = try EdgeLLMCommand.run("inspect", file("certified"))
+            #expect(shown.output.contains("Tasks cases (") && shown.output.hasSuffix(compared.output), "\(shown)")
+            func verify(_ more: String...) throws -> EdgeLLMCommand.Outcome {
+                try EdgeLLMCommand.run(
+                    arguments: ["verify", file("certified"), "--base", assistant, "-f", file("other")] + more)
+            }
+            #expect(try verify("--tasks", file("cases"), "-t", "1").output.contains("all figures came out again"))
+            #expect(try verify().output.contains("those of tasks need --tasks"))
+            let wrong = try verify("--tasks", file("others"))
+            #expect(wrong.code == 65 && wrong.output.contains("not those that were certified (cases)"), "\(wrong)")
+        }
+    }
+
     @Test("types are chosen for a size and for a divergence")
     func automatic() throws {
         try inFolder { file, names in

@@ -89,6 +89,16 @@ import Testing
         #expect(judged([("read_signal", "{")], "")["valid calls"]?.right == 0)
     }
 
+    @Test("Bounds of a change of paired outcomes", arguments: [(0, 0, 0.0039), (10, 0, 0.01283), (10, 10, 0.01789)])
+    func change(lost: Int, gained: Int, half: Double) {
+        var figure = TaskComparison.Figure(measure: .tools)
+        (figure.count, figure.baseRight, figure.lostCount, figure.gainedCount) = (500, 400, lost, gained)
+        #expect(figure.change == Double(gained - lost) / 500 && figure.right == 400 - lost + gained)
+        let width = (figure.interval.upperBound - figure.interval.lowerBound) / 2
+        #expect(abs(width - half) < 1e-5)
+        #expect(TaskComparison.Figure(measure: .exact).interval == -1...1)
+    }
+
     @Test("A model is measured on cases, and the figures are the same again")
     func measuring() async throws {
         let model = try await GGUFLanguageModel(
