@@ -53,6 +53,7 @@ class Manual:
         path = os.path.join(here, "complaints.jsonl")
         if os.path.exists(path):
             self.complaints = self.lines(path, None)
+        self.near = {}
         self.by_key = {}
         for item in self.asked:
             self.by_key.setdefault(item["key"], []).append(item)
@@ -73,6 +74,18 @@ class Manual:
                 elif line.strip() and chapter and above and not line.startswith("|"):
                     self.sections[key][1].append(line.strip().removeprefix("- "))
         self.sections = {k: v for k, v in self.sections.items() if v[1]}
+
+    def about(self, text):
+        """The sections that tell of a quantity."""
+        if text not in self.near:
+            words = text.split()
+
+            def telling(words):
+                return [k for k, (title, told) in self.sections.items() if all(x in (title + " " + " ".join(told)).lower() for x in words)]
+            self.near[text] = telling(words)
+            if len(self.near[text]) < 4:
+                self.near[text] = telling(words[:-1] or words)
+        return self.near[text]
 
     def lines(self, path, stem):
         """Those lines whose sentences stand in the section that they name."""
@@ -175,6 +188,8 @@ class Maker:
 
     def signal_name(self, text):
         """A name for a quantity, as engineers write them."""
+        words = text.split()
+
         def short(word):
             how = self.random.random()
             if how < 0.55 or len(word) < 4:
@@ -184,7 +199,15 @@ class Maker:
             return word[0] + "".join(c for c in word[1:] if c not in "aeiou")[:3]
 
         def make():
-            parts = [short(x) for x in text.split()]
+            # Names that tell nothing must be copied from the list; those that tell what they are could be guessed.
+            if not self.held and self.chance(0.35):
+                text = self.pick([
+                    lambda: "".join(self.name((1, 2)) for _ in range(self.random.randint(1, 2))),
+                    lambda: self.pick(LETTERS) + self.pick(["", "_", self.pick(LETTERS)]) + str(self.random.randint(1, 999)),
+                    lambda: "_".join(self.name((1, 1)).upper() for _ in range(self.random.randint(2, 3))),
+                ])()
+                return text
+            parts = [short(x) for x in words]
             style = self.random.random()
             if style < 0.65:
                 name = "".join(capital(x) for x in parts)
@@ -435,6 +458,16 @@ class Maker:
             at += 1
         return found, at
 
+    def beside(self, text, counts):
+        """Passages that do not say what is asked for, often about it all the same: what a search for the question finds."""
+        found, _ = self.passages(None, count=self.pick(counts))
+        if self.manual and found and self.chance(0.6):
+            near = self.manual.about(text)
+            change = self.renumbered()
+            for key in self.random.sample(near, min(len(near), len(found), self.random.randint(1, 4))):
+                found[self.random.randrange(len(found))] = self.section(key, (), change)
+        return found
+
     # --- cases ----------------------------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -522,7 +555,7 @@ class Maker:
             question = capital(question)
             output, told = self.reading(signal, self.chance(0.15))
             call("read_signal", {"signal": signal[0]}, output)
-            found, _ = self.passages(None, count=self.pick([0, 0, 1, 2, 3]))
+            found = self.beside(text, [0, 1, 2, 3, 4] if self.manual else [0, 0, 1, 2, 3])
             answer = told
         elif kind == "watch":
             signal = self.pick(signals)
@@ -540,7 +573,7 @@ class Maker:
                           f"{self.integer(2, 600)} samples")
                 answer = f"Over {seconds} s the {text} was {values[0]}{space} to {values[1]}{space}, last {last}{space}, {trend}."
             call("watch_signal", {"signal": name, "seconds": int(seconds)}, output)
-            found, _ = self.passages(None, count=self.pick([0, 0, 1, 2]))
+            found = self.beside(text, [0, 0, 1, 2, 4] if self.manual else [0, 0, 1, 2])
         elif kind == "codes":
             question = self.phrase(w.CODE_QUESTIONS)
             if self.chance(0.15):
@@ -618,6 +651,22 @@ class Maker:
             "calls": [{"name": n, "arguments": a, "output": o} for n, a, o in steps], "answer": answer, **expected,
         }
 
+    def bare_calls(self, turns):
+        """Pieces of questions to one car, each with nothing but the first call: choosing without all that is read and told."""
+        car = self.car()
+        pieces = [("<|system|>" + system_text({"instructions": car[1], "tools": car[2]}) + "<|end|>", False)]
+        kinds = ["read", "watch", "no_signal", "codes", "clear", "list", "scope"]
+        left = list(car[3])
+        for _ in range(turns):
+            shares = [20 if left else 0, 8 if left else 0, 3 if len(car[3]) < len(w.QUANTITIES) else 0, 2, 3, 2, 1]
+            kind = self.random.choices(kinds, shares)[0]
+            # Each signal once: the second time its name could be had from the first call.
+            case = self.case(kind, (*car[:3], left if kind in ("read", "watch") else car[3]))
+            left = [x for x in left if not case["calls"] or x[0] != case["calls"][0]["arguments"].get("signal")]
+            pieces.append((f"<|user|>Question: {case['question']}<|end|><|assistant|>", False))
+            pieces.append(((call_text(case["calls"][0]) if case["calls"] else case["answer"]) + "<|end|>", True))
+        return pieces
+
     def later(self, turns):
         """Questions after the last case, of the same car: half of them about the passages that were given last."""
         car, found = self.context
@@ -676,6 +725,10 @@ def system_text(case):
     return case["instructions"] + "\nTools:\n" + "".join(lines)
 
 
+def call_text(call):
+    return "<tool_call>" + json.dumps({"name": call["name"], "arguments": call["arguments"]}, ensure_ascii=False) + "</tool_call>"
+
+
 def rendered(case):
     """(text, whether the model writes it) pieces, as the chat template lays them out."""
     return [("<|system|>" + system_text(case) + "<|end|>", False)] + turn(case)
@@ -685,8 +738,7 @@ def turn(case):
     """The pieces of a question and what it leads to."""
     pieces = [("<|user|>" + prompt_text(case) + "<|end|><|assistant|>", False)]
     for call in case["calls"]:
-        text = json.dumps({"name": call["name"], "arguments": call["arguments"]}, ensure_ascii=False)
-        pieces.append((f"<tool_call>{text}</tool_call><|end|>", True))
+        pieces.append((call_text(call) + "<|end|>", True))
         pieces.append((f"<|tool|>{call['output']}<|end|><|assistant|>", False))
     pieces.append((case["answer"] + "<|end|>", True))
     return pieces

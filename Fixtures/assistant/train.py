@@ -264,7 +264,13 @@ def batches(encoder, seed, budget, longest, is_easy):
     while True:
         pool, maker.easy = [], is_easy()
         for _ in range(256):
-            ids, mine = encoder.case(drill(maker)) if maker.chance(0.03) else encoder.conversation(maker, longest)
+            what = maker.random.random()
+            if what < 0.03:
+                ids, mine = encoder.case(drill(maker))
+            elif what < 0.25:
+                ids, mine = encoder.case(maker.bare_calls(maker.random.randint(6, 12)))
+            else:
+                ids, mine = encoder.conversation(maker, longest)
             if len(ids) <= longest:
                 pool.append((ids, mine))
         pool.sort(key=lambda c: len(c[0]))

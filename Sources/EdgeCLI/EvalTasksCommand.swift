@@ -31,18 +31,19 @@ struct EvalTasksCommand: AsyncParsableCommand {
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
         let showMissed = showMissed
+        let bar = ProgressBar(total: cases.count)
         let work = Task {
             try await TaskAccuracy.measure(model, on: cases) { done, result in
                 if showMissed, !result.isExact {
-                    ProgressBar(total: 1).clear()
+                    bar.clear()
                     Terminal.write(Self.missed(result))
                 }
-                ProgressBar(total: cases.count).draw(done, note: "cases")
+                bar.draw(done, note: "cases")
             }
         }
         interruption.cancels { work.cancel() }
         let result = await work.result
-        ProgressBar(total: 1).clear()
+        bar.clear()
         switch result {
         case .success(let accuracy): Terminal.write(json ? try Terminal.json(accuracy) : Self.table(accuracy))
         case .failure(is CancellationError): throw Failure.interrupted

@@ -117,6 +117,7 @@ extension GGUFWriter {
     /// - Throws: `GGUFError` (`invalidValue`, `unreadable`), and whatever a producer throws.
     package func write(to path: String) throws {
         do {
+            AtomicFile.removeLeftovers(of: path)
             let file = try AtomicFile(path: path)
             try write { (piece: Piece) in
                 switch piece {

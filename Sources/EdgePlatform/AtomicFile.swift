@@ -39,6 +39,21 @@ package final class AtomicFile {
         return kill(process, 0) != 0 && errno == ESRCH
     }
 
+    private static func split(_ path: String) -> (folder: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+        return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+    }
+
+    /// Removes what processes that were killed while writing the same file left beside it: after ten minutes, as a process number may
+    /// mean another process where folders are shared. Where that fails nothing is lost but room.
+    package static func removeLeftovers(of path: String) {
+        let (folder, name) = split(path)
+        guard let files = try? Folder.files(at: folder) else { return }
+        for file in files where isLeft(file.name, ofFileNamed: name) && Folder.now - file.modified > 600_000_000_000 {
+            Folder.remove("\(folder)/\(file.name)")
+        }
+    }
+
     /// Appends bytes.
     package func write(_ bytes: [UInt8]) throws(PlatformError) { try write(bytes.span.bytes) }
 
@@ -108,7 +123,7 @@ package final class AtomicFile {
 
     /// The new name survives a power cut once the folder is on the disk; a system that cannot do that is no error.
     private func syncFolder() {
-        let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let folder = AtomicFile.split(path).folder
         let folderDescriptor = open(folder, O_RDONLY | O_CLOEXEC)
         guard folderDescriptor >= 0 else { return }
         _ = fsync(folderDescriptor)

@@ -168,7 +168,10 @@ package struct SectionFileWriter: ~Copyable {
     private var count: UInt32 = 0
 
     /// - Throws: `PlatformError` when the file cannot be made.
-    package init(path: String) throws(PlatformError) { file = try AtomicFile(path: path) }
+    package init(path: String) throws(PlatformError) {
+        AtomicFile.removeLeftovers(of: path)
+        file = try AtomicFile(path: path)
+    }
 
     /// Adds a section under a name that no other has.
     ///

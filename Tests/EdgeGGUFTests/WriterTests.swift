@@ -32,6 +32,11 @@ import Testing
             }
             try whole.add(name: "t", type: .f16, dimensions: [1_500_000], bytes: bytes)
             try Data("old".utf8).write(to: URL(fileURLWithPath: path))
+            // What a process that was killed an hour ago left.
+            let left = path + ".2147483646-abc.tmp"
+            try Data("part".utf8).write(to: URL(fileURLWithPath: left))
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSinceNow: -3600)], ofItemAtPath: left)
             try streamed.write(to: path)
             #expect(try MappedFile(path: path).bytes.copied() == whole.encoded())
             #expect(try GGUFFile(path: path).tensors[0].bytes.copied() == bytes)

@@ -161,7 +161,7 @@ extension GGUFLanguageModel.Executor {
     func save(
         _ conversation: LanguageModelSession.Conversation, of model: GGUFLanguageModel, to path: String
     ) async throws {
-        Self.removeLeftovers(of: path)
+        AtomicFile.removeLeftovers(of: path)
         let saved = SavedSession(
             transcript: conversation.transcript, moment: .init(now), usage: conversation.usage.numbers)
         do {
@@ -171,19 +171,6 @@ extension GGUFLanguageModel.Executor {
             throw SavedStateError(error)
         } catch {
             throw LanguageModelError.translate(error)
-        }
-    }
-
-    /// Removes what processes that were killed while saving to the same file left beside it: after ten minutes, as a process number may
-    /// mean another process where folders are shared. Where that fails nothing is lost but room.
-    private static func removeLeftovers(of path: String) {
-        let url = URL(fileURLWithPath: path)
-        let folder = url.deletingLastPathComponent()
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-        for name in names where AtomicFile.isLeft(name, ofFileNamed: url.lastPathComponent) {
-            let file = folder.appendingPathComponent(name)
-            let written = try? FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
-            if let written, written.timeIntervalSinceNow < -600 { try? FileManager.default.removeItem(at: file) }
         }
     }
 }
