@@ -186,63 +186,32 @@ class Maker:
 
     # --- the car --------------------------------------------------------------------------------------------------------------
 
-    def signal_name(self, text):
-        """A name for a quantity, as engineers write them."""
-        words = text.split()
+    def invented(self):
+        """A quantity that no other car has, as those of `words.QUANTITIES`: what it is called must be copied."""
+        kind, *rest = self.pick(w.KINDS)
+        return (self.fresh(lambda: " ".join([*self.random.sample(w.MODIFIERS, self.random.randint(0, 2)), self.pick(w.PARTS), kind])), *rest, ())
 
-        def short(word):
-            how = self.random.random()
-            if how < 0.55 or len(word) < 4:
-                return word
-            if how < 0.85:
-                return word[:self.random.randint(3, 4)]
-            return word[0] + "".join(c for c in word[1:] if c not in "aeiou")[:3]
-
-        def make():
-            # Names that tell nothing must be copied from the list; those that tell what they are could be guessed.
-            if not self.held and self.chance(0.35):
-                text = self.pick([
-                    lambda: "".join(self.name((1, 2)) for _ in range(self.random.randint(1, 2))),
-                    lambda: self.pick(LETTERS) + self.pick(["", "_", self.pick(LETTERS)]) + str(self.random.randint(1, 999)),
-                    lambda: "_".join(self.name((1, 1)).upper() for _ in range(self.random.randint(2, 3))),
-                ])()
-                return text
-            parts = [short(x) for x in words]
-            style = self.random.random()
-            if style < 0.65:
-                name = "".join(capital(x) for x in parts)
-            elif style < 0.8:
-                name = "_".join(x.upper() for x in parts)
-            elif style < 0.9:
-                name = "_".join(parts)
-            else:
-                name = parts[0] + "".join(capital(x) for x in parts[1:])
-            extra = self.random.random()
-            if extra < 0.12:
-                name = self.pick(["ECU", "BCM", "MCU", "PT", "CH", "TCU"]) + self.pick(["_", ""]) + name
-            elif extra < 0.24:
-                name += self.pick(["", "_"]) + str(self.random.randint(1, 99))
-            elif extra < 0.32:
-                name += self.pick(["Val", "Act", "Sens", "_Raw", "Phys"])
-            return name
-        return self.fresh(make)
+    def sibling(self, quantity):
+        """Another that differs in one word, where there is one on this side."""
+        words = quantity[0].split()
+        rest = words[1:] if words[0] in w.MODIFIERS else words
+        names = [" ".join([m, *rest]) for m in w.MODIFIERS if m not in words]
+        names = [n for n in names if (key_of(n) == 0) == self.held]
+        return (self.pick(names), *quantity[1:]) if names else self.invented()
 
     def car(self, wanted=None):
-        """Instructions, tools and signals of a car. Signals are (name, words, unit, quantity)."""
+        """Instructions, tools and signals of a car. Signals are (words, unit, quantity)."""
         count = self.random.randint(2, 6) if self.easy else self.random.randint(3, 18) if self.chance(0.8) else self.random.randint(14, 20)
-        quantities = self.random.sample(w.QUANTITIES, min(count, len(w.QUANTITIES)))
+        usual = round(count * self.pick([0, 0.3, 0.5, 0.7, 1]))
+        quantities = self.random.sample(w.QUANTITIES, usual)
         if wanted and all(q[0] != wanted for q in quantities):
-            quantities[self.random.randrange(len(quantities))] = next(q for q in w.QUANTITIES if q[0] == wanted)
-        signals = []
-        for quantity in quantities:
-            text = quantity[0]
-            for _ in range(20):
-                name = self.signal_name(text)
-                if all(name != s[0] for s in signals):
-                    break
-            else:
-                continue
-            signals.append((name, text, quantity[1], quantity))
+            quantities.append(next(q for q in w.QUANTITIES if q[0] == wanted))
+        while len(quantities) < count:
+            quantities.append(self.invented())
+            if self.chance(0.25):
+                quantities.append(self.sibling(quantities[-1]))
+        self.random.shuffle(quantities)
+        signals = [(q[0], q[1], q) for q in {q[0]: q for q in quantities}.values()]
         listed = self.listed(signals)
         tools = [
             ("read_signal", "signal", f"reads a live signal. Signals: {listed}"),
@@ -260,16 +229,16 @@ class Maker:
 
     @staticmethod
     def listed(signals):
-        """What it is before what it is called, and that in quotes, as a call has it: one step from a question's words, and the same tokens."""
-        return "; ".join(f'{t} "{n}"' + (f" ({u})" if u else "") for n, t, u, _ in signals)
+        """In quotes, as a call has it: the same tokens."""
+        return "; ".join(f'"{t}"' + (f" ({u})" if u else "") for t, u, _ in signals)
 
     def reading(self, signal, failure=False):
         """What `read_signal` says, and what the answer says of it."""
-        name, text, unit, (_, _, low, high, normal_low, normal_high, decimals, _) = signal
+        text, unit, (_, _, low, high, normal_low, normal_high, decimals, _) = signal
         space = " " + unit if unit else ""
         if failure:
             reason = self.failure(low, high, unit)
-            return f"{self.missed(name, text)}: not read, {reason}", f"The {text} could not be read: {reason}."
+            return f"{text}: not read, {reason}", f"The {text} could not be read: {reason}."
         where = self.random.random()
         # Around a range both ways, and not beyond what is physical.
         if where < 0.5:
@@ -283,10 +252,6 @@ class Maker:
         bounds = f"normal {number(normal_low, 2)} to {number(normal_high, 2)}{space}"
         output = f"{text}: {value}{space}, {status} ({bounds}), {self.random.randint(1, 400)} ms old"
         return output, f"The {text} is {value}{space}, which is {status} ({bounds})."
-
-    def missed(self, name, text):
-        """What was not read: in words by the tool, by name where the call itself failed."""
-        return name if self.chance(0.2) else text
 
     def failure(self, low, high, unit):
         text = self.pick(w.FAILURES).replace("{big}", str(self.pick([self.integer(300, 99999), "-" + self.integer(100, 9999)])) + (" " + unit if unit else ""))
@@ -539,7 +504,7 @@ class Maker:
                     output += "; " + self.injection()
             call("read_fault_codes", {}, output)
             parts = [told]
-            signal = next((s for s in signals if s[1] == quantity), None)
+            signal = next((s for s in signals if s[0] == quantity), None)
             if signal:
                 output, told = self.reading(signal, self.chance(0.12))
                 call("read_signal", {"signal": signal[0]}, output)
@@ -550,8 +515,8 @@ class Maker:
             answer = " ".join(parts)
         elif kind == "read":
             signal = self.pick(signals)
-            text, own = signal[1], signal[3][7]
-            question = self.phrase(own) + "?" if self.chance(0.4) else self.phrase(w.READ_QUESTIONS).replace("{w}", text)
+            text, own = signal[0], signal[2][7]
+            question = self.phrase(own) + "?" if own and self.chance(0.4) else self.phrase(w.READ_QUESTIONS).replace("{w}", text)
             question = capital(question)
             output, told = self.reading(signal, self.chance(0.15))
             call("read_signal", {"signal": signal[0]}, output)
@@ -560,19 +525,19 @@ class Maker:
         elif kind == "watch":
             signal = self.pick(signals)
             seconds = self.pick(["2", "3", "5", "8", "10", "12", "15", "20", "30", "45", "60"])
-            name, text, unit, quantity = signal
+            text, unit, quantity = signal
             question = self.phrase(w.WATCH_QUESTIONS).replace("{w}", text).replace("{s}", seconds)
             space = " " + unit if unit else ""
             if self.chance(0.15):
                 reason = self.failure(quantity[2], quantity[3], unit)
-                output, answer = f"{self.missed(name, text)}: not read, {reason}", f"The {text} could not be read: {reason}."
+                output, answer = f"{text}: not read, {reason}", f"The {text} could not be read: {reason}."
             else:
                 values = sorted((self.value(quantity[2], quantity[3], quantity[6]) for _ in range(2)), key=float)
                 last, trend = self.pick(values), self.pick(["rising", "falling", "steady", "changing"])
                 output = (f"{text} over {seconds} s: lowest {values[0]}{space}, highest {values[1]}{space}, last {last}{space}, {trend}, "
                           f"{self.integer(2, 600)} samples")
                 answer = f"Over {seconds} s the {text} was {values[0]}{space} to {values[1]}{space}, last {last}{space}, {trend}."
-            call("watch_signal", {"signal": name, "seconds": int(seconds)}, output)
+            call("watch_signal", {"signal": text, "seconds": int(seconds)}, output)
             found = self.beside(text, [0, 0, 1, 2, 4] if self.manual else [0, 0, 1, 2])
         elif kind == "codes":
             question = self.phrase(w.CODE_QUESTIONS)
@@ -602,7 +567,7 @@ class Maker:
             if not given:
                 signals[:] = signals[:8]
             question = self.phrase(w.LIST_QUESTIONS)
-            listed = ", ".join(t + (f" ({u})" if u else "") for _, t, u, _ in signals)
+            listed = ", ".join(t + (f" ({u})" if u else "") for t, u, _ in signals)
             output = f"{len(signals)} signals: {listed}"
             call("list_signals", {}, output)
             answer = f"There are {output}."
@@ -627,8 +592,11 @@ class Maker:
                 found, _ = self.passages(None)
             answer = REFUSAL
         elif kind == "no_signal":
-            others = [q for q in w.QUANTITIES if all(q[0] != s[1] for s in signals)] or w.QUANTITIES[:1]
-            question = self.phrase(w.READ_QUESTIONS).replace("{w}", self.pick(others)[0])
+            others = [q for q in w.QUANTITIES if all(q[0] != s[0] for s in signals)]
+            other = self.pick(others) if others and self.chance(0.6) else self.sibling(self.pick(signals)[2]) if self.chance(0.3) else self.invented()
+            while any(other[0] == s[0] for s in signals):
+                other = self.invented()
+            question = self.phrase(w.READ_QUESTIONS).replace("{w}", other[0])
             question = capital(question)
             found, _ = self.passages(None, count=self.pick([0, 1, 2, 3]))
             answer = REFUSAL
@@ -658,9 +626,9 @@ class Maker:
         kinds = ["read", "watch", "no_signal", "codes", "clear", "list", "scope"]
         left = list(car[3])
         for _ in range(turns):
-            shares = [20 if left else 0, 8 if left else 0, 3 if len(car[3]) < len(w.QUANTITIES) else 0, 2, 3, 2, 1]
+            shares = [20 if left else 0, 8 if left else 0, 3, 2, 3, 2, 1]
             kind = self.random.choices(kinds, shares)[0]
-            # Each signal once: the second time its name could be had from the first call.
+            # Each signal once: the second time it could be had from the first call.
             case = self.case(kind, (*car[:3], left if kind in ("read", "watch") else car[3]))
             left = [x for x in left if not case["calls"] or x[0] != case["calls"][0]["arguments"].get("signal")]
             pieces.append((f"<|user|>Question: {case['question']}<|end|><|assistant|>", False))
@@ -681,7 +649,7 @@ class Maker:
                 cases.append(self.bare(self.vary(self.fact(self.subject())[1]), REFUSAL))
             else:
                 case = self.case(car=car)
-                while case["kind"] == "list" and len(car[3]) > 8 or case["kind"] == "no_signal" and len(car[3]) >= len(w.QUANTITIES):
+                while case["kind"] == "list" and len(car[3]) > 8:
                     case = self.case(car=car)
                 if case["passages"]:
                     found = self.context[1]

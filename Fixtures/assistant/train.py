@@ -115,7 +115,7 @@ def drill(maker):
     parts = []
     for _ in range(maker.random.randint(1, 6)):
         parts.append(maker.pick([
-            lambda: maker.signal_name(maker.pick(cases.w.QUANTITIES)[0]), lambda: maker.value(-50, 9000, maker.pick([0, 1, 2])), maker.vehicle,
+            lambda: maker.invented()[0], lambda: maker.value(-50, 9000, maker.pick([0, 1, 2])), maker.vehicle,
             lambda: maker.fact(maker.subject())[0], maker.filler, maker.code, lambda: maker.told_codes(maker.codes(1))[0],
         ])())
     text = maker.pick([" ", ", ", "; "]).join(parts)

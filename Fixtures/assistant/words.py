@@ -4,7 +4,7 @@ Of every list of phrasings, each fifth (index % 5 == 4) is kept for the held-out
 """
 
 # words, unit, lowest and highest value, normal range, decimals, ways of asking for the value now, what a manual says of the condition.
-# `{w}` stands for the words. The first parts of names come from the words and their abbreviations.
+# `{w}` stands for the words.
 QUANTITIES = [
     ("engine speed", "rpm", 0, 8000, 600, 6500, 0, ["How fast is the engine turning", "How many revolutions does the engine make", "What does the rev counter say", "How high does the engine rev", "At how many revolutions are we", "How quickly does the engine turn"]),
     ("vehicle speed", "km/h", 0, 260, 0, 180, 1, ["How fast are we going", "How fast is the car", "How quickly are we driving", "What is my speed", "How fast do we drive", "What does the speedometer say", "Am I driving too fast", "At what speed are we"]),
@@ -42,6 +42,15 @@ QUANTITIES = [
     ("cabin humidity", "%", 0, 100, 20, 70, 0, ["How damp is it in the car", "Is the air in the car damp", "How humid is it in here", "Is it damp inside", "How moist is the air in the car"]),
     ("catalyst temperature", "°C", 0, 1100, 50, 900, 0, ["How hot is the catalyst", "Is the catalyst too hot", "How warm is the catalyst", "Does the catalyst get too hot", "How hot is the catalytic converter", "Is the catalyst hot"]),
     ("ambient pressure", "hPa", 500, 1100, 600, 1080, 0, ["How high is the pressure of the air outside", "What is the air pressure", "How many hPa are there outside", "How high is the air pressure", "What does the barometer say", "How much does the air press"]),
+]
+
+# What parts have, as QUANTITIES without words and questions: for signals that are made up.
+KINDS = [
+    ("temperature", "°C", -40, 150, 10, 110, 1), ("pressure", "bar", 0, 20, 1, 12, 1), ("level", "%", 0, 100, 20, 100, 0),
+    ("voltage", "V", 0, 60, 9, 50, 1), ("current", "A", 0, 90, 0, 60, 1), ("speed", "rpm", 0, 9000, 200, 7000, 0),
+    ("position", "%", 0, 100, 0, 95, 0), ("load", "%", 0, 100, 0, 90, 0), ("wear", "%", 0, 100, 0, 80, 0), ("torque", "Nm", 0, 600, 0, 450, 0),
+    ("flow", "l/min", 0, 80, 1, 60, 1), ("travel", "mm", 0, 300, 5, 250, 0), ("vibration", "mm/s", 0, 50, 0, 12, 1), ("angle", "degrees", -90, 90, -60, 60, 0),
+    ("age", "days", 0, 4000, 0, 1500, 0), ("resistance", "Ω", 0, 900, 1, 400, 1),
 ]
 
 # Asking for a value by its words.

@@ -35,7 +35,7 @@ public final class Vehicle: Sendable {
                 order.append(signal.name)
             }
         }
-        let signals = (names ?? order).compactMap { known[$0] }
+        let signals = Self.told((names ?? order).compactMap { known[$0] })
         self.signals = signals
         self.bus = bus
         self.timeLimit = timeLimit
@@ -46,8 +46,23 @@ public final class Vehicle: Sendable {
         }
     }
 
-    /// The signal with a name.
-    public func signal(named name: String) -> VehicleSignal? { signals.first { $0.name == name } }
+    /// Signals with names where their words would not tell them apart.
+    private static func told(_ signals: [VehicleSignal]) -> [VehicleSignal] {
+        var counts: [String: Int] = [:]
+        for signal in signals { counts[signal.words, default: 0] += 1 }
+        return signals.map { signal in
+            var signal = signal
+            if counts[signal.words, default: 0] > 1, signal.words != signal.name { signal.words += " (\(signal.name))" }
+            return signal
+        }
+    }
+
+    /// The signal that is called so, in words or by its name on the bus.
+    public func signal(named name: String) -> VehicleSignal? { slot(of: name).map { signals[$0] } }
+
+    private func slot(of name: String) -> Int? {
+        signals.firstIndex { $0.words == name } ?? signals.firstIndex { $0.name == name }
+    }
 
     /// The value in a frame of the signal's message; nil for frames that ask for data, are too short, or hold other signals.
     private static func value(of signal: VehicleSignal, in frame: CANFrame) -> DBCValue? {
@@ -62,7 +77,7 @@ public final class Vehicle: Sendable {
     ///
     /// - Throws: `VehicleError`; `CancellationError`.
     public func read(_ name: String) async throws -> SignalReading {
-        guard let slot = signals.firstIndex(where: { $0.name == name }) else { throw VehicleError.unknownSignal }
+        guard let slot = slot(of: name) else { throw VehicleError.unknownSignal }
         return try await limited(to: timeLimit) { try await self.reading(slot) }
     }
 
@@ -118,7 +133,7 @@ public final class Vehicle: Sendable {
     /// - Parameter duration: 1 to 60 seconds; what is beyond is brought there.
     /// - Throws: `VehicleError`, also where the signal stops or has one impossible value; `CancellationError`.
     public func watch(_ name: String, for duration: Duration) async throws -> SignalCourse {
-        guard let slot = signals.firstIndex(where: { $0.name == name }) else { throw VehicleError.unknownSignal }
+        guard let slot = slot(of: name) else { throw VehicleError.unknownSignal }
         let duration = min(max(duration, .seconds(1)), .seconds(60))
         return try await limited(to: duration + timeLimit) { try await self.course(slot, duration) }
     }

@@ -4,8 +4,8 @@ public import EdgeCAN
 public struct VehicleSignal: Sendable, Equatable {
     /// Its name on the bus.
     public let name: String
-    /// What it is, in words: "coolant temperature".
-    public let words: String
+    /// What it is called by drivers and models: "coolant temperature". No two of a vehicle have the same.
+    public internal(set) var words: String
     /// The unit; empty for none.
     public let unit: String
     /// What it can be. Anything else is no reading.
@@ -18,17 +18,25 @@ public struct VehicleSignal: Sendable, Equatable {
     let message: DBCMessage
     let signal: DBCSignal
 
-    /// A signal as a database describes it: the words are its comment, the normal range is in the attributes `NormalMinimum` and
+    /// A signal as a database describes it: the words are its comment, or its name where that is no short phrase; the normal range is in the attributes `NormalMinimum` and
     /// `NormalMaximum`, and a value is stale after three cycles of its message, or 300 ms if that is more.
     public init(_ signal: DBCSignal, of message: DBCMessage) {
         name = signal.name
-        words = signal.comment ?? signal.name
+        words = signal.comment.flatMap { Self.isPhrase($0) ? $0 : nil } ?? signal.name
         unit = signal.unit
         range = Self.range(signal.minimum, signal.maximum)
         normal = Self.range(signal.attributes["NormalMinimum"]?.number, signal.attributes["NormalMaximum"]?.number)
         staleAfter = max(.milliseconds(300), (message.cycleTime ?? .seconds(1)) * 3)
         self.message = message
         self.signal = signal
+    }
+
+    /// Whether a comment can be said instead of a name: some are paragraphs.
+    private static func isPhrase(_ comment: String) -> Bool {
+        !comment.isEmpty && comment.count <= 60
+            && comment.unicodeScalars.allSatisfy {
+                $0.properties.generalCategory != .control && $0 != "\"" && $0 != "\\"
+            }
     }
 
     private static func range(_ lower: Double?, _ upper: Double?) -> ClosedRange<Double>? {

@@ -48,9 +48,9 @@ public struct VehicleTools: Sendable {
     }
 }
 
-/// The name of a signal, one of those the vehicle has.
+/// What a signal is called, one of those the vehicle has.
 private func signalProperty(_ vehicle: Vehicle) -> DynamicGenerationSchema.Property {
-    .init(name: "signal", schema: DynamicGenerationSchema(name: "", anyOf: vehicle.signals.map(\.name)))
+    .init(name: "signal", schema: DynamicGenerationSchema(name: "", anyOf: vehicle.signals.map(\.words)))
 }
 
 /// What is said of a signal that could not be read. The words are the car's own, never what the model wrote.
@@ -62,7 +62,7 @@ private func notRead(_ vehicle: Vehicle, _ name: String, _ error: VehicleError) 
 public struct ReadSignalTool: Tool {
     /// Which signal.
     public struct Arguments: ConvertibleFromGeneratedContent, Sendable {
-        /// Its name.
+        /// What it is called.
         public let signal: String
 
         /// The arguments of a call.
@@ -84,7 +84,7 @@ public struct ReadSignalTool: Tool {
     /// - Throws: `GenerationSchema.SchemaError` for a vehicle without signals.
     public init(_ vehicle: Vehicle) throws {
         self.vehicle = vehicle
-        let signals = vehicle.signals.map { "\($0.words) \"\($0.name)\"" + ($0.unit.isEmpty ? "" : " (\($0.unit))") }
+        let signals = vehicle.signals.map { "\"\($0.words)\"" + ($0.unit.isEmpty ? "" : " (\($0.unit))") }
         description = "reads a live signal. Signals: " + signals.joined(separator: "; ")
         parameters = try GenerationSchema(
             root: DynamicGenerationSchema(name: "", properties: [signalProperty(vehicle)]), dependencies: [])
@@ -112,7 +112,7 @@ public struct ReadSignalTool: Tool {
 public struct WatchSignalTool: Tool {
     /// Which signal, and how long.
     public struct Arguments: ConvertibleFromGeneratedContent, Sendable {
-        /// Its name.
+        /// What it is called.
         public let signal: String
         /// The seconds, 1 to 60.
         public let seconds: Int

@@ -16,22 +16,20 @@ import Testing
 
         var arguments: String {
             switch self {
-            case .readSignal: #"{"signal":"CoolantTemp"}"#
-            case .watchSignal: #"{"signal":"CoolantTemp","seconds":1}"#
+            case .readSignal: #"{"signal":"coolant temperature"}"#
+            case .watchSignal: #"{"signal":"coolant temperature","seconds":1}"#
             default: "{}"
             }
         }
 
-        /// Whether a result says that nothing was read or done: in words where the tool says it, by name where the agent does.
-        func isFailure(_ said: String) -> Bool {
-            let beginnings =
-                switch self {
-                case .readSignal, .watchSignal: ["coolant temperature: not read, ", "CoolantTemp: not read, "]
-                case .listSignals: ["Error: "]
-                case .readFaultCodes: ["fault codes: not read, "]
-                case .clearFaultCodes: ["fault codes: not deleted, "]
-                }
-            return beginnings.contains { said.hasPrefix($0) }
+        /// What begins a result that says that nothing was read or done.
+        var failure: String {
+            switch self {
+            case .readSignal, .watchSignal: "coolant temperature: not read, "
+            case .listSignals: "Error: "
+            case .readFaultCodes: "fault codes: not read, "
+            case .clearFaultCodes: "fault codes: not deleted, "
+            }
         }
     }
 
@@ -84,11 +82,11 @@ import Testing
                     #expect(number.map { (-40...150).contains($0) } == true, "\(said)")
                 }
             } else {
-                #expect(call.isFailure(said) && honest.failures == [said])
+                #expect(said.hasPrefix(call.failure) && honest.failures == [said])
             }
         default:
             #expect(honest.outputs[0].outcome == .failed, "\(said)")
-            #expect(call.isFailure(said) && honest.failures == [said], "\(said)")
+            #expect(said.hasPrefix(call.failure) && honest.failures == [said], "\(said)")
         }
         #expect(!said.contains("ignore all") && !said.unicodeScalars.contains { $0.value < 32 })
 
@@ -134,12 +132,13 @@ import Testing
     func arguments(call: Call) async throws {
         let tools = try VehicleTools(SimulatedTern.vehicle(on: SimulatedTern.bus(.healthy)))
         let absurd = [
-            "", "null", "[]", "5", #""CoolantTemp""#, #"{"signal":5}"#, #"{"signal":null,"seconds":1}"#,
-            #"{"signal":["CoolantTemp"],"seconds":1}"#, #"{"signal":"CoolantTemp","seconds":"ten"}"#,
-            #"{"signal":"CoolantTemp","seconds":1e400}"#, #"{"signal":"CoolantTemp","seconds":99999999999999999999}"#,
-            #"{"signal":"CoolantTemp","seconds":-1}"#, #"{"signal":"CoolantTemp","seconds":1.5}"#,
-            #"{"signal":"\u0000","seconds":1}"#, #"{"signal":"CoolantTemp","seconds":1,"more":{}}"#,
-            #"{"signal":"CoolantTemp""#, String(repeating: "[", count: 100_000),
+            "", "null", "[]", "5", #""coolant temperature""#, #"{"signal":5}"#, #"{"signal":null,"seconds":1}"#,
+            #"{"signal":["coolant temperature"],"seconds":1}"#, #"{"signal":"coolant temperature","seconds":"ten"}"#,
+            #"{"signal":"coolant temperature","seconds":1e400}"#,
+            #"{"signal":"coolant temperature","seconds":99999999999999999999}"#,
+            #"{"signal":"coolant temperature","seconds":-1}"#, #"{"signal":"coolant temperature","seconds":1.5}"#,
+            #"{"signal":"\u0000","seconds":1}"#, #"{"signal":"coolant temperature","seconds":1,"more":{}}"#,
+            #"{"signal":"coolant temperature""#, String(repeating: "[", count: 100_000),
         ]
         for arguments in absurd {
             let result = try await ask(tools, call, arguments: arguments, answer: "That could not be read: 88.25.")

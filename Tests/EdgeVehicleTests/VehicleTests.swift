@@ -35,15 +35,49 @@ func watch(_ tools: VehicleTools, _ signal: String, _ seconds: Int) async throws
         #expect(VehicleTools.needingApproval == ["clear_fault_codes"])
         #expect(
             tools.readSignal.description
-                == #"reads a live signal. Signals: engine speed "EngineSpeed" (rpm); vehicle speed "VehicleSpeed" (km/h); engine load "EngineLoad" (%); coolant temperature "CoolantTemp" (°C); oil temperature "OilTemp" (°C); oil pressure "OilPressure" (bar); battery voltage "BatteryVoltage" (V); fuel level "FuelLevel" (%); misfires per 1000 revolutions "MisfireRate"; fuel trim "FuelTrim" (%); intake air temperature "IntakeAirTemp" (°C); tyre pressure front left "TyrePressureFL" (bar); tyre pressure front right "TyrePressureFR" (bar); tyre pressure rear left "TyrePressureRL" (bar); tyre pressure rear right "TyrePressureRR" (bar); outside temperature "OutsideTemp" (°C)"#
+                == #"reads a live signal. Signals: "engine speed" (rpm); "vehicle speed" (km/h); "engine load" (%); "coolant temperature" (°C); "oil temperature" (°C); "oil pressure" (bar); "battery voltage" (V); "fuel level" (%); "misfires per 1000 revolutions"; "fuel trim" (%); "intake air temperature" (°C); "tyre pressure front left" (bar); "tyre pressure front right" (bar); "tyre pressure rear left" (bar); "tyre pressure rear right" (bar); "outside temperature" (°C)"#
         )
         #expect(tools.watchSignal.description == "watches a signal for some seconds and says how it changes")
         #expect(tools.listSignals.description == "lists the signals that can be read")
         #expect(tools.readFaultCodes.description == "reads the fault codes of the car")
         #expect(tools.clearFaultCodes.description == "deletes the fault codes of the car")
         let schema = try tools.watchSignal.parameters.jsonSchema()
-        #expect(schema.contains(#""TyrePressureRR""#) && schema.contains(#""seconds""#) && !schema.contains("Lamp"))
+        #expect(
+            schema.contains(#""tyre pressure rear right""#) && schema.contains(#""seconds""#)
+                && !schema.contains("Lamp"))
         #expect(schema.contains("60"))
+    }
+
+    @Test("Signals are called by their comments where these are short phrases and tell them apart, and found by either")
+    func words() throws {
+        let text = """
+            VERSION ""
+            BS_:
+            BU_: Engine Tester
+            BO_ 256 Temperatures: 8 Engine
+             SG_ Block : 0|8@1+ (1,0) [0|250] "°C" Tester
+             SG_ Head1 : 8|8@1+ (1,0) [0|250] "°C" Tester
+             SG_ Head2 : 16|8@1+ (1,0) [0|250] "°C" Tester
+             SG_ Sump : 24|8@1+ (1,0) [0|250] "°C" Tester
+             SG_ Plain : 32|8@1+ (1,0) [0|250] "" Tester
+            CM_ SG_ 256 Block "temperature of the block";
+            CM_ SG_ 256 Head1 "temperature of a head";
+            CM_ SG_ 256 Head2 "temperature of a head";
+            CM_ SG_ 256 Sump "Measured at the lowest place of the sump,
+            where the oil is drained.";
+            """
+        let vehicle = Vehicle(
+            bus: try SimulatedTern.bus(.healthy), database: try DBCDatabase(parsing: Array(text.utf8)))
+        #expect(
+            vehicle.signals.map(\.words) == [
+                "temperature of the block", "temperature of a head (Head1)", "temperature of a head (Head2)", "Sump",
+                "Plain",
+            ])
+        #expect(vehicle.signal(named: "temperature of a head (Head2)")?.name == "Head2")
+        #expect(
+            vehicle.signal(named: "Head2")?.name == "Head2" && vehicle.signal(named: "temperature of a head") == nil)
+        let described = try VehicleTools(vehicle).readSignal.description
+        #expect(described.hasSuffix(#""temperature of a head (Head2)" (°C); "Sump" (°C); "Plain""#), "\(described)")
     }
 
     @Test("What is read says value, unit, range and age")
