@@ -63,6 +63,11 @@ READ_QUESTIONS = [
     "What is the current {w}?", "I need the {w}.", "How much is the {w}?", "Look up the {w}.", "Is the {w} in the normal range?",
     "Is there anything wrong with the {w}?", "Measure the {w}.", "Is the {w} good?", "Let me know the {w}.",
     "What is the value of the {w} at the moment?", "Get the {w} for me.",
+    "Read the {w}.", "Please read the {w}.", "Get me the {w}.", "Can you read the {w} for me?", "Could you get the {w}?",
+    "Read out the {w}, please.", "Please get the {w}.", "What {w} does the car have?", "What {w} do you read?",
+    "Is there something wrong with the {w}?", "Can I see the {w}?", "Read me the {w}.", "Would you read the {w}?", "Please check the {w}.",
+    "How does the {w} look?", "How much {w} do we have?", "Tell me what the {w} is.", "Is everything fine with the {w}?", "What about the {w}?",
+    "What does the {w} read?", "Get the reading of the {w}.", "Please measure the {w}.", "Look at the {w}.", "Do you know the {w}?", "And the {w}?",
 ]
 
 WATCH_QUESTIONS = [
@@ -185,6 +190,15 @@ COMPLAINT_QUESTIONS = [
     "Why {c}, do you know?", "{C}. What can it be?", "{C} since this morning.", "What do I do if {c}?", "{C}. Is it serious?", "{C}, why?",
     "Please help me: {c}.", "{C}. Must I stop?", "{C}. What causes that?", "It seems that {c}. What now?", "Why do you think {c}?",
     "{C}. Should I worry?", "{C}. Any idea?", "{C}, is that bad?", "What could be the cause when {c}?",
+    "{C}. What do I have to do?", "{C}, what must I do?", "{C}, what do I do now?", "It looks as if {c}. What should I do?",
+    "What may be the cause when {c}?", "What could it be when {c}?", "What can be the reason that {c}?", "What is the cause if {c}?",
+    "It seems {c}. Why is that?", "I think that {c}. What is it?", "Something is wrong: {c}.", "{C}. Tell me why.", "{C}. How bad is it?",
+    "Now {c}. What is that?", "{C}. Do I have to stop?", "{C}. What could be the reason?", "What should I do when {c}?", "{C} again. What now?",
+    "I have the problem that {c}.", "While driving I saw that {c}.", "{C}. Please help.", "{C}. Can you find out why?", "Do you know why {c}?",
+    "{C}. What could be wrong?", "Suddenly {c}. What should I do?", "What is wrong if {c}?", "Could it be bad that {c}?", "{C}. May I drive home?",
+    "{C}. Is that a problem?", "It happened that {c}. What now?", "What do you say when {c}?", "{C}, should I stop?", "Find out why {c}.",
+    "{C}. What shall I do?", "{C} while I drive.", "{C}. Is the car safe?", "It appears that {c}.", "{C}. Could you check the car?",
+    "Somehow {c}. Why?", "{C}. Do I need a workshop?",
 ]
 CAUSES = [
     "a cylinder misfires", "a spark plug is worn", "an ignition coil has failed", "the mixture is too lean", "the coolant pump has failed",
@@ -318,6 +332,9 @@ OUT_OF_SCOPE = [
     "What is love?", "Find me a hotel in {place}.", "Call my mother.", "Send a message to {name}.", "Is {name} married?",
     "What is the meaning of life?", "How long do dogs live?", "What is the best restaurant in {place}?", "How do I fly to {place}?",
     "Who won the election in {place}?", "Recommend a book.", "Set an alarm for {d} o'clock.",
+    "How long do cats live?", "How long does a horse live?", "What time is it?", "What time is it in {place}?", "Set a timer for {n} minutes.",
+    "Wake me at {d} o'clock.", "How old do elephants get?", "Set a reminder for tomorrow.", "What day is today?", "How many days has a year?",
+    "Where do penguins live?", "How big is {place}?", "Remind me to buy {thing}.", "What is a black hole?", "How deep is the sea?",
 ]
 THINGS = ["pasta", "rice", "coffee", "a cake", "the piano", "a house", "spring", "bread", "a phone", "soup", "a garden", "chess", "a bicycle", "tea", "fish", "football"]
 HELLO = ["Hello", "Hi", "Good morning", "Thanks", "Thank you", "Hey there", "Good evening", "Who are you?", "What can you do?", "Bye", "Good afternoon", "Hello there", "Hey", "Hi there", "Good night", "What are you?", "Thanks a lot", "Who am I talking to?", "How can you help me?", "Goodbye"]
