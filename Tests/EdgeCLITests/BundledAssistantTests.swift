@@ -19,6 +19,23 @@ struct BundledAssistantTests {
         #expect(result.output.contains("["), "\(result.output)")
     }
 
+    @Test("The weights are those that were certified, and the certificate tells of the tasks")
+    func certificate() throws {
+        #expect(try EdgeLLMCommand.run("verify", model).code == 0)
+        let shown = try EdgeLLMCommand.run("inspect", model)
+        #expect(shown.output.contains("Tasks held2000.jsonl (") && shown.output.contains("right tools"))
+    }
+
+    @Test("A live signal that is asked for in other words is read and told")
+    func reading() throws {
+        let result = try EdgeLLMCommand.run(
+            "assist", "-m", model, "--docs", fixtures.appendingPathComponent("manual").path, "--scenario",
+            "overheating",
+            "How hot is the engine?")
+        #expect(result.code == 0 && result.errors.contains(#"calls read_signal {"signal": "coolant temperature"}"#))
+        #expect(result.output.contains("which is high (normal 70 to 110 °C)"), "\(result.output)")
+    }
+
     @Test("On 60 held-out cases it is as good as was recorded, on any processor")
     func heldOut() throws {
         let folder = fixtures.appendingPathComponent("assistant")
