@@ -32,19 +32,29 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         public var hash: String
         /// Its name.
         public var name: String
+    }
 
-        /// Measures both models on the cases of a file.
-        fileprivate static nonisolated(nonsending) func measure(
-            _ model: URL, base: URL, on cases: URL, threadCount: Int?
-        ) async throws -> Tasks {
-            let tasks = try TaskCase.read(cases)
-            let bytes = try ModelLoadingError.reporting(cases.path) { [UInt8](try Data(contentsOf: cases)) }
+    /// A file of cases, read before anything is measured.
+    private struct CaseFile {
+        let cases: [TaskCase]
+        let hash: String
+        let name: String
+
+        init(_ url: URL) throws {
+            let file = try TaskCase.file(url)
+            cases = file.cases
+            hash = QualityCertificate.hash(of: [UInt8](file.data))
+            name = url.lastPathComponent
+        }
+
+        /// Measures both models on the cases.
+        nonisolated(nonsending) func measure(_ model: URL, base: URL, threadCount: Int?) async throws -> Tasks {
             func load(_ url: URL) async throws -> GGUFLanguageModel {
                 try await GGUFLanguageModel(contentsOf: url, options: .init(threadCount: threadCount))
             }
             return Tasks(
-                comparison: try await TaskComparison.measure(base: load(base), model: load(model), on: tasks),
-                hash: QualityCertificate.hash(of: bytes), name: cases.lastPathComponent)
+                comparison: try await TaskComparison.measure(base: load(base), model: load(model), on: cases),
+                hash: hash, name: name)
         }
     }
 
@@ -203,13 +213,11 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
             throw QuantizationError(
                 .invalidOptions, "the model was calibrated with the text that it would be judged on; give another")
         }
+        let caseFile = try tasks.map { try CaseFile($0) }
         let figures = try await ModelComparison.measure(
             base: base, model: model, on: text, pieceLength: pieceLength, maximumPieces: maximumPieces,
             threadCount: threadCount, progress: progress)
-        let measured: Tasks? =
-            if let tasks { try await Tasks.measure(model, base: base, on: tasks, threadCount: threadCount) } else {
-                nil
-            }
+        let measured = try await caseFile?.measure(model, base: base, threadCount: threadCount)
         let worker = try ModelLoadingError.reporting(model.path) { try WorkThread() }
         return try await worker.run {
             let original = try ModelLoadingError.reporting(base.path) { try GGUFFile(path: base.path) }
@@ -251,8 +259,18 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         of model: URL, base: URL, on text: [UInt8], tasks: URL? = nil, threadCount: Int? = nil,
         progress: @escaping @Sendable (_ current: ModelComparison, _ total: Int) -> Void = { _, _ in }
     ) async throws -> [String] {
+        let caseFile = try tasks.map { try CaseFile($0) }
         var found: [String] = []
         if Self.hash(of: text) != textHash { found.append("the text is not the one that was certified (\(textName))") }
+        if let caseFile {
+            if let certified = self.tasks {
+                if caseFile.hash != certified.hash {
+                    found.append("the tasks are not those that were certified (\(certified.name))")
+                }
+            } else {
+                found.append("no tasks were certified")
+            }
+        }
         let worker = try ModelLoadingError.reporting(model.path) { try WorkThread() }
         let hash = try await worker.run {
             try ModelLoadingError.reporting(base.path) { try GGUFFile(path: base.path).weightsHash() }
@@ -269,23 +287,17 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         for count in Self.counts where again[keyPath: count.path] != figures[keyPath: count.path] {
             found.append("\(count.key) is \(again[keyPath: count.path]), certified as \(figures[keyPath: count.path])")
         }
-        if let tasks {
-            found += try await taskDiscrepancies(of: model, base: base, tasks: tasks, threadCount: threadCount)
+        if let caseFile, let certified = self.tasks {
+            let again = try await caseFile.measure(model, base: base, threadCount: threadCount)
+            found += Self.discrepancies(again.comparison, certified: certified.comparison)
         }
         return found
     }
 
-    private nonisolated(nonsending) func taskDiscrepancies(
-        of model: URL, base: URL, tasks: URL, threadCount: Int?
-    ) async throws -> [String] {
-        guard let certified = self.tasks else { return ["no tasks were certified"] }
-        let again = try await Tasks.measure(model, base: base, on: tasks, threadCount: threadCount)
-        guard again.hash == certified.hash else {
-            return ["the tasks are not those that were certified (\(certified.name))"]
-        }
-        return TaskAccuracy.Measure.allCases.flatMap { measure -> [String] in
-            let pair = [again, certified].map { $0.comparison.figures.first { $0.measure == measure } }
-            return Self.taskCounts.compactMap { count in
+    private static func discrepancies(_ again: TaskComparison, certified: TaskComparison) -> [String] {
+        TaskAccuracy.Measure.allCases.flatMap { measure -> [String] in
+            let pair = [again, certified].map { $0.figures.first { $0.measure == measure } }
+            return taskCounts.compactMap { count in
                 let (new, old) = (pair[0]?[keyPath: count.path] ?? 0, pair[1]?[keyPath: count.path] ?? 0)
                 return new == old ? nil : "tasks.\(measure.rawValue).\(count.key) is \(new), certified as \(old)"
             }

@@ -77,7 +77,12 @@ public struct TaskCase: Sendable, Codable {
     /// Reads cases from a file of one JSON object a line.
     ///
     /// - Throws: `QuantizationError.unreadable` and `.invalidCases`, with the line.
-    public static func read(_ url: URL) throws -> [TaskCase] {
+    public static func read(_ url: URL) throws -> [TaskCase] { try file(url).cases }
+
+    /// The cases of a file, and its bytes, of which certificates have a checksum.
+    ///
+    /// - Throws: as `read`.
+    static func file(_ url: URL) throws -> (cases: [TaskCase], data: Data) {
         let data: Data
         do { data = try Data(contentsOf: url) } catch {
             throw QuantizationError(.unreadable, "\(url.path): the file cannot be read; check the path")
@@ -92,7 +97,7 @@ public struct TaskCase: Sendable, Codable {
             }
         }
         guard !cases.isEmpty else { throw QuantizationError(.invalidCases, "\(url.path): there are no cases") }
-        return cases
+        return (cases, data)
     }
 
     private static func reason(_ error: any Error) -> String {

@@ -18,8 +18,8 @@ public struct VehicleSignal: Sendable, Equatable {
     let message: DBCMessage
     let signal: DBCSignal
 
-    /// A signal as a database describes it: the words are its comment, or its name where that is no short phrase; the normal range is in the attributes `NormalMinimum` and
-    /// `NormalMaximum`, and a value is stale after three cycles of its message, or 300 ms if that is more.
+    /// A signal as a database describes it: the words are its comment, or its name where that is no short phrase; the normal range is in the
+    /// attributes `NormalMinimum` and `NormalMaximum`, and a value is stale after three cycles of its message, or 300 ms if that is more.
     public init(_ signal: DBCSignal, of message: DBCMessage) {
         name = signal.name
         words = signal.comment.flatMap { Self.isPhrase($0) ? $0 : nil } ?? signal.name

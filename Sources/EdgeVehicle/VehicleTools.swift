@@ -84,7 +84,7 @@ public struct ReadSignalTool: Tool {
     /// - Throws: `GenerationSchema.SchemaError` for a vehicle without signals.
     public init(_ vehicle: Vehicle) throws {
         self.vehicle = vehicle
-        let signals = vehicle.signals.map { "\"\($0.words)\"" + ($0.unit.isEmpty ? "" : " (\($0.unit))") }
+        let signals = vehicle.signals.map { "\"\($0.words)\"" + Wording.inBrackets($0.unit) }
         description = "reads a live signal. Signals: " + signals.joined(separator: "; ")
         parameters = try GenerationSchema(
             root: DynamicGenerationSchema(name: "", properties: [signalProperty(vehicle)]), dependencies: [])
@@ -191,7 +191,7 @@ public struct ListSignalsTool: Tool {
     ///
     /// - Throws: `CancellationError`.
     @concurrent public func call(arguments: NoArguments) async throws -> String {
-        let names = vehicle.signals.map { $0.words + ($0.unit.isEmpty ? "" : " (\($0.unit))") }
+        let names = vehicle.signals.map { $0.words + Wording.inBrackets($0.unit) }
         return "\(names.count) signal\(names.count == 1 ? "" : "s"): \(names.joined(separator: ", "))"
     }
 }

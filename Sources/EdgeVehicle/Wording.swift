@@ -22,6 +22,9 @@ enum Wording {
         unit.isEmpty ? number(value) : "\(number(value)) \(unit)"
     }
 
+    /// A unit behind what has it; nothing where there is none.
+    static func inBrackets(_ unit: String) -> String { unit.isEmpty ? "" : " (\(unit))" }
+
     static func range(_ range: ClosedRange<Double>, _ unit: String) -> String {
         "\(number(range.lowerBound)) to \(quantity(range.upperBound, unit))"
     }

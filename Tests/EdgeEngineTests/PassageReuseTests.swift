@@ -83,6 +83,20 @@ import Testing
         return record.withLock { $0 }
     }
 
+    /// The passages are computed apart and moved to a prompt in one context, which is computed as a whole in another.
+    private func movedAndExact(_ engine: Engine) async throws -> (
+        texts: Texts, statistics: GenerationStatistics, moved: GenerationContext, exact: GenerationContext
+    ) {
+        let texts = texts(engine)
+        try await save(texts, engine)
+        let (exact, moved) = (try await engine.makeContext(), try await engine.makeContext())
+        // First, as what another context holds of the whole prompt is shared.
+        let result = try await answer(
+            texts.prompt, engine, in: moved, reuse: PassageReuse(spans: texts.spans, share: 0))
+        _ = try await answer(texts.prompt, engine, in: exact)
+        return (texts, result.statistics, moved, exact)
+    }
+
     /// What a context holds of a layer's positions: of each its keys and values of all heads.
     private func held(_ context: GenerationContext, layer: Int, _ positions: Range<Int>, _ part: KeyValueLayer.Part)
         -> [[Float]]
@@ -115,14 +129,8 @@ import Testing
         defer { remove() }
         let engine = try engine(
             SharedData.url("golden/models/\(name).gguf"), precision: precision, contextSize: 288)
-        let texts = texts(engine)
-        try await save(texts, engine)
-        let (exact, moved) = (try await engine.makeContext(), try await engine.makeContext())
-        // First, as what another context holds of the whole prompt is shared.
-        let result = try await answer(
-            texts.prompt, engine, in: moved, reuse: PassageReuse(spans: texts.spans, share: 0))
-        _ = try await answer(texts.prompt, engine, in: exact)
-        let outcome = try #require(result.statistics.reuse)
+        let (texts, statistics, moved, exact) = try await movedAndExact(engine)
+        let outcome = try #require(statistics.reuse)
         try #require(outcome.obstacle == nil && outcome.movedPassageCount == 2, "\(outcome)")
         #expect(outcome.reusedTokenCount == 165 && outcome.recomputedTokenCount == 0)
         for span in texts.spans {
@@ -140,13 +148,8 @@ import Testing
     func codedRotation(precision: CachePrecision) async throws {
         defer { remove() }
         let engine = try engine(precision: precision)
-        let texts = texts(engine)
-        try await save(texts, engine)
-        let (exact, moved) = (try await engine.makeContext(), try await engine.makeContext())
-        let result = try await answer(
-            texts.prompt, engine, in: moved, reuse: PassageReuse(spans: texts.spans, share: 0))
-        _ = try await answer(texts.prompt, engine, in: exact)
-        try #require(result.statistics.reuse?.movedPassageCount == 2)
+        let (texts, statistics, moved, exact) = try await movedAndExact(engine)
+        try #require(statistics.reuse?.movedPassageCount == 2)
         // A code is off by half a step, of 127 and of 8 to the largest; a key is coded twice, its turn adds the errors of a pair, and a
         // vector's largest may change.
         let step: Float = precision == .q8_0 ? 1 / 127 : 1 / 8
