@@ -170,7 +170,10 @@ let tests: [(name: String, rooms: [String])] = [
             "EdgeModel", "EdgeQuant",
         ]
     ),
-    ("EdgeQuantizeTests", ["EdgeQuantize", "EdgePlatform", "EdgeQuant", "EdgeGGUF", "EdgeModel", "EdgeLLM"]),
+    (
+        "EdgeQuantizeTests",
+        ["EdgeQuantize", "EdgePlatform", "EdgeQuant", "EdgeGGUF", "EdgeKernels", "EdgeModel", "EdgeLLM"]
+    ),
     ("EdgeDocumentsTests", ["EdgeDocuments"]),
     ("EdgeSearchTests", ["EdgeSearch", "EdgeKernels"]),
     ("EdgeRAGTests", ["EdgeRAG", "EdgeDocuments", "EdgeSearch", "EdgeLLM"]),

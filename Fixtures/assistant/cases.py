@@ -38,6 +38,22 @@ def key_of(text):
     return zlib.crc32(text.encode()) % 8
 
 
+def plain(text):
+    return text.lower().rstrip(".?! ")
+
+
+def kept(items):
+    """Of a list of phrasings, those for judging only."""
+    return items[4::5]
+
+
+# What no way of asking may come to, for it is kept for judging.
+HELD = {plain(x) for items in [
+    w.READ_QUESTIONS, w.WATCH_QUESTIONS, w.CODE_QUESTIONS, w.CLEAR_QUESTIONS, w.LIST_QUESTIONS, w.COMPLAINT_QUESTIONS, w.PROCEDURE_QUESTIONS,
+    w.CODE_MEANING_QUESTIONS, w.OUT_OF_SCOPE, *(q[7] for q in w.QUANTITIES), *(c[0] for c in w.COMPLAINTS), *(f[2] for f in w.FACTS),
+] for x in kept(items)}
+
+
 class Manual:
     """The sections of the bundled manual, and what drivers ask that they answer (`asked`, `complaints.jsonl`)."""
 
@@ -121,11 +137,21 @@ class Maker:
     def pick(self, items):
         return self.random.choice(items)
 
-    def phrase(self, items):
-        """One of some phrasings; of lists long enough, each fifth is for judging only."""
+    def phrase(self, items, ways=()):
+        """One of some phrasings; of lists long enough, each fifth is for judging only. For training also one of the ways."""
         if len(items) < 5:
             return self.pick(items)
-        return self.pick([x for i, x in enumerate(items) if (i % 5 == 4) == self.held])
+        if ways and not self.held and self.chance(0.6):
+            text = self.expanded(self.pick(ways))
+            if plain(text) not in HELD:
+                return text
+        return self.pick(kept(items) if self.held else [x for i, x in enumerate(items) if i % 5 != 4])
+
+    def expanded(self, text):
+        """One of the texts that a pattern of `(a|b)` stands for."""
+        while "(" in text:
+            text = re.sub(r"\(([^()]*)\)", lambda m: self.pick(m.group(1).split("|")), text)
+        return re.sub(r" +([.?!,]|$)", r"\1", re.sub(r" +", " ", text)).strip()
 
     def chance(self, share):
         return self.random.random() < share
@@ -278,7 +304,7 @@ class Maker:
         name, sentences, questions = kind or self.pick(w.FACTS)
         index = self.random.randrange(len(sentences))
         sentence = self.fill(sentences[index])
-        question = self.phrase(questions)
+        question = self.phrase(questions, w.FACT_WAYS.get(name))
         if name == "why":  # the question must ask what the sentence tells
             question = ["Why does {p} fail?", "Why is {p} loud?", "Why does {p} get hot?", "Why does {p} stop?"][index]
         p = article(subject)
@@ -286,20 +312,28 @@ class Maker:
         self.told.append(([sentence], question))
         return sentence, question
 
+    def asked_for(self, text, own):
+        """A question for the value of a quantity: by its words, or in one of its own ways."""
+        if own:
+            question = self.phrase(own, w.OWN_WAYS.get(text))
+            return question if question[-1] in "?." else question + "?"
+        return capital(self.phrase(w.READ_QUESTIONS, w.READ_WAYS).replace("{w}", text))
+
     def procedure(self, subject):
         task = self.pick(w.TASKS).replace("the {p}", article(subject))
         steps = [self.fill(s) for s in self.random.sample(w.STEPS, self.random.randint(1, 3))]
         sentences = [f"To {task}, {steps[0]}."] + [f"Then {s}." for s in steps[1:]]
-        question = self.phrase(w.PROCEDURE_QUESTIONS).replace("{t}", task)
+        question = self.phrase(w.PROCEDURE_QUESTIONS, w.PROCEDURE_WAYS).replace("{t}", task)
         self.told.append((sentences, question))
         return sentences, question
 
     def complaint(self):
         """A complaint: question, sentences of the manual (key first), and the quantity that tells more."""
-        told, manual, quantity = self.pick([c for c in w.COMPLAINTS if not self.asked.intersection(c[1])])
-        question = self.phrase(w.COMPLAINT_QUESTIONS)
-        text = self.phrase(told)
-        question = question.replace("{c}", text).replace("{C}", capital(text))
+        at = self.pick([i for i, c in enumerate(w.COMPLAINTS) if not self.asked.intersection(c[1])])
+        told, manual, quantity = w.COMPLAINTS[at]
+        question = self.phrase(w.COMPLAINT_QUESTIONS, w.COMPLAINT_QUESTION_WAYS)
+        text = self.phrase(told, w.COMPLAINT_WAYS[at])
+        question = capital(question.replace("{c}", text).replace("{C}", capital(text)))
         head = self.pick(manual)
         key = f"{head} {self.pick(['means that', 'shows that', 'tells that', 'is a sign that'])} {self.pick(w.CAUSES)}."
         if self.chance(0.3):
@@ -445,8 +479,8 @@ class Maker:
         kinds = [("fact", 24), ("procedure", 6), ("complaint", 16), ("read", 18), ("watch", 6), ("codes", 5), ("clear", 3), ("list", 1.5), ("code_meaning", 5),
                  ("unanswerable", 9), ("no_signal", 3), ("scope", 4), ("hello", 1)]
         if not self.held:
-            kinds = [("fact", 20), ("procedure", 9), ("complaint", 16), ("read", 28), ("watch", 11), ("codes", 7), ("clear", 7), ("list", 3), ("code_meaning", 7),
-                     ("unanswerable", 10), ("no_signal", 9), ("scope", 4), ("hello", 2)]
+            kinds = [("fact", 22), ("procedure", 8), ("complaint", 26), ("read", 26), ("watch", 9), ("codes", 7), ("clear", 8), ("list", 5), ("code_meaning", 6),
+                     ("unanswerable", 11), ("no_signal", 8), ("scope", 7), ("hello", 2)]
         if self.manual and self.manual.asked and self.manual.complaints:
             kinds += [("manual", 26), ("manual_none", 6), ("manual_complaint", 14)]
         kinds = [(k, x / 6 if self.easy and k.startswith("manual") else x) for k, x in kinds]
@@ -481,7 +515,7 @@ class Maker:
         elif kind == "code_meaning":
             c, meaning = self.code(), self.fill(self.pick(w.CODES))
             sentences = [self.fill(self.pick(w.CODE_MEANING)).replace("{c}", c).replace("{t}", meaning), self.fill(self.pick(w.ACTIONS)) + "."]
-            question = self.phrase(w.CODE_MEANING_QUESTIONS).replace("{c}", c)
+            question = self.phrase(w.CODE_MEANING_QUESTIONS, w.CODE_MEANING_WAYS).replace("{c}", c)
             found, at = self.passages(self.passage(sentences))
             answer, expected["citations"] = self.cite(sentences, at), [at]
         elif kind in ("complaint", "manual_complaint"):
@@ -516,8 +550,7 @@ class Maker:
         elif kind == "read":
             signal = self.pick(signals)
             text, own = signal[0], signal[2][7]
-            question = self.phrase(own) + "?" if own and self.chance(0.4) else self.phrase(w.READ_QUESTIONS).replace("{w}", text)
-            question = capital(question)
+            question = self.asked_for(text, own if own and self.chance(0.4) else ())
             output, told = self.reading(signal, self.chance(0.15))
             call("read_signal", {"signal": signal[0]}, output)
             found = self.beside(text, [0, 1, 2, 3, 4] if self.manual else [0, 0, 1, 2, 3])
@@ -526,7 +559,7 @@ class Maker:
             signal = self.pick(signals)
             seconds = self.pick(["2", "3", "5", "8", "10", "12", "15", "20", "30", "45", "60"])
             text, unit, quantity = signal
-            question = self.phrase(w.WATCH_QUESTIONS).replace("{w}", text).replace("{s}", seconds)
+            question = self.phrase(w.WATCH_QUESTIONS, w.WATCH_WAYS).replace("{w}", text).replace("{s}", seconds)
             space = " " + unit if unit else ""
             if self.chance(0.15):
                 reason = self.failure(quantity[2], quantity[3], unit)
@@ -540,7 +573,7 @@ class Maker:
             call("watch_signal", {"signal": text, "seconds": int(seconds)}, output)
             found = self.beside(text, [0, 0, 1, 2, 4] if self.manual else [0, 0, 1, 2])
         elif kind == "codes":
-            question = self.phrase(w.CODE_QUESTIONS)
+            question = self.phrase(w.CODE_QUESTIONS, w.CODE_WAYS)
             if self.chance(0.15):
                 reason = self.pick(["bus off", "timed out after 2 s", self.fill("no frame for {x} s")])
                 output, answer = f"fault codes: not read, {reason}", f"The fault codes could not be read: {reason}."
@@ -551,7 +584,7 @@ class Maker:
             call("read_fault_codes", {}, output)
             found, _ = self.passages(None, count=self.pick([0, 1, 2, 3]))
         elif kind == "clear":
-            question = self.phrase(w.CLEAR_QUESTIONS)
+            question = self.phrase(w.CLEAR_QUESTIONS, w.CLEAR_WAYS)
             how = self.random.random()
             if how < 0.6:
                 count = self.random.randint(0, 9)
@@ -566,7 +599,7 @@ class Maker:
         elif kind == "list":
             if not given:
                 signals[:] = signals[:8]
-            question = self.phrase(w.LIST_QUESTIONS)
+            question = self.phrase(w.LIST_QUESTIONS, w.LIST_WAYS)
             listed = ", ".join(t + (f" ({u})" if u else "") for t, u, _ in signals)
             output = f"{len(signals)} signals: {listed}"
             call("list_signals", {}, output)
@@ -588,7 +621,7 @@ class Maker:
                 _, question = self.procedure(near)
                 found, _ = self.passages(None, near)
             else:
-                question = self.phrase(w.CODE_MEANING_QUESTIONS).replace("{c}", self.code())
+                question = self.phrase(w.CODE_MEANING_QUESTIONS, w.CODE_MEANING_WAYS).replace("{c}", self.code())
                 found, _ = self.passages(None)
             answer = REFUSAL
         elif kind == "no_signal":
@@ -596,12 +629,11 @@ class Maker:
             other = self.pick(others) if others and self.chance(0.6) else self.sibling(self.pick(signals)[2]) if self.chance(0.3) else self.invented()
             while any(other[0] == s[0] for s in signals):
                 other = self.invented()
-            question = self.phrase(w.READ_QUESTIONS).replace("{w}", other[0])
-            question = capital(question)
+            question = self.asked_for(other[0], other[7] if not self.held and self.chance(0.3) else ())
             found, _ = self.passages(None, count=self.pick([0, 1, 2, 3]))
             answer = REFUSAL
         elif kind == "scope":
-            question = self.phrase(w.OUT_OF_SCOPE).replace("{place}", self.name()).replace("{name}", self.name()).replace("{thing}", self.pick(w.THINGS))
+            question = self.phrase(w.OUT_OF_SCOPE, w.SCOPE_WAYS).replace("{place}", self.name()).replace("{name}", self.name()).replace("{thing}", self.pick(w.THINGS))
             question = self.fill(question)
             found, _ = self.passages(None, count=self.pick([0, 1, 2, 3, 4]))
             answer = REFUSAL

@@ -73,6 +73,13 @@ struct QuantizeCommand: AsyncParsableCommand {
         help: "Let columns make up for each other's errors, as inputs of the text of --file go together (GPTQ).")
     var errorFeedback = false
 
+    @Flag(
+        name: .customLong("activation-scaling"),
+        help:
+            "Scale columns by the size of their inputs before rounding (AWQ), as --imatrix or the text of --file has it."
+    )
+    var activationScaling = false
+
     @Option(name: [.customShort("t"), .long], help: "Threads. (default: the physical cores)")
     var threads: Int?
 
@@ -84,6 +91,10 @@ struct QuantizeCommand: AsyncParsableCommand {
     func validate() throws {
         if targetDivergence != nil, budget != nil {
             throw ValidationError("Give --target-kld or --budget, not both.")
+        }
+        if isAutomatic, dryRun {
+            throw ValidationError(
+                "--target-kld and --budget choose by measuring what they write; --dry-run writes nothing.")
         }
         guard (8...1 << 24).contains(contextSize), chunks > 0 else {
             throw ValidationError("--ctx-size must be 8 to \(1 << 24), and --chunks 1 or more.")
@@ -123,18 +134,34 @@ struct QuantizeCommand: AsyncParsableCommand {
         return options
     }
 
+    /// What is measured on the text before anything is chosen.
+    private func calibrate(_ options: inout ModelQuantizer.Options, on text: [UInt8]) async throws {
+        let model = URL(fileURLWithPath: input)
+        defer { ProgressBar(total: 1).clear() }
+        let progress: @Sendable (Int, Int) -> Void = { ProgressBar(total: $1).draw($0, note: "pieces of text") }
+        if errorFeedback {
+            options.feedback = try await ErrorFeedback.measure(
+                model, on: text, pieceLength: contextSize, threadCount: threads, progress: progress
+            )
+        }
+        guard activationScaling else { return }
+        if let importance = options.importance {
+            options.scaling = ActivationScaling(importance)
+        } else {
+            let measured = try await ImportanceMatrix.measure(
+                model, on: text, dataset: file ?? "", pieceLength: contextSize, maximumPieces: 64,
+                threadCount: threads
+            ) { progress($1, $2) }
+            options.scaling = ActivationScaling(measured)
+        }
+    }
+
     func run() async throws {
         var options = try options()
-        if errorFeedback, !dryRun {
-            let text = try Terminal.read(path: file)
-            options.feedback = try await ErrorFeedback.measure(
-                URL(fileURLWithPath: input), on: text, pieceLength: contextSize, threadCount: threads
-            ) { done, total in
-                ProgressBar(total: total).draw(done, note: "pieces of text")
-            }
-            ProgressBar(total: 1).clear()
-        }
-        if isAutomatic { return try await runAutomatically(options) }
+        let needsText = isAutomatic || errorFeedback || (activationScaling && imatrix == nil)
+        let text = needsText && !dryRun ? try Terminal.read(path: file) : []
+        if !dryRun { try await calibrate(&options, on: text) }
+        if isAutomatic { return try await runAutomatically(options, text) }
         let start = ContinuousClock.now
         let quantizer = try ModelQuantizer(contentsOf: URL(fileURLWithPath: input), options: options)
         if dryRun {
@@ -168,8 +195,7 @@ struct QuantizeCommand: AsyncParsableCommand {
     }
 
     /// Measures, chooses and writes; says what was chosen and what else could have been.
-    private func runAutomatically(_ options: ModelQuantizer.Options) async throws {
-        let text = try Terminal.read(path: file)
+    private func runAutomatically(_ options: ModelQuantizer.Options, _ text: [UInt8]) async throws {
         let types = try types?.split(separator: ",").map { try tensorType(String($0)) } ?? TensorType.all
         let goal: AutomaticQuantization.Goal =
             budget.map { .fileByteCount($0.value) } ?? .divergence(targetDivergence ?? 0)

@@ -48,6 +48,8 @@ public struct ModelQuantizer: Sendable {
         public var importance: ImportanceMatrix?
         /// How columns make up for each other's errors; nil for rounding each block by itself, as llama.cpp does.
         public var feedback: ErrorFeedback?
+        /// Scales that leave less error where inputs are large; nil for the weights as they are.
+        public var scaling: ActivationScaling?
         /// Threads that compute; nil for the physical cores this process may use. Does not change a bit of the result.
         public var threadCount: Int?
 
@@ -55,7 +57,8 @@ public struct ModelQuantizer: Sendable {
         public init(
             recipe: QuantizationRecipe, isPure: Bool = false, allowsRequantizing: Bool = false,
             outputType: TensorType? = nil, embeddingType: TensorType? = nil, rules: [Rule] = [],
-            importance: ImportanceMatrix? = nil, feedback: ErrorFeedback? = nil, threadCount: Int? = nil
+            importance: ImportanceMatrix? = nil, feedback: ErrorFeedback? = nil,
+            scaling: ActivationScaling? = nil, threadCount: Int? = nil
         ) {
             self.recipe = recipe
             self.isPure = isPure
@@ -65,6 +68,7 @@ public struct ModelQuantizer: Sendable {
             self.rules = rules
             self.importance = importance
             self.feedback = feedback
+            self.scaling = scaling
             self.threadCount = threadCount
         }
     }
@@ -227,17 +231,26 @@ public struct ModelQuantizer: Sendable {
         writer.set("general.file_type", .uint32(options.recipe.fileType))
         for addition in additions { writer.set(addition.key, addition.value) }
         let engine = try QuantizationEngine(file, threadCount: options.threadCount)
+        let types = Dictionary(steps.map { ($0.tensor.name, $0.type) }, uniquingKeysWith: { first, _ in first })
+        let scales =
+            try options.scaling?.scales(
+                for: file, types: types, importance: options.importance, includingQuantized: options.allowsRequantizing,
+                engine: engine) ?? [:]
         var done = 0
         do {
             for step in steps {
+                let scale = scales[step.tensor.name]
+                let importance = options.importance?.values(for: step.tensor.name)
+                let feedback = options.feedback?.factor(for: step.tensor.name)
                 let before = done
                 done += step.tensor.byteCount
                 try writer.add(
                     name: step.tensor.name, type: step.type, dimensions: step.tensor.dimensions,
                     producer: { emit in
                         try engine.convert(
-                            step.tensor, to: step.type, importance: options.importance?.values(for: step.tensor.name),
-                            feedback: options.feedback?.factor(for: step.tensor.name),
+                            step.tensor, to: step.type,
+                            importance: scale.map { $0.importance(importance) } ?? importance,
+                            feedback: scale.map { $0.factor(feedback) } ?? feedback, scale: scale,
                             progress: { progress(before + $0) }, emit: emit)
                     })
             }

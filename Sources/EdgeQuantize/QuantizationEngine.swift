@@ -31,21 +31,20 @@ package final class QuantizationEngine {
     /// - Parameters:
     ///   - importance: a value for each column, and with several matrices for each of them; nil where all matter alike.
     ///   - feedback: how the columns make up for each other's errors, as `ErrorFeedback.factor(for:)` gives it; nil for not at all.
+    ///   - scale: what the values are multiplied with first; importance and feedback are those of the scaled tensor.
     ///   - progress: called with the bytes of the tensor that are done.
     /// - Throws: `QuantizationError`, `CancellationError`, and what `emit` throws.
     package func convert(
         _ tensor: GGUFTensor, to type: GGMLType, importance: [Float]? = nil, feedback: [Double]? = nil,
-        progress: (Int) -> Void = { _ in }, emit: ([UInt8]) throws -> Void
+        scale: WeightScale? = nil, progress: (Int) -> Void = { _ in }, emit: ([UInt8]) throws -> Void
     ) throws {
-        guard let place = file.place(of: tensor.storedBytes), inputs.indices.contains(place.part) else {
-            throw QuantizationError(.unreadable, "\(tensor.name) is not in its file", tensor: tensor.name)
-        }
+        let (input, offset) = try source(of: tensor)
         let columns = tensor.dimensions[0]
         let weighted = BlockEncoder.usesImportance(type) ? importance : nil
-        // With an importance rows stay whole; without one any whole blocks will do.
+        // With something of each column rows stay whole; without, any whole blocks will do.
         let hasFactor = feedback.map { $0.count % columns == 0 && $0.count / columns == columns } ?? false
         let isFed = hasFactor && type.blockLength > 1 && type != tensor.type
-        let unit = weighted != nil || isFed ? columns : min(columns, 256)
+        let unit = weighted != nil || isFed || scale != nil ? columns : min(columns, 256)
         let perChunk = max(1, Self.chunkValueCount / unit) * unit
         let total = tensor.valueCount
         var start = 0
@@ -53,13 +52,159 @@ package final class QuantizationEngine {
             try Task.checkCancellation()
             let end = total - start <= perChunk * Self.chunksPerWrite ? total : start + perChunk * Self.chunksPerWrite
             let job = ConversionJob(
-                tensor, to: type, input: inputs[place.part], offset: place.offset, values: start..<end,
-                perChunk: perChunk, importance: weighted, feedback: isFed ? feedback : nil)
+                tensor, to: type, input: input, offset: offset, values: start..<end, perChunk: perChunk,
+                importance: weighted, feedback: isFed ? feedback : nil, scale: scale)
             team.run(job)
             for piece in try job.pieces() { try emit(piece) }
             start = end
             progress((tensor.type.byteCount(valueCount: start) ?? 0))
         }
+    }
+
+    /// Where a tensor's bytes are.
+    private func source(of tensor: GGUFTensor) throws -> (InputFile, offset: Int) {
+        guard let place = file.place(of: tensor.storedBytes), inputs.indices.contains(place.part) else {
+            throw QuantizationError(.unreadable, "\(tensor.name) is not in its file", tensor: tensor.name)
+        }
+        return (inputs[place.part], place.offset)
+    }
+
+    /// What rounding a matrix leaves of error in its products, for some scales of its columns; of some rows, which are spread over all.
+    ///
+    /// - Parameters:
+    ///   - scales: what columns are multiplied with before they are rounded, and divided by after it.
+    ///   - squares: the mean squares of the inputs, by column.
+    ///   - importance: what the encoder is to weigh columns by; nil where all matter alike.
+    /// - Returns: a sum of squares for each of the scales, the same for any number of threads.
+    func errors(
+        of matrix: GGUFTensor, in type: GGMLType, scales: [[Float]], squares: [Float], importance: [Float]?
+    ) throws -> [Double] {
+        guard matrix.dimensions[0] % type.blockLength == 0 else { return scales.map { _ in 0 } }
+        let (input, offset) = try source(of: matrix)
+        let job = ScaleTrial(
+            matrix, in: type, input: input, offset: offset, scales: scales, squares: squares,
+            importance: BlockEncoder.usesImportance(type) ? importance : nil)
+        team.run(job)
+        return try job.sums()
+    }
+}
+
+/// Trials of scales on rows of a matrix, by all threads.
+private final class ScaleTrial: TeamJob, Sendable {
+    /// Rows that are tried at most.
+    private static let rowLimit = 256
+
+    private struct State {
+        var errors: [[Double]]
+        var failure: QuantizationError?
+    }
+
+    private let matrix: GGUFTensor
+    private let type: GGMLType
+    private let input: InputFile
+    private let offset: Int
+    private let scales: [[Float]]
+    private let squares: [Float]
+    private let importance: [Float]?
+    private let rowCount: Int
+    private let state: Lock<State>
+
+    init(
+        _ matrix: GGUFTensor, in type: GGMLType, input: InputFile, offset: Int, scales: [[Float]], squares: [Float],
+        importance: [Float]?
+    ) {
+        self.matrix = matrix
+        self.type = type
+        self.input = input
+        self.offset = offset
+        self.scales = scales
+        self.squares = squares
+        self.importance = importance
+        rowCount = min(Self.rowLimit, matrix.rowCount)
+        state = Lock(State(errors: Array(repeating: [], count: rowCount), failure: nil))
+    }
+
+    /// By scale, added up row by row.
+    func sums() throws -> [Double] {
+        try state.withLock { state in
+            if let failure = state.failure { throw failure }
+            return scales.indices.map { i in state.errors.reduce(0) { $0 + $1[i] } }
+        }
+    }
+
+    func run(_ worker: TeamWorker) {
+        var encoder = BlockEncoder(type)
+        while true {
+            let ticket = worker.nextTicket()
+            guard ticket < rowCount else { return }
+            do {
+                let errors = try errors(row: ticket * matrix.rowCount / rowCount, &encoder)
+                state.withLock { $0.errors[ticket] = errors }
+            } catch {
+                let failure = QuantizationError.reading(matrix, error)
+                state.withLock { $0.failure = $0.failure ?? failure }
+                return
+            }
+        }
+    }
+
+    private func errors(row: Int, _ encoder: inout BlockEncoder) throws -> [Double] {
+        let columns = matrix.dimensions[0]
+        let values = try input.values(of: matrix, at: offset, row * columns..<(row + 1) * columns)
+        var scaled = values
+        var decoded = values
+        var bytes = [UInt8](repeating: 0, count: type.byteCount(valueCount: columns) ?? 0)
+        return try scales.map { scale in
+            for i in 0..<columns { scaled[i] = values[i] * scale[i] }
+            var target = bytes.mutableSpan
+            try encoder.encode(
+                scaled.span, importance: WeightScale(columns: scale).importance(importance)?[...], rowLength: columns,
+                into: &target)
+            var back = decoded.mutableSpan
+            try type.decode(bytes.span, into: &back)
+            var sum = 0.0
+            for i in 0..<columns {
+                let error = Double(values[i]) - Double(decoded[i] / scale[i])
+                sum += error * error * Double(squares[i])
+            }
+            return sum
+        }
+    }
+}
+
+extension QuantizationError {
+    /// What reading or encoding a tensor ended with.
+    fileprivate static func reading(_ tensor: GGUFTensor, _ error: any Error) -> QuantizationError {
+        error as? QuantizationError
+            ?? QuantizationError(.unreadable, "\(tensor.name): \(error)", tensor: tensor.name)
+    }
+}
+
+extension InputFile {
+    /// Values of a tensor that begins somewhere in the file.
+    ///
+    /// - Throws: `QuantizationError.notFinite`; what reading throws.
+    fileprivate func values(of tensor: GGUFTensor, at offset: Int, _ range: Range<Int>) throws -> [Float] {
+        var floats = [Float](repeating: 0, count: range.count)
+        let stored = try stored(tensor, at: offset, range)
+        var span = floats.mutableSpan
+        try decode(stored.span, tensor.type, into: &span)
+        guard isFinite(floats.span) else {
+            throw QuantizationError(
+                .notFinite,
+                "\(tensor.name): a value between \(range.lowerBound) and \(range.upperBound) is not finite; the model is damaged",
+                tensor: tensor.name)
+        }
+        return floats
+    }
+
+    /// Their bytes, in this machine's order.
+    fileprivate func stored(_ tensor: GGUFTensor, at offset: Int, _ range: Range<Int>) throws -> [UInt8] {
+        let size = tensor.type.blockByteCount
+        let length = tensor.type.blockLength
+        var stored = try read(at: offset + range.lowerBound / length * size, byteCount: range.count / length * size)
+        tensor.bringIntoOrder(&stored)
+        return stored
     }
 }
 
@@ -78,12 +223,13 @@ private final class ConversionJob: TeamJob, Sendable {
     private let perChunk: Int
     private let importance: [Float]?
     private let feedback: [Double]?
+    private let scale: WeightScale?
     private let chunkCount: Int
     private let state: Lock<State>
 
     init(
         _ tensor: GGUFTensor, to type: GGMLType, input: InputFile, offset: Int, values: Range<Int>, perChunk: Int,
-        importance: [Float]?, feedback: [Double]?
+        importance: [Float]?, feedback: [Double]?, scale: WeightScale?
     ) {
         self.tensor = tensor
         self.type = type
@@ -93,6 +239,7 @@ private final class ConversionJob: TeamJob, Sendable {
         self.perChunk = perChunk
         self.importance = importance
         self.feedback = feedback
+        self.scale = scale
         chunkCount = (values.count + perChunk - 1) / perChunk
         state = Lock(State(pieces: Array(repeating: [], count: chunkCount), failure: nil))
     }
@@ -107,44 +254,28 @@ private final class ConversionJob: TeamJob, Sendable {
 
     func run(_ worker: TeamWorker) {
         var encoder = BlockEncoder(type)
-        var floats: [Float] = []
         while true {
             let chunk = worker.nextTicket()
             guard chunk < chunkCount else { return }
             let lower = values.lowerBound + chunk * perChunk
             let range = lower..<min(values.upperBound, lower + perChunk)
             do {
-                let bytes = try convert(range, &encoder, &floats)
+                let bytes = try convert(range, &encoder)
                 state.withLock { $0.pieces[chunk] = bytes }
             } catch {
-                let failure =
-                    error as? QuantizationError
-                    ?? QuantizationError(.unreadable, "\(tensor.name): \(error)", tensor: tensor.name)
+                let failure = QuantizationError.reading(tensor, error)
                 state.withLock { $0.failure = $0.failure ?? failure }
                 return
             }
         }
     }
 
-    private func convert(_ range: Range<Int>, _ encoder: inout BlockEncoder, _ floats: inout [Float]) throws -> [UInt8]
-    {
-        let size = tensor.type.blockByteCount
-        let length = tensor.type.blockLength
-        var stored = try input.read(
-            at: offset + range.lowerBound / length * size, byteCount: range.count / length * size)
-        tensor.bringIntoOrder(&stored)
-        if type == tensor.type { return stored }
-        if floats.count != range.count { floats = [Float](repeating: 0, count: range.count) }
-        var span = floats.mutableSpan
-        try decode(stored.span, tensor.type, into: &span)
-        guard isFinite(floats.span) else {
-            throw QuantizationError(
-                .notFinite,
-                "\(tensor.name): a value between \(range.lowerBound) and \(range.upperBound) is not finite; the model is damaged",
-                tensor: tensor.name)
-        }
-        var bytes = [UInt8](repeating: 0, count: type.byteCount(valueCount: range.count) ?? 0)
+    private func convert(_ range: Range<Int>, _ encoder: inout BlockEncoder) throws -> [UInt8] {
+        if type == tensor.type, scale == nil { return try input.stored(tensor, at: offset, range) }
         let columns = tensor.dimensions[0]
+        var floats = try input.values(of: tensor, at: offset, range)
+        scale?.apply(to: &floats, columnCount: columns, firstRow: range.lowerBound / columns)
+        var bytes = [UInt8](repeating: 0, count: type.byteCount(valueCount: range.count) ?? 0)
         if let feedback {
             try encode(&floats, feedback, &encoder, into: &bytes)
             return bytes
