@@ -37,13 +37,13 @@ struct CertifyCommand: AsyncParsableCommand {
         defer { withExtendedLifetime(interruption) {} }
         let (base, model) = (URL(fileURLWithPath: base), URL(fileURLWithPath: model))
         let (output, name) = (URL(fileURLWithPath: output), input.file ?? "text")
-        let (contextSize, chunks, threads) = (pieces.contextSize, pieces.chunks, threads)
+        let (pieces, threads) = (pieces, threads)
         let tasks = tasks.map { URL(fileURLWithPath: $0) }
         let work = Task {
             try await QualityCertificate.certify(
                 model, base: base, to: output, on: text, textName: URL(fileURLWithPath: name).lastPathComponent,
-                calibration: calibrationText, tasks: tasks, pieceLength: contextSize, maximumPieces: chunks,
-                threadCount: threads
+                parsesSpecialTokens: pieces.parsesSpecialTokens, calibration: calibrationText, tasks: tasks,
+                pieceLength: pieces.contextSize, maximumPieces: pieces.chunks, threadCount: threads
             ) { figures, total in
                 ProgressBar(total: total).draw(figures.pieceCount, note: "measured")
             }

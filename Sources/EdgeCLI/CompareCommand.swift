@@ -67,12 +67,13 @@ struct CompareCommand: AsyncParsableCommand {
         let base = URL(fileURLWithPath: base)
         let model = model.map { URL(fileURLWithPath: $0) }
         let saveBase = saveBase.map { URL(fileURLWithPath: $0) }
-        let (contextSize, chunks, threads, topK) = (pieces.contextSize, pieces.chunks, threads, topK)
+        let (pieces, threads, topK) = (pieces, threads, topK)
         let last = Mutex<ModelComparison?>(nil)
         let work = Task {
             if let saveBase {
                 let kept = try await BaseDistributions.measure(
-                    base, on: text, pieceLength: contextSize, maximumPieces: chunks, keptTokenCount: topK ?? 64,
+                    base, on: text, parsesSpecialTokens: pieces.parsesSpecialTokens, pieceLength: pieces.contextSize,
+                    maximumPieces: pieces.chunks, keptTokenCount: topK ?? 64,
                     threadCount: threads
                 ) { done, total in
                     ProgressBar(total: total).draw(done, note: "pieces of text")
@@ -87,11 +88,12 @@ struct CompareCommand: AsyncParsableCommand {
             }
             if BaseDistributions.isOne(base) {
                 _ = try await ModelComparison.measure(
-                    base: BaseDistributions(contentsOf: base), model: model, on: text, threadCount: threads,
-                    progress: report)
+                    base: BaseDistributions(contentsOf: base), model: model, on: text,
+                    parsesSpecialTokens: pieces.parsesSpecialTokens, threadCount: threads, progress: report)
             } else {
                 _ = try await ModelComparison.measure(
-                    base: base, model: model, on: text, pieceLength: contextSize, maximumPieces: chunks,
+                    base: base, model: model, on: text, parsesSpecialTokens: pieces.parsesSpecialTokens,
+                    pieceLength: pieces.contextSize, maximumPieces: pieces.chunks,
                     keptTokenCount: topK ?? 1024, threadCount: threads, progress: report)
             }
         }

@@ -26,10 +26,12 @@ struct ImatrixCommand: AsyncParsableCommand {
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
         let (model, dataset) = (URL(fileURLWithPath: model), input.file ?? "text")
-        let (contextSize, chunks, threads) = (pieces.contextSize, pieces.chunks, threads)
+        let (pieces, threads) = (pieces, threads)
         let work = Task {
             try await ImportanceMatrix.measure(
-                model, on: text, dataset: dataset, pieceLength: contextSize, maximumPieces: chunks, threadCount: threads
+                model, on: text, dataset: dataset, parsesSpecialTokens: pieces.parsesSpecialTokens,
+                pieceLength: pieces.contextSize,
+                maximumPieces: pieces.chunks, threadCount: threads
             ) { perplexity, done, total in
                 ProgressBar(total: total).draw(done, note: String(format: "perplexity %.4f", perplexity))
             }

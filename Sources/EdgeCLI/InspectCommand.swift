@@ -61,7 +61,7 @@ struct InspectCommand: AsyncParsableCommand {
     /// What the model lost, by its certificate.
     private static func text(_ certificate: QualityCertificate) -> String {
         "\nCertificate, by \(printable(certificate.tool)); text \(printable(certificate.textName)) "
-            + "(\(printable(certificate.textHash))), original \(printable(certificate.baseHash))"
+            + "(\(printable(certificate.textHash))\(certificate.parsesSpecialTokens ? ", with control tokens" : "")), original \(printable(certificate.baseHash))"
             + (certificate.calibrationHash.map { ", calibrated with \(printable($0))" } ?? "") + "\n"
             + CompareCommand.table(certificate.figures)
             + (certificate.tasks.map {

@@ -39,7 +39,7 @@ struct PerplexityCommand: AsyncParsableCommand {
         let (contextSize, chunks) = (pieces.contextSize, pieces.chunks)
         let loaded = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: model.model), options: model.loadOptions(contextSize: contextSize))
-        let tokens = loaded.tokenizer.encode(bytes: text)
+        let tokens = loaded.tokenizer.encode(bytes: text, parsesSpecialTokens: pieces.parsesSpecialTokens)
         guard tokens.count >= contextSize else {
             throw Failure.Message(
                 "\(tokens.count) tokens of text do not fill one piece of \(contextSize); give more text or a smaller --ctx-size"

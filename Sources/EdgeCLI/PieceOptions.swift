@@ -8,6 +8,11 @@ struct PieceOptions: ParsableArguments {
     @Option(help: "Pieces to measure at most. (default: all)")
     var chunks: Int?
 
+    @Flag(
+        name: .customLong("parse-special"),
+        help: "Read control tokens in the text as such, as in conversations that a template laid out.")
+    var parsesSpecialTokens = false
+
     func validate() throws {
         guard (8...1 << 24).contains(contextSize) else { throw ValidationError("--ctx-size must be 8 to \(1 << 24).") }
         if let chunks, chunks < 1 { throw ValidationError("--chunks must be 1 or more.") }

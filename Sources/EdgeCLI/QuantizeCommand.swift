@@ -40,6 +40,11 @@ struct QuantizeCommand: AsyncParsableCommand {
     @Option(help: "Pieces of that text that are measured at most.")
     var chunks = 16
 
+    @Flag(
+        name: .customLong("parse-special"),
+        help: "Read control tokens in that text as such, as in conversations that a template laid out.")
+    var parsesSpecialTokens = false
+
     @Option(help: "Types to choose from, with commas. (default: all)")
     var types: String?
 
@@ -141,7 +146,9 @@ struct QuantizeCommand: AsyncParsableCommand {
         let progress: @Sendable (Int, Int) -> Void = { ProgressBar(total: $1).draw($0, note: "pieces of text") }
         if errorFeedback {
             options.feedback = try await ErrorFeedback.measure(
-                model, on: text, pieceLength: contextSize, threadCount: threads, progress: progress
+                model, on: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: contextSize,
+                threadCount: threads,
+                progress: progress
             )
         }
         guard activationScaling else { return }
@@ -149,7 +156,9 @@ struct QuantizeCommand: AsyncParsableCommand {
             options.scaling = ActivationScaling(importance)
         } else {
             let measured = try await ImportanceMatrix.measure(
-                model, on: text, dataset: file ?? "", pieceLength: contextSize, maximumPieces: 64,
+                model, on: text, dataset: file ?? "", parsesSpecialTokens: parsesSpecialTokens,
+                pieceLength: contextSize,
+                maximumPieces: 64,
                 threadCount: threads
             ) { progress($1, $2) }
             options.scaling = ActivationScaling(measured)
@@ -200,13 +209,15 @@ struct QuantizeCommand: AsyncParsableCommand {
         let goal: AutomaticQuantization.Goal =
             budget.map { .fileByteCount($0.value) } ?? .divergence(targetDivergence ?? 0)
         let (input, output) = (URL(fileURLWithPath: input), URL(fileURLWithPath: output))
-        let (contextSize, chunks) = (contextSize, chunks)
+        let (contextSize, chunks, parsesSpecialTokens) = (contextSize, chunks, parsesSpecialTokens)
         let start = ContinuousClock.now
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
         let work = Task {
             try await AutomaticQuantization.write(
-                input, to: output, options: options, goal: goal, text: text, types: types, pieceLength: contextSize,
+                input, to: output, options: options, goal: goal, text: text, parsesSpecialTokens: parsesSpecialTokens,
+                types: types,
+                pieceLength: contextSize,
                 maximumPieces: chunks
             ) { done, total in
                 ProgressBar(total: total).draw(done, note: "measured")

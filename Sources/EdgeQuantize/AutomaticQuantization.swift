@@ -28,6 +28,7 @@ public struct AutomaticQuantization: Sendable {
     ///   - options: what is the same whatever is chosen; rules in it precede the choice.
     ///   - goal: what must hold.
     ///   - text: what the model will be used for; judge the result on another.
+    ///   - parsesSpecialTokens: whether the text's control tokens are read as such, as in conversations that a template laid out.
     ///   - types: the types to choose from.
     ///   - pieceLength: tokens of a piece of the text.
     ///   - maximumPieces: pieces at most.
@@ -36,6 +37,7 @@ public struct AutomaticQuantization: Sendable {
     /// - Throws: as `MixedPrecision.measure` and `ModelQuantizer.write`; `QuantizationError.unreachable` where nothing meets the goal.
     public static nonisolated(nonsending) func write(
         _ input: URL, to output: URL, options: ModelQuantizer.Options, goal: Goal, text: [UInt8],
+        parsesSpecialTokens: Bool = false,
         types: [TensorType] = TensorType.all, pieceLength: Int = 256, maximumPieces: Int = 16,
         measurement: MixedPrecision? = nil,
         progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -45,7 +47,8 @@ public struct AutomaticQuantization: Sendable {
             measured = measurement
         } else {
             measured = try await MixedPrecision.measure(
-                input, on: text, types: types, importance: options.importance, pieceLength: pieceLength,
+                input, on: text, parsesSpecialTokens: parsesSpecialTokens, types: types, importance: options.importance,
+                pieceLength: pieceLength,
                 maximumPieces: maximumPieces, threadCount: options.threadCount, progress: progress)
         }
         let trial = output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".trial")
@@ -59,7 +62,8 @@ public struct AutomaticQuantization: Sendable {
                 let original = try ModelLoadingError.reporting(input.path) { try GGUFFile(path: input.path) }
                 let file = try ModelLoadingError.reporting(trial.path) { try GGUFFile(path: trial.path) }
                 return try DivergenceReference(
-                    original, text: text, pieceLength: pieceLength, maximumPieces: maximumPieces,
+                    original, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+                    maximumPieces: maximumPieces,
                     threadCount: options.threadCount
                 ).divergence(of: file)
             }

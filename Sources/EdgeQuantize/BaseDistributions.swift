@@ -36,6 +36,7 @@ public struct BaseDistributions: Sendable {
     /// - Parameters:
     ///   - base: the original.
     ///   - text: what models will be judged on.
+    ///   - parsesSpecialTokens: whether the text's control tokens are read as such, as in conversations that a template laid out.
     ///   - pieceLength: tokens of a piece, 8 or more.
     ///   - maximumPieces: pieces at most; nil for all.
     ///   - keptTokenCount: tokens of each distribution that are kept, eight bytes each.
@@ -43,7 +44,9 @@ public struct BaseDistributions: Sendable {
     ///   - progress: called after each piece with the pieces done and those in all.
     /// - Throws: `ModelLoadingError`, `QuantizationError.invalidOptions`, `CancellationError`.
     public static nonisolated(nonsending) func measure(
-        _ base: URL, on text: [UInt8], pieceLength: Int = 512, maximumPieces: Int? = nil, keptTokenCount: Int = 64,
+        _ base: URL, on text: [UInt8], parsesSpecialTokens: Bool = false, pieceLength: Int = 512,
+        maximumPieces: Int? = nil,
+        keptTokenCount: Int = 64,
         threadCount: Int? = nil, progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws -> BaseDistributions {
         guard keptTokenCount > 0, (maximumPieces ?? 1) > 0 else {
@@ -52,7 +55,9 @@ public struct BaseDistributions: Sendable {
         let worker = try ModelLoadingError.reporting(base.path) { try WorkThread() }
         return try await worker.run {
             let file = try ModelLoadingError.reporting(base.path) { try GGUFFile(path: base.path) }
-            let scorer = try TextScorer(file, text: text, pieceLength: pieceLength, threadCount: threadCount)
+            let scorer = try TextScorer(
+                file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+                threadCount: threadCount)
             let total = min(maximumPieces ?? .max, scorer.pieceCount)
             var kept: [KeptDistribution] = []
             while scorer.done < total,
@@ -149,11 +154,12 @@ public struct BaseDistributions: Sendable {
 }
 
 extension ModelComparison {
-    /// Compares a model with what was kept of an original; otherwise as `measure(base:model:on:pieceLength:maximumPieces:keptTokenCount:threadCount:progress:)`.
+    /// Compares a model with what was kept of an original; otherwise as `measure(base:model:on:parsesSpecialTokens:pieceLength:maximumPieces:keptTokenCount:threadCount:progress:)`.
     ///
     /// - Throws: also `QuantizationError.invalidOptions` where the text is another.
     public static nonisolated(nonsending) func measure(
-        base: BaseDistributions, model: URL, on text: [UInt8], threadCount: Int? = nil,
+        base: BaseDistributions, model: URL, on text: [UInt8], parsesSpecialTokens: Bool = false,
+        threadCount: Int? = nil,
         progress: @escaping @Sendable (_ current: ModelComparison, _ total: Int) -> Void = { _, _ in }
     ) async throws -> ModelComparison {
         guard QualityCertificate.hash(of: text) == base.textHash else {
@@ -162,7 +168,9 @@ extension ModelComparison {
         let worker = try ModelLoadingError.reporting(model.path) { try WorkThread() }
         return try await worker.run {
             let file = try ModelLoadingError.reporting(model.path) { try GGUFFile(path: model.path) }
-            let scorer = try TextScorer(file, text: text, pieceLength: base.pieceLength, threadCount: threadCount)
+            let scorer = try TextScorer(
+                file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: base.pieceLength,
+                threadCount: threadCount)
             let other = QuantizationError(
                 .invalidOptions, "\(model.path) has another vocabulary than the base: they cannot be compared")
             guard scorer.vocabularySize == base.vocabularySize else { throw other }

@@ -21,6 +21,7 @@ public struct ErrorFeedback: Sendable {
     /// - Parameters:
     ///   - model: the original.
     ///   - text: what the model will be used for.
+    ///   - parsesSpecialTokens: whether the text's control tokens are read as such, as in conversations that a template laid out.
     ///   - pieceLength: tokens of a piece of the text.
     ///   - maximumPieces: pieces at most; there should be several times as many tokens as the widest matrix has columns.
     ///   - memoryLimit: bytes that may be taken: eight for each pair of columns of each matrix.
@@ -29,7 +30,9 @@ public struct ErrorFeedback: Sendable {
     /// - Throws: `ModelLoadingError`; `QuantizationError.invalidOptions` where the limit is too low; `CancellationError`.
     /// - Complexity: the cube of the columns for each input, beside the passes over the text.
     public static nonisolated(nonsending) func measure(
-        _ model: URL, on text: [UInt8], pieceLength: Int = 256, maximumPieces: Int = 64, memoryLimit: Int = 2 << 30,
+        _ model: URL, on text: [UInt8], parsesSpecialTokens: Bool = false, pieceLength: Int = 256,
+        maximumPieces: Int = 64,
+        memoryLimit: Int = 2 << 30,
         threadCount: Int? = nil, progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws -> ErrorFeedback {
         let worker = try ModelLoadingError.reporting(model.path) { try WorkThread() }
@@ -43,7 +46,9 @@ public struct ErrorFeedback: Sendable {
                 )
             }
             let scorer = try TextScorer(
-                file, text: text, pieceLength: pieceLength, threadCount: threadCount, observer: collector)
+                file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+                threadCount: threadCount,
+                observer: collector)
             let total = min(maximumPieces, scorer.pieceCount)
             while scorer.done < total, try scorer.next() { progress(scorer.done, total) }
             var factors: [String: [Double]] = [:]

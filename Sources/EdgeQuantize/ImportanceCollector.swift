@@ -14,13 +14,15 @@ extension ImportanceMatrix {
     ///   - model: the model, best in its original precision.
     ///   - text: what the model will be used for, in its language and form.
     ///   - dataset: a name for the text, kept in the file.
+    ///   - parsesSpecialTokens: whether the text's control tokens are read as such, as in conversations that a template laid out.
     ///   - pieceLength: tokens of a piece, 8 or more.
     ///   - maximumPieces: pieces at most; nil for all.
     ///   - threadCount: threads that compute; nil for the physical cores.
     ///   - progress: called after each piece with the perplexity so far, the pieces done and those in all.
     /// - Throws: `ModelLoadingError`, `QuantizationError` where the text is too short; `CancellationError`.
     public static nonisolated(nonsending) func measure(
-        _ model: URL, on text: [UInt8], dataset: String, pieceLength: Int = 512, maximumPieces: Int? = nil,
+        _ model: URL, on text: [UInt8], dataset: String, parsesSpecialTokens: Bool = false, pieceLength: Int = 512,
+        maximumPieces: Int? = nil,
         threadCount: Int? = nil,
         progress: @escaping @Sendable (_ perplexity: Double, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
     ) async throws -> ImportanceMatrix {
@@ -28,18 +30,23 @@ extension ImportanceMatrix {
         return try await worker.run {
             let file = try ModelLoadingError.reporting(model.path) { try GGUFFile(path: model.path) }
             return try measure(
-                file, on: text, dataset: dataset, pieceLength: pieceLength, maximumPieces: maximumPieces,
+                file, on: text, dataset: dataset, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+                maximumPieces: maximumPieces,
                 threadCount: threadCount, progress: progress)
         }
     }
 
     static func measure(
-        _ file: GGUFFile, on text: [UInt8], dataset: String, pieceLength: Int, maximumPieces: Int?, threadCount: Int?,
+        _ file: GGUFFile, on text: [UInt8], dataset: String, parsesSpecialTokens: Bool, pieceLength: Int,
+        maximumPieces: Int?,
+        threadCount: Int?,
         progress: @Sendable (_ perplexity: Double, _ done: Int, _ total: Int) -> Void
     ) throws -> ImportanceMatrix {
         let collector = ImportanceCollector(file)
         let scorer = try TextScorer(
-            file, text: text, pieceLength: pieceLength, threadCount: threadCount, observer: collector)
+            file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+            threadCount: threadCount,
+            observer: collector)
         let total = min(maximumPieces ?? .max, scorer.pieceCount)
         while scorer.done < total, try scorer.next() { progress(scorer.perplexity, scorer.done, total) }
         let entries = collector.finish()
@@ -62,14 +69,15 @@ final class TextScorer {
     ///
     /// - Throws: `ModelLoadingError`; `QuantizationError.invalidOptions` where the text does not fill one piece.
     init(
-        _ file: GGUFFile, text: [UInt8], pieceLength: Int, threadCount: Int?, observer: (any ActivationObserver)? = nil
+        _ file: GGUFFile, text: [UInt8], parsesSpecialTokens: Bool, pieceLength: Int, threadCount: Int?,
+        observer: (any ActivationObserver)? = nil
     ) throws {
         guard (8...1 << 24).contains(pieceLength), (1...256).contains(threadCount ?? 1) else {
             throw QuantizationError(.invalidOptions, "give pieces of 8 to \(1 << 24) tokens, and 1 to 256 threads")
         }
         let model = try ModelLoadingError.reporting(file.path) { try Model(file) }
         let tokenizer = try ModelLoadingError.reporting(file.path) { try model.makeTokenizer() }
-        let tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: false)
+        let tokens = tokenizer.encode(bytes: text, addSpecial: true, parseSpecial: parsesSpecialTokens)
         self.tokens = tokens
         beginning = tokenizer.addsBos ? tokenizer.bosId : nil
         vocabularySize = model.vocabularySize

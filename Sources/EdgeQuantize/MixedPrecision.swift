@@ -54,6 +54,7 @@ public struct MixedPrecision: Sendable, Hashable, Codable {
     /// - Parameters:
     ///   - model: the original.
     ///   - text: what the model will be used for; not the text that the result is judged on.
+    ///   - parsesSpecialTokens: whether the text's control tokens are read as such, as in conversations that a template laid out.
     ///   - types: the types to try; those whose blocks do not fit a tensor are passed over.
     ///   - importance: how much errors matter, if the result will be made with it.
     ///   - pieceLength: tokens of a piece of the text.
@@ -63,7 +64,8 @@ public struct MixedPrecision: Sendable, Hashable, Codable {
     /// - Throws: `ModelLoadingError`, `QuantizationError`, `CancellationError`.
     /// - Complexity: tensors times types passes over the text. One quantized tensor is in memory at a time.
     public static nonisolated(nonsending) func measure(
-        _ model: URL, on text: [UInt8], types: [TensorType] = TensorType.all, importance: ImportanceMatrix? = nil,
+        _ model: URL, on text: [UInt8], parsesSpecialTokens: Bool = false, types: [TensorType] = TensorType.all,
+        importance: ImportanceMatrix? = nil,
         pieceLength: Int = 256, maximumPieces: Int = 16, threadCount: Int? = nil,
         progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws -> MixedPrecision {
@@ -71,17 +73,22 @@ public struct MixedPrecision: Sendable, Hashable, Codable {
         return try await worker.run {
             let file = try ModelLoadingError.reporting(model.path) { try GGUFFile(path: model.path) }
             return try MixedPrecision(
-                file, text, types.map(\.type), importance, pieceLength: pieceLength, maximumPieces: maximumPieces,
+                file, text, parsesSpecialTokens, types.map(\.type), importance, pieceLength: pieceLength,
+                maximumPieces: maximumPieces,
                 threadCount: threadCount, progress: progress)
         }
     }
 
     private init(
-        _ file: GGUFFile, _ text: [UInt8], _ types: [GGMLType], _ importance: ImportanceMatrix?, pieceLength: Int,
+        _ file: GGUFFile, _ text: [UInt8], _ parsesSpecialTokens: Bool, _ types: [GGMLType],
+        _ importance: ImportanceMatrix?,
+        pieceLength: Int,
         maximumPieces: Int, threadCount: Int?, progress: @Sendable (_ done: Int, _ total: Int) -> Void
     ) throws {
         let reference = try DivergenceReference(
-            file, text: text, pieceLength: pieceLength, maximumPieces: maximumPieces, threadCount: threadCount)
+            file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+            maximumPieces: maximumPieces,
+            threadCount: threadCount)
         let engine = try QuantizationEngine(file, threadCount: threadCount)
         let sorted = GGUFTensorOrder.sorted(file.tensors)
         let free = sorted.filter { RecipeChooser.mayQuantize($0) && [.f32, .f16, .bf16].contains($0.type) }
@@ -271,10 +278,13 @@ final class DivergenceReference {
 
     /// Computes the text once.
     init(
-        _ file: GGUFFile, text: [UInt8], pieceLength: Int, maximumPieces: Int, threadCount: Int?,
+        _ file: GGUFFile, text: [UInt8], parsesSpecialTokens: Bool, pieceLength: Int, maximumPieces: Int,
+        threadCount: Int?,
         keptTokenCount: Int = 512
     ) throws {
-        first = try TextScorer(file, text: text, pieceLength: pieceLength, threadCount: threadCount)
+        first = try TextScorer(
+            file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+            threadCount: threadCount)
         self.pieceLength = pieceLength
         self.threadCount = threadCount
         let total = min(maximumPieces, first.pieceCount)

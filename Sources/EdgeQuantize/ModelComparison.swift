@@ -57,6 +57,7 @@ public struct ModelComparison: Sendable, Hashable, Codable {
     ///   - base: the model that is taken for right.
     ///   - model: the one to judge.
     ///   - text: what they are judged on; not what the model was calibrated with.
+    ///   - parsesSpecialTokens: whether the text's control tokens are read as such, as in conversations that a template laid out.
     ///   - pieceLength: tokens of a piece, 8 or more.
     ///   - maximumPieces: pieces at most; nil for all.
     ///   - keptTokenCount: tokens of the base's distribution that are kept.
@@ -65,7 +66,8 @@ public struct ModelComparison: Sendable, Hashable, Codable {
     /// - Throws: `ModelLoadingError`; `QuantizationError.invalidOptions` for models of different vocabularies or a text that is too short;
     ///   `CancellationError`.
     public static nonisolated(nonsending) func measure(
-        base: URL, model: URL, on text: [UInt8], pieceLength: Int = 512, maximumPieces: Int? = nil,
+        base: URL, model: URL, on text: [UInt8], parsesSpecialTokens: Bool = false, pieceLength: Int = 512,
+        maximumPieces: Int? = nil,
         keptTokenCount: Int = 1024, threadCount: Int? = nil,
         progress: @escaping @Sendable (_ current: ModelComparison, _ total: Int) -> Void = { _, _ in }
     ) async throws -> ModelComparison {
@@ -73,8 +75,12 @@ public struct ModelComparison: Sendable, Hashable, Codable {
         return try await worker.run {
             let baseFile = try ModelLoadingError.reporting(base.path) { try GGUFFile(path: base.path) }
             let file = try ModelLoadingError.reporting(model.path) { try GGUFFile(path: model.path) }
-            let first = try TextScorer(baseFile, text: text, pieceLength: pieceLength, threadCount: threadCount)
-            let second = try TextScorer(file, text: text, pieceLength: pieceLength, threadCount: threadCount)
+            let scorers = try [baseFile, file].map {
+                try TextScorer(
+                    $0, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+                    threadCount: threadCount)
+            }
+            let (first, second) = (scorers[0], scorers[1])
             guard first.tokens == second.tokens, first.vocabularySize == second.vocabularySize else {
                 throw QuantizationError(
                     .invalidOptions,

@@ -17,6 +17,8 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
     public var baseHash: String
     /// A checksum of the text that the model was judged on.
     public var textHash: String
+    /// Whether control tokens in it were read as such.
+    public var parsesSpecialTokens: Bool
     /// The name of that text.
     public var textName: String
     /// A checksum of the text that the model was calibrated with; nil where there was none.
@@ -90,13 +92,14 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
     }
 
     private init(
-        tool: String, figures: ModelComparison, baseHash: String, textHash: String, textName: String,
-        calibrationHash: String?, tasks: Tasks?
+        tool: String, figures: ModelComparison, baseHash: String, textHash: String,
+        parsesSpecialTokens: Bool, textName: String, calibrationHash: String?, tasks: Tasks?
     ) {
         self.tool = tool
         self.figures = figures
         self.baseHash = baseHash
         self.textHash = textHash
+        self.parsesSpecialTokens = parsesSpecialTokens
         self.textName = textName
         self.calibrationHash = calibrationHash
         self.tasks = tasks
@@ -127,6 +130,7 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         baseHash = try text("base_hash")
         textHash = try text("text_hash")
         textName = try text("text_name")
+        parsesSpecialTokens = file[Self.prefix + "text_special"]?.bool ?? false
         calibrationHash = file[Self.prefix + "calibration_hash"]?.text
         let none = ModelComparison.Figure(value: 0, standardError: 0)
         figures = ModelComparison(
@@ -175,6 +179,7 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
             ("version", .uint32(1)), ("tool", .string(tool)), ("base_hash", .string(baseHash)),
             ("text_hash", .string(textHash)), ("text_name", .string(textName)),
         ]
+        if parsesSpecialTokens { entries.append(("text_special", .bool(true))) }
         if let calibrationHash { entries.append(("calibration_hash", .string(calibrationHash))) }
         entries += Self.numbers.map { ($0.key, .float64(figures[keyPath: $0.path])) }
         entries += Self.counts.map { ($0.key, .uint64(UInt64(max(0, figures[keyPath: $0.path])))) }
@@ -197,6 +202,7 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
     ///   - output: the file to write.
     ///   - text: what the model is judged on; not what it was calibrated with.
     ///   - textName: a name for it.
+    ///   - parsesSpecialTokens: whether the text's control tokens are read as such, as in conversations that a template laid out.
     ///   - calibration: the text that it was calibrated with, if there was one.
     ///   - tasks: a file of cases with tools (`TaskCase`), to measure these too; the models need chat templates then.
     ///   - pieceLength: tokens of a piece.
@@ -205,7 +211,8 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
     ///   - progress: as `ModelComparison.measure`.
     /// - Throws: as `ModelComparison.measure`; `QuantizationError.unwritable`.
     public static nonisolated(nonsending) func certify(
-        _ model: URL, base: URL, to output: URL, on text: [UInt8], textName: String, calibration: [UInt8]? = nil,
+        _ model: URL, base: URL, to output: URL, on text: [UInt8], textName: String, parsesSpecialTokens: Bool = false,
+        calibration: [UInt8]? = nil,
         tasks: URL? = nil, pieceLength: Int = 512, maximumPieces: Int? = nil, threadCount: Int? = nil,
         progress: @escaping @Sendable (_ current: ModelComparison, _ total: Int) -> Void = { _, _ in }
     ) async throws -> QualityCertificate {
@@ -215,7 +222,8 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         }
         let caseFile = try tasks.map { try CaseFile($0) }
         let figures = try await ModelComparison.measure(
-            base: base, model: model, on: text, pieceLength: pieceLength, maximumPieces: maximumPieces,
+            base: base, model: model, on: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+            maximumPieces: maximumPieces,
             threadCount: threadCount, progress: progress)
         let measured = try await caseFile?.measure(model, base: base, threadCount: threadCount)
         let worker = try ModelLoadingError.reporting(model.path) { try WorkThread() }
@@ -224,7 +232,8 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
             let file = try ModelLoadingError.reporting(model.path) { try GGUFFile(path: model.path) }
             let certificate = QualityCertificate(
                 tool: currentTool, figures: figures, baseHash: hex(original.weightsHash()), textHash: hash(of: text),
-                textName: textName, calibrationHash: calibration.map { hash(of: $0) },
+                parsesSpecialTokens: parsesSpecialTokens, textName: textName,
+                calibrationHash: calibration.map { hash(of: $0) },
                 tasks: measured)
             do {
                 var writer = GGUFWriter()
@@ -278,7 +287,9 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         if Self.hex(hash) != baseHash { found.append("the original is not the one that was certified") }
         guard found.isEmpty else { return found }
         let again = try await ModelComparison.measure(
-            base: base, model: model, on: text, pieceLength: figures.pieceLength, maximumPieces: figures.pieceCount,
+            base: base, model: model, on: text, parsesSpecialTokens: parsesSpecialTokens,
+            pieceLength: figures.pieceLength,
+            maximumPieces: figures.pieceCount,
             threadCount: threadCount, progress: progress)
         for number in Self.numbers where again[keyPath: number.path] != figures[keyPath: number.path] {
             found.append(

@@ -145,6 +145,25 @@ struct MeasurementTests {
         #expect(error?.code == .invalidOptions)
     }
 
+    @Test("control tokens are read as such where asked, and a certificate says so and holds")
+    func controlTokens() async throws {
+        let folder = try ScratchFolder()
+        let assistant = packageRoot.appendingPathComponent("Fixtures/edge-assistant.gguf")
+        let text = [UInt8](
+            String(repeating: "<|user|>Question: How hot is the oil?<|end|><|assistant|>Hot.<|end|>", count: 12).utf8)
+        let plain = try await ModelComparison.measure(base: assistant, model: assistant, on: text, pieceLength: 32)
+        let special = try await ModelComparison.measure(
+            base: assistant, model: assistant, on: text, parsesSpecialTokens: true, pieceLength: 32)
+        #expect(special.pieceCount < plain.pieceCount)
+        let output = folder.file("certified.gguf")
+        _ = try await QualityCertificate.certify(
+            assistant, base: assistant, to: output, on: text, textName: "chat", parsesSpecialTokens: true,
+            pieceLength: 32)
+        let read = try #require(try QualityCertificate(contentsOf: output))
+        #expect(read.parsesSpecialTokens && read.figures == special)
+        #expect(try await read.discrepancies(of: output, base: assistant, on: text).isEmpty)
+    }
+
     @Test("an importance matrix of another model is refused")
     func foreignImportance() throws {
         var matrix = ImportanceMatrix(entries: [:], datasets: [], chunkCount: 1, chunkSize: 8)
