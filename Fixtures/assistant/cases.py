@@ -127,6 +127,8 @@ class Maker:
         self.asked = set()
         # (sentences, question) of what the passages of the case tell, to be asked later.
         self.told = []
+        # (sentences, question, quantity, what a manual calls it) of the complaints that they tell of.
+        self.complaints = []
         # Short cases, to begin with: few signals and passages, little of the manual.
         self.easy = False
         # The manual is for training only: it is judged by questions.json beside it.
@@ -339,6 +341,7 @@ class Maker:
         if self.chance(0.3):
             key = key[:-1] + f" or that {self.pick(w.CAUSES)}."
         action = self.fill(self.pick(w.ACTIONS)) + "."
+        self.complaints.append(([key, action], question, quantity, manual))
         return question, [key, action], quantity
 
     def filler(self):
@@ -489,7 +492,7 @@ class Maker:
         wanted = item.get("quantity") if item and self.chance(0.6) else None
         given, car = car is not None, car or self.car(wanted)
         vehicle, instructions, tools, signals = car
-        self.asked, self.told = set(), []
+        self.asked, self.told, self.complaints = set(), [], []
         steps, expected = [], {"kind": kind, "citations": []}
 
         def call(name, arguments, output):
@@ -651,6 +654,36 @@ class Maker:
             "calls": [{"name": n, "arguments": a, "output": o} for n, a, o in steps], "answer": answer, **expected,
         }
 
+    def looked_into(self, question, quantity, signals, sentences=(), at=0):
+        """A complaint in a conversation: the codes, the signal that tells more where the car has it, and what a passage says."""
+        output, told = self.told_codes(self.codes(self.pick([0, 1, 1, 2])))
+        calls, parts = [{"name": "read_fault_codes", "arguments": {}, "output": output}], [told]
+        signal = next((s for s in signals if s[0] == quantity), None)
+        if signal:
+            output, told = self.reading(signal, self.chance(0.12))
+            calls.append({"name": "read_signal", "arguments": {"signal": signal[0]}, "output": output})
+            parts.append(told)
+        if sentences:
+            parts.append(self.cite(sentences, at))
+        return {**self.bare(self.vary(question), " ".join(parts)), "calls": calls}
+
+    def bare_complaints(self, turns):
+        """Pieces of complaints about one car without passages: which signal tells more of each, and whether the car has it."""
+        car = self.car(self.pick(w.COMPLAINTS)[2])
+        pieces = [("<|system|>" + system_text({"instructions": car[1], "tools": car[2]}) + "<|end|>", False)]
+        seen = set()
+        for _ in range(turns):
+            self.asked = set()
+            question, _, quantity = self.complaint()
+            if self.manual and self.manual.complaints and self.chance(0.4):
+                item = self.pick(self.manual.complaints)
+                question, quantity = self.renumbered()(self.pick(item["complaints"])), item["quantity"]
+            # Each signal once: the second time it could be had from the first call.
+            if quantity not in seen:
+                pieces += turn(self.looked_into(question, quantity, car[3]))
+                seen.add(quantity or question)
+        return pieces
+
     def bare_calls(self, turns):
         """Pieces of questions to one car, each with nothing but the first call: choosing without all that is read and told."""
         car = self.car()
@@ -673,7 +706,12 @@ class Maker:
         told, cases = [t for t in self.told if t[1] != self.first], []
         for _ in range(turns):
             open_ = self.open_questions(found, told)
-            if open_ and self.chance(0.65):
+            complaints = self.open_complaints(found)
+            if complaints and self.chance(0.3):
+                sentences, question, quantity, at = self.pick(complaints)
+                self.complaints = [c for c in self.complaints if c[0] != sentences]
+                cases.append(self.looked_into(question, quantity, car[3], sentences, at))
+            elif open_ and self.chance(0.65):
                 sentences, question, at = self.pick(open_)
                 told = [t for t in told if t[0] != sentences]
                 cases.append(self.bare(self.vary(question), self.cite(sentences, at)))
@@ -698,6 +736,15 @@ class Maker:
             if len(places) == 1:
                 answers.append((sentences, question, places[0] + 1))
         return answers
+
+    def open_complaints(self, found):
+        """(sentences, question, quantity, number) of the complaints that one passage tells of, and no other."""
+        open_ = []
+        for sentences, question, quantity, heads in self.complaints:
+            places = [i for i, (_, told) in enumerate(found) if any(x.startswith(h + " ") for x in told for h in heads)]
+            if len(places) == 1 and all(x in found[places[0]][1] for x in sentences) and question != self.first:
+                open_.append((sentences, question, quantity, places[0] + 1))
+        return open_
 
     @staticmethod
     def bare(question, answer):

@@ -267,8 +267,10 @@ def batches(encoder, seed, budget, longest, is_easy):
             what = maker.random.random()
             if what < 0.03:
                 ids, mine = encoder.case(drill(maker))
-            elif what < 0.25:
+            elif what < 0.17:
                 ids, mine = encoder.case(maker.bare_calls(maker.random.randint(6, 12)))
+            elif what < 0.38:
+                ids, mine = encoder.case(maker.bare_complaints(maker.random.randint(4, 9)))
             else:
                 ids, mine = encoder.conversation(maker, longest)
             if len(ids) <= longest:

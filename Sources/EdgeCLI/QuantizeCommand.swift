@@ -45,6 +45,10 @@ struct QuantizeCommand: AsyncParsableCommand {
         help: "Read control tokens in that text as such, as in conversations that a template laid out.")
     var parsesSpecialTokens = false
 
+    @Flag(
+        help: "Measure each tensor in two types only, and reckon the others by their errors: minutes instead of hours.")
+    var estimate = false
+
     @Option(help: "Types to choose from, with commas. (default: all)")
     var types: String?
 
@@ -210,15 +214,14 @@ struct QuantizeCommand: AsyncParsableCommand {
             budget.map { .fileByteCount($0.value) } ?? .divergence(targetDivergence ?? 0)
         let (input, output) = (URL(fileURLWithPath: input), URL(fileURLWithPath: output))
         let (contextSize, chunks, parsesSpecialTokens) = (contextSize, chunks, parsesSpecialTokens)
+        let effort: MixedPrecision.Effort = estimate ? .twoTypes : .everyType
         let start = ContinuousClock.now
         let interruption = await Interruption()
         defer { withExtendedLifetime(interruption) {} }
         let work = Task {
             try await AutomaticQuantization.write(
                 input, to: output, options: options, goal: goal, text: text, parsesSpecialTokens: parsesSpecialTokens,
-                types: types,
-                pieceLength: contextSize,
-                maximumPieces: chunks
+                types: types, pieceLength: contextSize, maximumPieces: chunks, effort: effort
             ) { done, total in
                 ProgressBar(total: total).draw(done, note: "measured")
             }

@@ -32,14 +32,15 @@ public struct AutomaticQuantization: Sendable {
     ///   - types: the types to choose from.
     ///   - pieceLength: tokens of a piece of the text.
     ///   - maximumPieces: pieces at most.
+    ///   - effort: whether all types are measured, or others reckoned by two.
     ///   - measurement: what was measured before; nil to measure now.
     ///   - progress: called with the measurements done and those in all.
     /// - Throws: as `MixedPrecision.measure` and `ModelQuantizer.write`; `QuantizationError.unreachable` where nothing meets the goal.
     public static nonisolated(nonsending) func write(
         _ input: URL, to output: URL, options: ModelQuantizer.Options, goal: Goal, text: [UInt8],
-        parsesSpecialTokens: Bool = false,
-        types: [TensorType] = TensorType.all, pieceLength: Int = 256, maximumPieces: Int = 16,
-        measurement: MixedPrecision? = nil,
+        parsesSpecialTokens: Bool = false, types: [TensorType] = TensorType.all, pieceLength: Int = 256,
+        maximumPieces: Int = 16,
+        effort: MixedPrecision.Effort = .everyType, measurement: MixedPrecision? = nil,
         progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws -> AutomaticQuantization {
         let measured: MixedPrecision
@@ -47,9 +48,9 @@ public struct AutomaticQuantization: Sendable {
             measured = measurement
         } else {
             measured = try await MixedPrecision.measure(
-                input, on: text, parsesSpecialTokens: parsesSpecialTokens, types: types, importance: options.importance,
-                pieceLength: pieceLength,
-                maximumPieces: maximumPieces, threadCount: options.threadCount, progress: progress)
+                input, on: text, parsesSpecialTokens: parsesSpecialTokens, types: types, effort: effort,
+                importance: options.importance, pieceLength: pieceLength, maximumPieces: maximumPieces,
+                threadCount: options.threadCount, progress: progress)
         }
         let trial = output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".trial")
         defer { try? FileManager.default.removeItem(at: trial) }

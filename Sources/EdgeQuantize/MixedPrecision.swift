@@ -34,6 +34,15 @@ public struct MixedPrecision: Sendable, Hashable, Codable {
         public let choices: [Choice]
     }
 
+    /// How much is measured.
+    public enum Effort: Sendable, Hashable {
+        /// Each tensor in each type.
+        case everyType
+        /// Each tensor in two types, a fine and a coarse one. For the others its divergence is reckoned from these by the mean square of what
+        /// rounding adds to its products, with which it grows evenly: for large models, hours become minutes.
+        case twoTypes
+    }
+
     /// A type for each tensor.
     public struct Mix: Sendable, Hashable {
         /// Bytes of all tensors, those that keep their type included.
@@ -56,66 +65,87 @@ public struct MixedPrecision: Sendable, Hashable, Codable {
     ///   - text: what the model will be used for; not the text that the result is judged on.
     ///   - parsesSpecialTokens: whether the text's control tokens are read as such, as in conversations that a template laid out.
     ///   - types: the types to try; those whose blocks do not fit a tensor are passed over.
+    ///   - effort: whether all types are measured.
     ///   - importance: how much errors matter, if the result will be made with it.
     ///   - pieceLength: tokens of a piece of the text.
     ///   - maximumPieces: pieces at most.
     ///   - threadCount: threads that compute; nil for the physical cores.
     ///   - progress: called with the measurements done and those in all.
     /// - Throws: `ModelLoadingError`, `QuantizationError`, `CancellationError`.
-    /// - Complexity: tensors times types passes over the text. One quantized tensor is in memory at a time.
+    /// - Complexity: tensors times types passes over the text, or two for each tensor. One quantized tensor is in memory at a time.
     public static nonisolated(nonsending) func measure(
         _ model: URL, on text: [UInt8], parsesSpecialTokens: Bool = false, types: [TensorType] = TensorType.all,
-        importance: ImportanceMatrix? = nil,
-        pieceLength: Int = 256, maximumPieces: Int = 16, threadCount: Int? = nil,
+        effort: Effort = .everyType, importance: ImportanceMatrix? = nil, pieceLength: Int = 256,
+        maximumPieces: Int = 16, threadCount: Int? = nil,
         progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws -> MixedPrecision {
         let worker = try ModelLoadingError.reporting(model.path) { try WorkThread() }
         return try await worker.run {
             let file = try ModelLoadingError.reporting(model.path) { try GGUFFile(path: model.path) }
+            let reference = try DivergenceReference(
+                file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+                maximumPieces: maximumPieces, threadCount: threadCount)
+            var inputs: ImportanceMatrix?
+            if effort == .twoTypes {
+                inputs =
+                    try importance
+                    ?? ImportanceMatrix.measure(
+                        file, on: text, dataset: "", parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
+                        maximumPieces: maximumPieces, threadCount: threadCount, progress: { _, _, _ in })
+            }
             return try MixedPrecision(
-                file, text, parsesSpecialTokens, types.map(\.type), importance, pieceLength: pieceLength,
-                maximumPieces: maximumPieces,
-                threadCount: threadCount, progress: progress)
+                file, reference, types.map(\.type), importance, inputs: inputs, threadCount: threadCount,
+                progress: progress)
         }
     }
 
+    /// - Parameter inputs: what divergences are reckoned by; nil to measure all.
     private init(
-        _ file: GGUFFile, _ text: [UInt8], _ parsesSpecialTokens: Bool, _ types: [GGMLType],
-        _ importance: ImportanceMatrix?,
-        pieceLength: Int,
-        maximumPieces: Int, threadCount: Int?, progress: @Sendable (_ done: Int, _ total: Int) -> Void
+        _ file: GGUFFile, _ reference: DivergenceReference, _ types: [GGMLType], _ importance: ImportanceMatrix?,
+        inputs: ImportanceMatrix?, threadCount: Int?, progress: @Sendable (_ done: Int, _ total: Int) -> Void
     ) throws {
-        let reference = try DivergenceReference(
-            file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
-            maximumPieces: maximumPieces,
-            threadCount: threadCount)
         let engine = try QuantizationEngine(file, threadCount: threadCount)
         let sorted = GGUFTensorOrder.sorted(file.tensors)
         let free = sorted.filter { RecipeChooser.mayQuantize($0) && [.f32, .f16, .bf16].contains($0.type) }
         fixedByteCount = sorted.reduce(0) { $0 + $1.byteCount } - free.reduce(0) { $0 + $1.byteCount }
-        let total = free.count * types.count
         var measured: [Tensor] = []
+        /// The divergence of the model with one tensor in another type.
+        func divergence(_ tensor: GGUFTensor, _ type: GGMLType) throws -> Double? {
+            var bytes: [UInt8] = []
+            try engine.convert(tensor, to: type, importance: importance?.values(for: tensor.name)) {
+                bytes.append(contentsOf: $0)
+            }
+            return try file.replacing(tensor.name, type: type, bytes: ByteView(bytes)).map(reference.divergence)
+        }
         for (index, tensor) in free.enumerated() {
             try importance?.check(tensor, encodingTo: .q4K)
-            let values = importance?.values(for: tensor.name)
-            var choices = [Choice(type: tensor.type.name, byteCount: tensor.byteCount, divergence: 0)]
-            for (place, type) in types.enumerated() {
-                progress(index * types.count + place, total)
+            let fitting = types.compactMap { type -> (type: GGMLType, byteCount: Int)? in
                 guard tensor.dimensions[0] % type.blockLength == 0,
                     let byteCount = type.byteCount(valueCount: tensor.valueCount), byteCount < tensor.byteCount
-                else { continue }
-                var bytes: [UInt8] = []
-                bytes.reserveCapacity(byteCount)
-                try engine.convert(tensor, to: type, importance: values) { bytes.append(contentsOf: $0) }
-                guard let changed = file.replacing(tensor.name, type: type, bytes: ByteView(bytes)) else { continue }
-                choices.append(
-                    Choice(type: type.name, byteCount: byteCount, divergence: try reference.divergence(of: changed)))
+                else { return nil }
+                return (type, byteCount)
+            }
+            var choices = [Choice(type: tensor.type.name, byteCount: tensor.byteCount, divergence: 0)]
+            func add(_ fit: (type: GGMLType, byteCount: Int), _ divergence: Double?) {
+                guard let divergence else { return }
+                choices.append(Choice(type: fit.type.name, byteCount: fit.byteCount, divergence: divergence))
+            }
+            if let inputs {
+                progress(index, free.count)
+                let lines = try engine.reckoned(tensor, fitting, inputs, importance) { try divergence(tensor, $0) }
+                for (fit, divergence) in zip(fitting, lines) { add(fit, divergence) }
+            } else {
+                for (place, fit) in fitting.enumerated() {
+                    progress(index * types.count + place, free.count * types.count)
+                    add(fit, try divergence(tensor, fit.type))
+                }
             }
             measured.append(
                 Tensor(
                     name: tensor.name,
                     choices: choices.sorted { ($0.byteCount, $0.divergence) < ($1.byteCount, $1.divergence) }))
         }
+        let total = free.count * (inputs == nil ? types.count : 1)
         progress(total, total)
         tensors = measured
     }
@@ -266,6 +296,34 @@ public struct MixedPrecision: Sendable, Hashable, Codable {
             out += text((at.0, at.1 - 8), other.name)
         }
         return out + "</svg>\n"
+    }
+}
+
+extension QuantizationEngine {
+    /// Divergences of a tensor's types, two measured and the others on the line through them, by the errors of its products.
+    fileprivate func reckoned(
+        _ tensor: GGUFTensor, _ fitting: [(type: GGMLType, byteCount: Int)], _ inputs: ImportanceMatrix,
+        _ importance: ImportanceMatrix?, measure: (GGMLType) throws -> Double?
+    ) throws -> [Double?] {
+        let quantized = fitting.indices.filter { fitting[$0].type.blockLength > 1 }
+        // Of about four and a half bits: enough for a loss that can be measured, and not so few that it grows faster.
+        let wanted = tensor.valueCount / 16 * 9
+        guard let fine = quantized.max(by: { fitting[$0].byteCount < fitting[$1].byteCount }),
+            let coarse = quantized.min(by: {
+                abs(fitting[$0].byteCount - wanted) < abs(fitting[$1].byteCount - wanted)
+            })
+        else { return try fitting.map { try measure($0.type) } }
+        let errors = try fitting.map { try error(of: tensor, in: $0.type, inputs: inputs, importance: importance) }
+        guard let low = try measure(fitting[fine].type),
+            let high = fine == coarse ? low : try measure(fitting[coarse].type)
+        else { return fitting.map { _ in nil } }
+        let range = errors[coarse] - errors[fine]
+        let slope = range > 0 ? max(0, high - low) / range : 0
+        return fitting.indices.map { i in
+            // Floats are multiplied as they are: what rounding inputs costs the others they have not.
+            guard fitting[i].type.blockLength > 1 else { return slope * errors[i] }
+            return max(0, low + slope * (errors[i] - errors[fine]))
+        }
     }
 }
 

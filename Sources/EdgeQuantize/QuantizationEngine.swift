@@ -61,6 +61,23 @@ package final class QuantizationEngine {
         }
     }
 
+    /// What rounding a tensor leaves of error in its products, of a sample of its rows.
+    ///
+    /// - Parameters:
+    ///   - inputs: what the tensor is multiplied with; where it does not say, all columns count alike.
+    ///   - importance: what the encoder is to weigh columns by.
+    func error(
+        of tensor: GGUFTensor, in type: GGMLType, inputs: ImportanceMatrix, importance: ImportanceMatrix?
+    ) throws -> Double {
+        let columns = tensor.dimensions[0]
+        // Experts have inputs of their own each; of those that have too few nothing is known.
+        func one(_ values: [Float]?) -> [Float]? { values.flatMap { $0.count == columns ? $0 : nil } }
+        let ones = [Float](repeating: 1, count: columns)
+        return try errors(
+            of: tensor, in: type, scales: [ones], squares: one(inputs.values(for: tensor.name)) ?? ones,
+            importance: one(importance?.values(for: tensor.name)))[0]
+    }
+
     /// Where a tensor's bytes are.
     private func source(of tensor: GGUFTensor) throws -> (InputFile, offset: Int) {
         guard let place = file.place(of: tensor.storedBytes), inputs.indices.contains(place.part) else {

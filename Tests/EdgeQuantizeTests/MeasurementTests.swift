@@ -175,6 +175,32 @@ struct MeasurementTests {
         #expect(error?.code == .invalidImportance)
     }
 
+    @Test("types that are reckoned lose about what they lose when measured, and sizes are the same")
+    func reckoning() async throws {
+        let types = try ["Q8_0", "Q5_1", "Q4_0", "IQ4_NL"].map { try #require(TensorType($0)) }
+        func measure(_ effort: MixedPrecision.Effort) async throws -> MixedPrecision {
+            try await MixedPrecision.measure(
+                carModel, on: carTexts.calibration, types: types, effort: effort, pieceLength: 64, maximumPieces: 4)
+        }
+        let (all, two) = (try await measure(.everyType), try await measure(.twoTypes))
+        #expect(all.tensors.map(\.name) == two.tensors.map(\.name) && all.fixedByteCount == two.fixedByteCount)
+        for (whole, part) in zip(all.tensors, two.tensors) {
+            #expect(
+                Set(whole.choices.map { "\($0.type) \($0.byteCount)" })
+                    == Set(part.choices.map { "\($0.type) \($0.byteCount)" }))
+        }
+        func total(_ measured: MixedPrecision, _ type: String) -> Double {
+            measured.tensors.reduce(0) { sum, tensor in
+                sum + (tensor.choices.first { $0.type == type }?.divergence ?? 0)
+            }
+        }
+        for type in ["Q5_1", "Q4_0", "IQ4_NL"] {
+            let ratio = total(two, type) / total(all, type)
+            #expect((0.5...2).contains(ratio), "\(type): \(ratio)")
+        }
+        #expect(total(two, "Q8_0") == total(all, "Q8_0"))
+    }
+
     @Test("mixes keep their budget and get better with it")
     func mixes() async throws {
         let types = try ["Q8_0", "Q4_0"].map { try #require(TensorType($0)) }
