@@ -33,14 +33,13 @@ struct CertifyCommand: AsyncParsableCommand {
     func run() async throws {
         let text = try input.read()
         let calibrationText = try calibration.map { try Terminal.read(path: $0) }
-        let interruption = await Interruption()
-        defer { withExtendedLifetime(interruption) {} }
         let (base, model) = (URL(fileURLWithPath: base), URL(fileURLWithPath: model))
         let (output, name) = (URL(fileURLWithPath: output), input.file ?? "text")
         let (pieces, threads) = (pieces, threads)
         let tasks = tasks.map { URL(fileURLWithPath: $0) }
-        let work = Task {
-            try await QualityCertificate.certify(
+        let certificate = try await Terminal.interruptible(saying: "interrupted; nothing was written") {
+            defer { ProgressBar(total: 1).clear() }
+            return try await QualityCertificate.certify(
                 model, base: base, to: output, on: text, textName: URL(fileURLWithPath: name).lastPathComponent,
                 parsesSpecialTokens: pieces.parsesSpecialTokens, calibration: calibrationText, tasks: tasks,
                 pieceLength: pieces.contextSize, maximumPieces: pieces.chunks, threadCount: threads
@@ -48,18 +47,8 @@ struct CertifyCommand: AsyncParsableCommand {
                 ProgressBar(total: total).draw(figures.pieceCount, note: "measured")
             }
         }
-        interruption.cancels { work.cancel() }
-        let result = await work.result
-        ProgressBar(total: 1).clear()
-        switch result {
-        case .success(let certificate):
-            Terminal.write(CompareCommand.table(certificate.figures))
-            if let tasks = certificate.tasks { Terminal.write("\n" + CompareCommand.table(tasks.comparison)) }
-        case .failure(is CancellationError):
-            Terminal.note("edge-llm: interrupted; nothing was written")
-            throw Failure.interrupted
-        case .failure(let error): throw error
-        }
+        Terminal.write(CompareCommand.table(certificate.figures))
+        if let tasks = certificate.tasks { Terminal.write("\n" + CompareCommand.table(tasks.comparison)) }
     }
 }
 
@@ -102,31 +91,23 @@ struct VerifyCommand: AsyncParsableCommand {
         Terminal.write("the weights are those that were certified\n")
         guard let base, let file else { return }
         let text = try Terminal.read(path: file)
-        let interruption = await Interruption()
-        defer { withExtendedLifetime(interruption) {} }
         let (threads, tasks) = (threads, tasks.map { URL(fileURLWithPath: $0) })
-        let work = Task {
-            try await certificate.discrepancies(
+        let found = try await Terminal.interruptible {
+            defer { ProgressBar(total: 1).clear() }
+            return try await certificate.discrepancies(
                 of: model, base: URL(fileURLWithPath: base), on: text, tasks: tasks, threadCount: threads
             ) { figures, total in
                 ProgressBar(total: total).draw(figures.pieceCount, note: "measured")
             }
         }
-        interruption.cancels { work.cancel() }
-        let result = await work.result
-        ProgressBar(total: 1).clear()
-        switch result {
-        case .success(let found) where found.isEmpty:
-            if certificate.tasks != nil, tasks == nil {
-                Terminal.write("the figures of the text came out again, to the last bit; those of tasks need --tasks\n")
-            } else {
-                Terminal.write("all figures came out again, to the last bit\n")
-            }
-        case .success(let found):
-            for line in found { Terminal.write(line + "\n") }
+        for line in found { Terminal.write(line + "\n") }
+        guard found.isEmpty else {
             throw Failure.Message("\(self.model): the certificate does not hold", code: Failure.badFile)
-        case .failure(is CancellationError): throw Failure.interrupted
-        case .failure(let error): throw error
+        }
+        if certificate.tasks != nil, tasks == nil {
+            Terminal.write("the figures of the text came out again, to the last bit; those of tasks need --tasks\n")
+        } else {
+            Terminal.write("all figures came out again, to the last bit\n")
         }
     }
 }

@@ -73,8 +73,7 @@ struct CompareCommand: AsyncParsableCommand {
             if let saveBase {
                 let kept = try await BaseDistributions.measure(
                     base, on: text, parsesSpecialTokens: pieces.parsesSpecialTokens, pieceLength: pieces.contextSize,
-                    maximumPieces: pieces.chunks, keptTokenCount: topK ?? 64,
-                    threadCount: threads
+                    maximumPieces: pieces.chunks, keptTokenCount: topK ?? 64, threadCount: threads
                 ) { done, total in
                     ProgressBar(total: total).draw(done, note: "pieces of text")
                 }

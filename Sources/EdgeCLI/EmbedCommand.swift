@@ -62,17 +62,7 @@ struct EmbedCommand: AsyncParsableCommand {
                 threadCount: threads, pooling: pooling, normalizes: !noNormalize, truncatesLongTexts: truncate,
                 passagePrefix: prefix, usesBLAS: blas))
         if let repeats { return try await measure(model, texts, repeats) }
-        let interruption = await Interruption()
-        defer { withExtendedLifetime(interruption) {} }
-        let work = Task { try await model.embed(texts) }
-        interruption.cancels { work.cancel() }
-        let vectors: [Embedding]
-        do {
-            vectors = try await work.value
-        } catch is CancellationError {
-            Terminal.note("edge-llm: interrupted")
-            throw Failure.interrupted
-        }
+        let vectors = try await Terminal.interruptible { try await model.embed(texts) }
         if similarity {
             // The matrix is symmetric, but writing it whole is what a reader of the file expects.
             try write(vectors.map { row in vectors.map { row.cosineSimilarity(to: $0) } }, texts, model, "similarities")

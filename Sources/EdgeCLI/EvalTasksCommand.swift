@@ -28,12 +28,11 @@ struct EvalTasksCommand: AsyncParsableCommand {
         let cases = try TaskCase.read(URL(fileURLWithPath: cases))
         let model = try await GGUFLanguageModel(
             contentsOf: URL(fileURLWithPath: model.model), options: model.loadOptions(contextSize: nil))
-        let interruption = await Interruption()
-        defer { withExtendedLifetime(interruption) {} }
         let showMissed = showMissed
         let bar = ProgressBar(total: cases.count)
-        let work = Task {
-            try await TaskAccuracy.measure(model, on: cases) { done, result in
+        let accuracy = try await Terminal.interruptible {
+            defer { bar.clear() }
+            return try await TaskAccuracy.measure(model, on: cases) { done, result in
                 if showMissed, !result.isExact {
                     bar.clear()
                     Terminal.write(Self.missed(result))
@@ -41,14 +40,7 @@ struct EvalTasksCommand: AsyncParsableCommand {
                 bar.draw(done, note: "cases")
             }
         }
-        interruption.cancels { work.cancel() }
-        let result = await work.result
-        bar.clear()
-        switch result {
-        case .success(let accuracy): Terminal.write(json ? try Terminal.json(accuracy) : Self.table(accuracy))
-        case .failure(is CancellationError): throw Failure.interrupted
-        case .failure(let error): throw error
-        }
+        Terminal.write(json ? try Terminal.json(accuracy) : Self.table(accuracy))
     }
 
     private static func missed(_ result: TaskAccuracy.Result) -> String {

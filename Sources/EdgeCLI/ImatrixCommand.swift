@@ -23,32 +23,20 @@ struct ImatrixCommand: AsyncParsableCommand {
 
     func run() async throws {
         let text = try input.read()
-        let interruption = await Interruption()
-        defer { withExtendedLifetime(interruption) {} }
         let (model, dataset) = (URL(fileURLWithPath: model), input.file ?? "text")
         let (pieces, threads) = (pieces, threads)
-        let work = Task {
-            try await ImportanceMatrix.measure(
+        let matrix = try await Terminal.interruptible(saying: "interrupted; nothing was written") {
+            defer { ProgressBar(total: 1).clear() }
+            return try await ImportanceMatrix.measure(
                 model, on: text, dataset: dataset, parsesSpecialTokens: pieces.parsesSpecialTokens,
-                pieceLength: pieces.contextSize,
-                maximumPieces: pieces.chunks, threadCount: threads
+                pieceLength: pieces.contextSize, maximumPieces: pieces.chunks, threadCount: threads
             ) { perplexity, done, total in
                 ProgressBar(total: total).draw(done, note: String(format: "perplexity %.4f", perplexity))
             }
         }
-        interruption.cancels { work.cancel() }
-        let result = await work.result
-        ProgressBar(total: 1).clear()
-        switch result {
-        case .success(let matrix):
-            try matrix.write(to: URL(fileURLWithPath: output))
-            Terminal.note(
-                "edge-llm: wrote \(output), \(matrix.tensorNames.count) tensors from \(matrix.chunkCount) pieces of \(matrix.chunkSize)"
-            )
-        case .failure(is CancellationError):
-            Terminal.note("edge-llm: interrupted; nothing was written")
-            throw Failure.interrupted
-        case .failure(let error): throw error
-        }
+        try matrix.write(to: URL(fileURLWithPath: output))
+        Terminal.note(
+            "edge-llm: wrote \(output), \(matrix.tensorNames.count) tensors from \(matrix.chunkCount) pieces of \(matrix.chunkSize)"
+        )
     }
 }

@@ -65,3 +65,21 @@ final class Interruption {
         if hasCome { cancel() }
     }
 }
+
+extension Terminal {
+    /// Runs work that Ctrl-C cancels, and says so.
+    static func interruptible<Value: Sendable>(
+        saying words: String = "interrupted", _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let interruption = await Interruption()
+        defer { withExtendedLifetime(interruption) {} }
+        let work = Task { try await body() }
+        interruption.cancels { work.cancel() }
+        do {
+            return try await work.value
+        } catch is CancellationError {
+            note("edge-llm: \(words)")
+            throw Failure.interrupted
+        }
+    }
+}

@@ -95,6 +95,8 @@ struct QuantizeCommand: AsyncParsableCommand {
     @Flag(name: .customLong("dry-run"), help: "Say what each tensor would become, and write nothing.")
     var dryRun = false
 
+    private static let interruption = "interrupted; nothing was written"
+
     private var isAutomatic: Bool { targetDivergence != nil || budget != nil }
 
     func validate() throws {
@@ -151,8 +153,7 @@ struct QuantizeCommand: AsyncParsableCommand {
         if errorFeedback {
             options.feedback = try await ErrorFeedback.measure(
                 model, on: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: contextSize,
-                threadCount: threads,
-                progress: progress
+                threadCount: threads, progress: progress
             )
         }
         guard activationScaling else { return }
@@ -161,9 +162,7 @@ struct QuantizeCommand: AsyncParsableCommand {
         } else {
             let measured = try await ImportanceMatrix.measure(
                 model, on: text, dataset: file ?? "", parsesSpecialTokens: parsesSpecialTokens,
-                pieceLength: contextSize,
-                maximumPieces: 64,
-                threadCount: threads
+                pieceLength: contextSize, maximumPieces: 64, threadCount: threads
             ) { progress($1, $2) }
             options.scaling = ActivationScaling(measured)
         }
@@ -183,23 +182,10 @@ struct QuantizeCommand: AsyncParsableCommand {
         }
         let total = quantizer.oldTensorByteCount
         let bar = ProgressBar(total: max(1, total >> 20))
-        let interruption = await Interruption()
-        defer { withExtendedLifetime(interruption) {} }
         let output = URL(fileURLWithPath: output)
-        let work = Task {
-            try await quantizer.write(to: output) { done in
-                bar.draw(done >> 20, note: "MiB read")
-            }
-        }
-        interruption.cancels { work.cancel() }
-        let result = await work.result
-        bar.clear()
-        switch result {
-        case .success: break
-        case .failure(is CancellationError):
-            Terminal.note("edge-llm: interrupted; nothing was written")
-            throw Failure.interrupted
-        case .failure(let error): throw error
+        try await Terminal.interruptible(saying: Self.interruption) {
+            defer { bar.clear() }
+            try await quantizer.write(to: output) { bar.draw($0 >> 20, note: "MiB read") }
         }
         let seconds = Terminal.seconds(since: start)
         Terminal.note(
@@ -216,40 +202,29 @@ struct QuantizeCommand: AsyncParsableCommand {
         let (contextSize, chunks, parsesSpecialTokens) = (contextSize, chunks, parsesSpecialTokens)
         let effort: MixedPrecision.Effort = estimate ? .twoTypes : .everyType
         let start = ContinuousClock.now
-        let interruption = await Interruption()
-        defer { withExtendedLifetime(interruption) {} }
-        let work = Task {
-            try await AutomaticQuantization.write(
+        let done = try await Terminal.interruptible(saying: Self.interruption) {
+            defer { ProgressBar(total: 1).clear() }
+            return try await AutomaticQuantization.write(
                 input, to: output, options: options, goal: goal, text: text, parsesSpecialTokens: parsesSpecialTokens,
                 types: types, pieceLength: contextSize, maximumPieces: chunks, effort: effort
             ) { done, total in
                 ProgressBar(total: total).draw(done, note: "measured")
             }
         }
-        interruption.cancels { work.cancel() }
-        let result = await work.result
-        ProgressBar(total: 1).clear()
-        switch result {
-        case .success(let done):
-            Terminal.write(Self.table(done))
-            if let frontier {
-                let picture = done.measurement.svg(others: [("chosen", done.mix.byteCount, done.divergence)])
-                do {
-                    try Data(picture.utf8).write(to: URL(fileURLWithPath: frontier), options: .atomic)
-                } catch {
-                    throw Failure.Message(
-                        "\(frontier): cannot be written: \(error.localizedDescription)", code: Failure.noOutput)
-                }
+        Terminal.write(Self.table(done))
+        if let frontier {
+            let picture = done.measurement.svg(others: [("chosen", done.mix.byteCount, done.divergence)])
+            do {
+                try Data(picture.utf8).write(to: URL(fileURLWithPath: frontier), options: .atomic)
+            } catch {
+                throw Failure.Message(
+                    "\(frontier): cannot be written: \(error.localizedDescription)", code: Failure.noOutput)
             }
-            let seconds = String(format: "%.1f", Terminal.seconds(since: start))
-            Terminal.note(
-                "edge-llm: wrote \(self.output), \(Terminal.size(done.mix.byteCount)) of tensors, divergence "
-                    + "\(String(format: "%.5g", done.divergence)) on the calibration text, in \(seconds) s")
-        case .failure(is CancellationError):
-            Terminal.note("edge-llm: interrupted; nothing was written")
-            throw Failure.interrupted
-        case .failure(let error): throw error
         }
+        let seconds = String(format: "%.1f", Terminal.seconds(since: start))
+        Terminal.note(
+            "edge-llm: wrote \(self.output), \(Terminal.size(done.mix.byteCount)) of tensors, divergence "
+                + "\(String(format: "%.5g", done.divergence)) on the calibration text, in \(seconds) s")
     }
 
     /// Some mixes of the frontier, and the types of the one that was chosen.

@@ -110,21 +110,3 @@ struct ReuseOptions: ParsableArguments {
 }
 
 extension GroundingReuse.Selection: ExpressibleByArgument {}
-
-extension Terminal {
-    /// Runs work that Ctrl-C cancels.
-    static func interruptible<Value: Sendable>(
-        _ body: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-        let interruption = await Interruption()
-        defer { withExtendedLifetime(interruption) {} }
-        let work = Task { try await body() }
-        interruption.cancels { work.cancel() }
-        do {
-            return try await work.value
-        } catch is CancellationError {
-            note("edge-llm: interrupted")
-            throw Failure.interrupted
-        }
-    }
-}

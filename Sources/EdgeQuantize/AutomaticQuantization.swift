@@ -64,8 +64,7 @@ public struct AutomaticQuantization: Sendable {
                 let file = try ModelLoadingError.reporting(trial.path) { try GGUFFile(path: trial.path) }
                 return try DivergenceReference(
                     original, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
-                    maximumPieces: maximumPieces,
-                    threadCount: options.threadCount
+                    maximumPieces: maximumPieces, threadCount: options.threadCount
                 ).divergence(of: file)
             }
         }

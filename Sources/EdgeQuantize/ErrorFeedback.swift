@@ -47,8 +47,7 @@ public struct ErrorFeedback: Sendable {
             }
             let scorer = try TextScorer(
                 file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
-                threadCount: threadCount,
-                observer: collector)
+                threadCount: threadCount, observer: collector)
             let total = min(maximumPieces, scorer.pieceCount)
             while scorer.done < total, try scorer.next() { progress(scorer.done, total) }
             var factors: [String: [Double]] = [:]

@@ -31,22 +31,19 @@ extension ImportanceMatrix {
             let file = try ModelLoadingError.reporting(model.path) { try GGUFFile(path: model.path) }
             return try measure(
                 file, on: text, dataset: dataset, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
-                maximumPieces: maximumPieces,
-                threadCount: threadCount, progress: progress)
+                maximumPieces: maximumPieces, threadCount: threadCount, progress: progress)
         }
     }
 
     static func measure(
         _ file: GGUFFile, on text: [UInt8], dataset: String, parsesSpecialTokens: Bool, pieceLength: Int,
-        maximumPieces: Int?,
-        threadCount: Int?,
+        maximumPieces: Int?, threadCount: Int?,
         progress: @Sendable (_ perplexity: Double, _ done: Int, _ total: Int) -> Void
     ) throws -> ImportanceMatrix {
         let collector = ImportanceCollector(file)
         let scorer = try TextScorer(
             file, text: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
-            threadCount: threadCount,
-            observer: collector)
+            threadCount: threadCount, observer: collector)
         let total = min(maximumPieces ?? .max, scorer.pieceCount)
         while scorer.done < total, try scorer.next() { progress(scorer.perplexity, scorer.done, total) }
         let entries = collector.finish()

@@ -223,8 +223,7 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         let caseFile = try tasks.map { try CaseFile($0) }
         let figures = try await ModelComparison.measure(
             base: base, model: model, on: text, parsesSpecialTokens: parsesSpecialTokens, pieceLength: pieceLength,
-            maximumPieces: maximumPieces,
-            threadCount: threadCount, progress: progress)
+            maximumPieces: maximumPieces, threadCount: threadCount, progress: progress)
         let measured = try await caseFile?.measure(model, base: base, threadCount: threadCount)
         let worker = try ModelLoadingError.reporting(model.path) { try WorkThread() }
         return try await worker.run {
@@ -288,8 +287,7 @@ public struct QualityCertificate: Sendable, Hashable, Codable {
         guard found.isEmpty else { return found }
         let again = try await ModelComparison.measure(
             base: base, model: model, on: text, parsesSpecialTokens: parsesSpecialTokens,
-            pieceLength: figures.pieceLength,
-            maximumPieces: figures.pieceCount,
+            pieceLength: figures.pieceLength, maximumPieces: figures.pieceCount,
             threadCount: threadCount, progress: progress)
         for number in Self.numbers where again[keyPath: number.path] != figures[keyPath: number.path] {
             found.append(
