@@ -227,10 +227,10 @@ class Maker:
         names = [n for n in names if (key_of(n) == 0) == self.held]
         return (self.pick(names), *quantity[1:]) if names else self.invented()
 
-    def car(self, wanted=None):
-        """Instructions, tools and signals of a car. Signals are (words, unit, quantity)."""
+    def car(self, wanted=None, share=None):
+        """Instructions, tools and signals of a car, a share of them ordinary ones. Signals are (words, unit, quantity)."""
         count = self.random.randint(2, 6) if self.easy else self.random.randint(3, 18) if self.chance(0.8) else self.random.randint(14, 20)
-        usual = round(count * self.pick([0, 0.3, 0.5, 0.7, 1]))
+        usual = round(count * (self.pick([0, 0.3, 0.5, 0.7, 1]) if share is None else share))
         quantities = self.random.sample(w.QUANTITIES, usual)
         if wanted and all(q[0] != wanted for q in quantities):
             quantities.append(next(q for q in w.QUANTITIES if q[0] == wanted))
@@ -329,9 +329,10 @@ class Maker:
         self.told.append((sentences, question))
         return sentences, question
 
-    def complaint(self):
+    def complaint(self, at=None):
         """A complaint: question, sentences of the manual (key first), and the quantity that tells more."""
-        at = self.pick([i for i, c in enumerate(w.COMPLAINTS) if not self.asked.intersection(c[1])])
+        if at is None:
+            at = self.pick([i for i, c in enumerate(w.COMPLAINTS) if not self.asked.intersection(c[1])])
         told, manual, quantity = w.COMPLAINTS[at]
         question = self.phrase(w.COMPLAINT_QUESTIONS, w.COMPLAINT_QUESTION_WAYS)
         text = self.phrase(told, w.COMPLAINT_WAYS[at])
@@ -490,6 +491,11 @@ class Maker:
         kind = kind or self.random.choices([k for k, _ in kinds], [x for _, x in kinds])[0]
         item = self.pick(self.manual.complaints if kind == "manual_complaint" else self.manual.asked) if kind.startswith("manual") else None
         wanted = item.get("quantity") if item and self.chance(0.6) else None
+        which = None
+        if kind == "complaint" and not self.held and car is None and self.chance(0.6):
+            # In training the car mostly has the signal that tells more: left to chance it would seldom.
+            which = self.random.randrange(len(w.COMPLAINTS))
+            wanted = w.COMPLAINTS[which][2]
         given, car = car is not None, car or self.car(wanted)
         vehicle, instructions, tools, signals = car
         self.asked, self.told, self.complaints = set(), [], []
@@ -529,7 +535,7 @@ class Maker:
                 sentences = [change(x) for x in item["answer"]]
                 found, at = self.around(item["key"], item["answer"] if has_passage else (), change)
             else:
-                question, sentences, quantity = self.complaint()
+                question, sentences, quantity = self.complaint(which)
                 self.asked = set(next(c[1] for c in w.COMPLAINTS if any(sentences[0].startswith(h) for h in c[1]) and c[2] == quantity))
                 found, at = self.passages(self.passage(sentences) if has_passage else None)
             if self.chance(0.12):
@@ -669,7 +675,7 @@ class Maker:
 
     def bare_complaints(self, turns):
         """Pieces of complaints about one car without passages: which signal tells more of each, and whether the car has it."""
-        car = self.car(self.pick(w.COMPLAINTS)[2])
+        car = self.car(self.pick(w.COMPLAINTS)[2], share=self.pick([0.6, 1, 1]))
         pieces = [("<|system|>" + system_text({"instructions": car[1], "tools": car[2]}) + "<|end|>", False)]
         seen = set()
         for _ in range(turns):
