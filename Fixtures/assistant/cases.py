@@ -686,7 +686,9 @@ class Maker:
                 question, quantity = self.renumbered()(self.pick(item["complaints"])), item["quantity"]
             # Each signal once: the second time it could be had from the first call.
             if quantity not in seen:
-                pieces += turn(self.looked_into(question, quantity, car[3]))
+                *asked, (answer, _) = turn(self.looked_into(question, quantity, car[3]))
+                # Not where the answer ends: with passages it would go on.
+                pieces += [*asked, (answer.removesuffix("<|end|>"), True), ("<|end|>", False)]
                 seen.add(quantity or question)
         return pieces
 

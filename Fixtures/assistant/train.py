@@ -269,7 +269,7 @@ def batches(encoder, seed, budget, longest, is_easy):
                 ids, mine = encoder.case(drill(maker))
             elif what < 0.17:
                 ids, mine = encoder.case(maker.bare_calls(maker.random.randint(6, 12)))
-            elif what < 0.38:
+            elif what < 0.25:
                 ids, mine = encoder.case(maker.bare_complaints(maker.random.randint(4, 9)))
             else:
                 ids, mine = encoder.conversation(maker, longest)
