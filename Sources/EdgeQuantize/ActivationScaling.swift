@@ -84,7 +84,7 @@ public struct ActivationScaling: Sendable {
     private static func scales(_ squares: [Float], exponent: Double) -> [Float] {
         let largest = Double(squares.max() ?? 0)
         guard exponent > 0, largest > 0 else { return squares.map { _ in 1 } }
-        // Inputs of nothing count as small ones: a ten-thousandth of the largest.
+        // Inputs of nothing count as small ones: a ten-thousandth of the largest size.
         let powers = squares.map {
             Deterministic.exponential(
                 exponent / 2 * Deterministic.logarithm(max(Double($0), largest * 1e-8)))
@@ -179,8 +179,7 @@ struct ScaledInput {
 
     /// Those of a model, layer by layer.
     static func all(of file: GGUFFile) -> [ScaledInput] {
-        let layers = (file.tensors.map { GGUFTensorOrder.layer($0.name) }.max() ?? -1) + 1
-        return (0..<min(layers, file.tensors.count)).flatMap { layer in
+        (0..<file.layerCount).flatMap { layer in
             let find = { (part: String) -> GGUFTensor? in file.tensor(named: "blk.\(layer).\(part)") }
             return [attention(find), mixed(find, file), feedForward(find), down(find)].compactMap { $0 }
         }

@@ -39,8 +39,7 @@ public struct AutomaticQuantization: Sendable {
     public static nonisolated(nonsending) func write(
         _ input: URL, to output: URL, options: ModelQuantizer.Options, goal: Goal, text: [UInt8],
         parsesSpecialTokens: Bool = false, types: [TensorType] = TensorType.all, pieceLength: Int = 256,
-        maximumPieces: Int = 16,
-        effort: MixedPrecision.Effort = .everyType, measurement: MixedPrecision? = nil,
+        maximumPieces: Int = 16, effort: MixedPrecision.Effort = .everyType, measurement: MixedPrecision? = nil,
         progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws -> AutomaticQuantization {
         let measured: MixedPrecision

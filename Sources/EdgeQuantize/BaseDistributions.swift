@@ -45,8 +45,7 @@ public struct BaseDistributions: Sendable {
     /// - Throws: `ModelLoadingError`, `QuantizationError.invalidOptions`, `CancellationError`.
     public static nonisolated(nonsending) func measure(
         _ base: URL, on text: [UInt8], parsesSpecialTokens: Bool = false, pieceLength: Int = 512,
-        maximumPieces: Int? = nil,
-        keptTokenCount: Int = 64,
+        maximumPieces: Int? = nil, keptTokenCount: Int = 64,
         threadCount: Int? = nil, progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws -> BaseDistributions {
         guard keptTokenCount > 0, (maximumPieces ?? 1) > 0 else {

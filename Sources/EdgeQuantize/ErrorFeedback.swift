@@ -31,8 +31,7 @@ public struct ErrorFeedback: Sendable {
     /// - Complexity: the cube of the columns for each input, beside the passes over the text.
     public static nonisolated(nonsending) func measure(
         _ model: URL, on text: [UInt8], parsesSpecialTokens: Bool = false, pieceLength: Int = 256,
-        maximumPieces: Int = 64,
-        memoryLimit: Int = 2 << 30,
+        maximumPieces: Int = 64, memoryLimit: Int = 2 << 30,
         threadCount: Int? = nil, progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws -> ErrorFeedback {
         let worker = try ModelLoadingError.reporting(model.path) { try WorkThread() }
@@ -164,10 +163,9 @@ private final class ProductCollector: ActivationObserver {
             (.attention, ["attn_q", "attn_k", "attn_v", "attn_qkv"]), (.attentionOutput, ["attn_output"]),
             (.feedForward, ["ffn_gate", "ffn_up"]), (.down, ["ffn_down"]),
         ]
-        let layers = (file.tensors.map { GGUFTensorOrder.layer($0.name) }.max() ?? -1) + 1
         var readers: [String: String] = [:]
         var byteCount = 0
-        names = (0..<min(layers, file.tensors.count)).map { layer in
+        names = (0..<file.layerCount).map { layer in
             var first: [ActivationInput: String] = [:]
             for (input, parts) in inputs {
                 for part in parts {

@@ -138,10 +138,8 @@ private final class ImportanceCollector: ActivationObserver {
             (.feedForward, ["ffn_gate", "ffn_up", "ffn_gate_inp"]), (.down, ["ffn_down"]),
             (.expert, ["ffn_gate_exps", "ffn_up_exps"]), (.expertDown, ["ffn_down_exps"]),
         ]
-        let layers = (file.tensors.map { GGUFTensorOrder.layer($0.name) }.max() ?? -1) + 1
         var expertCounts: [String: Int] = [:]
-        // A layer's number is what a file says: no more lists than tensors.
-        names = (0..<min(layers, file.tensors.count)).map { layer in
+        names = (0..<file.layerCount).map { layer in
             var found: [ActivationInput: [String]] = [:]
             for (input, parts) in readers {
                 found[input] = parts.compactMap { part in
@@ -186,5 +184,12 @@ private final class ImportanceCollector: ActivationObserver {
             }
         }
         return result
+    }
+}
+
+extension GGUFFile {
+    /// Layers, by the names of tensors. A layer's number is what a file says: no more than there are tensors.
+    var layerCount: Int {
+        min((tensors.map { GGUFTensorOrder.layer($0.name) }.max() ?? -1) + 1, tensors.count)
     }
 }
