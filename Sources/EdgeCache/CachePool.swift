@@ -115,8 +115,8 @@ package final class CachePool: Sendable {
     ///
     /// - Throws: `CacheError.tooSmall` when the limit is too low; `storage` when there is no memory for the buffers or no room in the folder.
     package convenience init(_ geometry: CacheGeometry, spill: CacheSpill.Options) throws(CacheError) {
-        let resident = try geometry.residentBlockCount(byteCount: spill.byteCount)
-        let contexts = resident == nil ? 1 : CacheGeometry.spillingContexts
+        let layout = try geometry.spillLayout(byteCount: spill.byteCount)
+        let contexts = layout == nil ? 1 : CacheGeometry.spillingContexts
         guard let counts = geometry.poolBlockCounts(contexts: contexts) else {
             throw .storage("\(contexts) contexts of \(geometry.capacity) positions are too many")
         }
@@ -124,7 +124,7 @@ package final class CachePool: Sendable {
             // Of windows as many as one context needs and a copy.
             try self.init(
                 geometry, blockCount: counts.full, sequenceCount: 2, retained: geometry.blockCount,
-                residentBlockCount: resident, spill: resident == nil ? nil : spill)
+                spill: layout.map { (spill, $0) })
         } catch {
             throw .storage(error.description)
         }
@@ -136,11 +136,11 @@ package final class CachePool: Sendable {
     ///   - blockCount: blocks of 32 positions for all sequences together, by default those of one.
     ///   - sequenceCount: sequences that layers with a window have room for at the same time.
     ///   - retained: blocks to keep for sequences to come while none uses them.
-    ///   - residentBlockCount: blocks, of the layers that keep all positions, that are in memory at most; the others lie in the file of `spill`.
+    ///   - spill: of the layers that keep all positions, how many blocks are in memory at most, and where the others lie.
     /// - Throws: `PlatformError` when the sizes overflow or cannot be reserved.
     package init(
         _ geometry: CacheGeometry, blockCount: Int? = nil, sequenceCount: Int = 1, retained: Int = 0,
-        residentBlockCount: Int? = nil, spill: CacheSpill.Options? = nil
+        spill: (options: CacheSpill.Options, layout: SpillLayout)? = nil
     ) throws(PlatformError) {
         let capacity = blockCount ?? geometry.blockCount
         guard geometry.capacity >= 0, capacity >= 0, capacity < Int(Int32.max) else {
@@ -150,7 +150,7 @@ package final class CachePool: Sendable {
         self.capacity = capacity
         self.retained = retained
         let (shape, windowedShapes) = geometry.shapes
-        let full = try KeyValueBlocks(shape, blockCount: capacity, spillingTo: spill?.folder)
+        let full = try KeyValueBlocks(shape, blockCount: capacity, spillingTo: spill?.options.folder)
         var groups: [PrefixTree.WindowGroup] = []
         for (shape, (window, count)) in zip(windowedShapes, geometry.windowedBlockCounts) {
             let total = count.multipliedReportingOverflow(by: max(1, sequenceCount))
@@ -168,14 +168,15 @@ package final class CachePool: Sendable {
         self.places = places
         blocks = [full] + groups.map(\.blocks)
         if let spill, full.canSpill {
-            self.spill = try CacheSpill(full, contextBlockCount: geometry.blockCount, readsAhead: spill.readsAhead)
+            self.spill = try CacheSpill(full, spill.layout, readsAhead: spill.options.readsAhead)
         } else {
             self.spill = nil
         }
         state = Lock(
             PoolState(
                 PrefixTree(
-                    capacity: capacity, residentLimit: residentBlockCount ?? capacity, blocks: full, groups: groups),
+                    capacity: capacity, residentLimit: spill?.layout.residentBlockCount ?? capacity, blocks: full,
+                    groups: groups),
                 retained: retained))
     }
 

@@ -2,7 +2,7 @@ package import EdgeKernels
 package import EdgePlatform
 
 /// Keys and values beyond what may be in memory: blocks that nobody writes any more lie in a file, and while the threads attend to some of
-/// them, the next ones of the layer, or the first of the next layer, are read into the other of two buffers.
+/// them, the next ones of the layer, or the first of the next layer, are read into other buffers.
 ///
 /// The same blocks stay in memory from token to token, as all are needed in turn: the ones used last would be needed last again. A pass
 /// attends to a text in parts, of which each has as many blocks of the file as a buffer holds, and those between them and behind them
@@ -25,7 +25,7 @@ package final class CacheSpill: Sendable {
     }
 
     /// One part of a sequence's text.
-    package struct Part {
+    package struct Part: Equatable {
         /// Which of the pass's sequences.
         package let owner: Int
         package let runs: Range<Int>
@@ -33,23 +33,18 @@ package final class CacheSpill: Sendable {
         package let isLast: Bool
     }
 
-    /// Bytes of one buffer at most: enough for a disk's full speed.
-    private static let stageByteCount = 4 << 20
-
-    /// Blocks of a buffer: no more than a quarter of a context's, so that the two are less than what they save.
-    static func stageBlockCount(_ sliceByteCount: Int, blockCount: Int) -> Int {
-        max(1, min(blockCount / 4, stageByteCount / max(1, sliceByteCount)))
-    }
+    /// Parts that are read at the same time: while one thread hands its own on, the disk works for the other.
+    private static let readerCount = 2
 
     private let staging: Staging
     private let readAhead: ReadAhead
 
     /// - Throws: `PlatformError` when there is no memory, or the system refuses a thread.
-    init(_ blocks: KeyValueBlocks, contextBlockCount: Int, readsAhead: Bool) throws(PlatformError) {
-        let staging = try Staging(blocks, contextBlockCount: contextBlockCount)
+    init(_ blocks: KeyValueBlocks, _ layout: SpillLayout, readsAhead: Bool) throws(PlatformError) {
+        let staging = try Staging(blocks, layout)
         self.staging = staging
-        readAhead = try ReadAhead(isAhead: readsAhead) { (item, _, isCancelled) throws(PlatformError) in
-            try staging.fill(item, isCancelled)
+        readAhead = try ReadAhead(bufferCount: layout.bufferCount, threadCount: Self.readerCount, isAhead: readsAhead) {
+            (item, buffer, isCancelled) throws(PlatformError) in try staging.fill(item, buffer, isCancelled)
         }
     }
 
@@ -58,8 +53,14 @@ package final class CacheSpill: Sendable {
     /// Begins a pass over sequences of the pool; false where all they need is in memory, and nothing is to be staged.
     package func begin(_ caches: [KeyValueCache]) -> Bool {
         staging.divide(caches)
-        guard !parts.isEmpty else { return false }
-        readAhead.begin(count: parts.count * staging.blocks.shape.layerCount)
+        guard staging.isNeeded else { return false }
+        // The pass before has had the first parts of its own text read for this one, mostly the next token's.
+        if !staging.isAsBefore {
+            readAhead.abandon()
+            staging.takeOver()
+        }
+        let count = parts.count * staging.blocks.shape.layerCount
+        readAhead.begin(count: count, next: min(count, readAhead.bufferCount))
         return true
     }
 
@@ -96,69 +97,136 @@ package final class CacheSpill: Sendable {
     package var waitedSeconds: Double { Double(readAhead.waitedNanoseconds) / 1e9 }
 }
 
-/// What the thread that reads and the pass share.
+/// What the threads that read and the pass share.
 ///
-/// `@unchecked Sendable`: belongs to one pass at a time, which changes it before a round begins; a buffer is written while nobody reads it,
-/// which `ReadAhead` sees to.
+/// `@unchecked Sendable`: the threads read `plan` and write buffers. The plan is changed while they rest, by `takeOver`; a buffer is
+/// written while nobody reads it, which `ReadAhead` sees to.
 private final class Staging: @unchecked Sendable {
-    let blocks: KeyValueBlocks
-    let stage: AlignedBuffer<UInt8>
-    private(set) var parts: [CacheSpill.Part] = []
-    private let stageBlockCount: Int
-    private var tables: [BlockTable] = []
+    /// How the texts of a pass are cut.
+    private struct Plan: Equatable {
+        var parts: [CacheSpill.Part] = []
+        /// Blocks that follow one another in the file, of all parts.
+        var spans: [Range<Int>] = []
+        /// By part: which of them are its own.
+        var spansOfPart: [Range<Int>] = []
+        /// What the file held.
+        var version = -1
 
-    init(_ blocks: KeyValueBlocks, contextBlockCount: Int) throws(PlatformError) {
-        self.blocks = blocks
-        stageBlockCount = CacheSpill.stageBlockCount(blocks.sliceByteCount, blockCount: contextBlockCount)
-        stage = try AlignedBuffer(
-            count: 2 * stageBlockCount * blocks.sliceByteCount, inLargePages: true)
-        parts.reserveCapacity(64)
-        tables.reserveCapacity(16)
+        mutating func removeAll() {
+            parts.removeAll(keepingCapacity: true)
+            spans.removeAll(keepingCapacity: true)
+            spansOfPart.removeAll(keepingCapacity: true)
+        }
+
+        mutating func reserve() {
+            parts.reserveCapacity(64)
+            spans.reserveCapacity(256)
+            spansOfPart.reserveCapacity(64)
+        }
     }
 
+    let blocks: KeyValueBlocks
+    let stage: AlignedBuffer<UInt8>
+    private let layout: SpillLayout
+    private var plan = Plan()
+    /// Of a pass that begins.
+    private var coming = Plan()
+
+    init(_ blocks: KeyValueBlocks, _ layout: SpillLayout) throws(PlatformError) {
+        self.blocks = blocks
+        self.layout = layout
+        stage = try AlignedBuffer(count: layout.stagedByteCount, inLargePages: true)
+        plan.reserve()
+        coming.reserve()
+    }
+
+    var parts: [CacheSpill.Part] { plan.parts }
+    /// Whether the pass that was divided has blocks in the file.
+    var isNeeded: Bool { !coming.parts.isEmpty }
+    /// Whether what was read ahead for the plan is what the pass that was divided needs.
+    var isAsBefore: Bool { coming == plan }
+
+    /// Makes the plan of the pass that was divided the one that is read; nothing must be being read.
+    func takeOver() { swap(&plan, &coming) }
+
     /// Where the buffer of an item begins.
-    func start(_ item: Int) -> Int { item % 2 * stageBlockCount * blocks.sliceByteCount }
+    func start(_ item: Int) -> Int { item % layout.bufferCount * layout.bufferBlockCount * blocks.sliceByteCount }
 
     /// Cuts the texts of sequences into parts.
     func divide(_ caches: [KeyValueCache]) {
-        parts.removeAll(keepingCapacity: true)
-        tables.removeAll(keepingCapacity: true)
+        coming.removeAll()
+        coming.version = blocks.fileVersion
         for (owner, cache) in caches.enumerated() {
             precondition(cache.pool.blocks[0] === blocks, "a sequence of another pool")
             let table = cache.fullTable
-            tables.append(table)
             var first = 0
             var staged = 0
+            var firstSpan = coming.spans.count
+            func end(at run: Int, isLast: Bool) {
+                coming.parts.append(.init(owner: owner, runs: first..<run, isFirst: first == 0, isLast: isLast))
+                coming.spansOfPart.append(firstSpan..<coming.spans.count)
+                (first, staged, firstSpan) = (run, 0, coming.spans.count)
+            }
             for run in 0..<table.count where blocks.isSpilled(block: table[run]) {
-                if staged == stageBlockCount {
-                    parts.append(.init(owner: owner, runs: first..<run, isFirst: first == 0, isLast: false))
-                    (first, staged) = (run, 0)
+                if staged == layout.bufferBlockCount { end(at: run, isLast: false) }
+                let block = table[run]
+                if staged > 0, let last = coming.spans.last, last.upperBound == block {
+                    coming.spans[coming.spans.count - 1] = last.lowerBound..<block + 1
+                } else {
+                    coming.spans.append(block..<block + 1)
                 }
                 staged += 1
             }
-            guard staged > 0 else { continue }
-            parts.append(.init(owner: owner, runs: first..<table.count, isFirst: first == 0, isLast: true))
+            if staged > 0 { end(at: table.count, isLast: true) }
         }
     }
 
     /// Reads what one part has in the file of one layer, neighbours at once.
-    func fill(_ item: Int, _ isCancelled: () -> Bool) throws(PlatformError) {
-        let part = parts[item % parts.count]
-        let layer = item / parts.count
-        let table = tables[part.owner]
-        var place = start(item)
-        var neighbours = 0..<0
-        for run in part.runs where blocks.isSpilled(block: table[run]) {
-            let block = table[run]
-            if !neighbours.isEmpty, block == neighbours.upperBound {
-                neighbours = neighbours.lowerBound..<block + 1
-                continue
-            }
-            try blocks.stage(layer: layer, blocks: neighbours, into: stage, at: place, isCancelled: isCancelled)
-            place += neighbours.count * blocks.sliceByteCount
-            neighbours = block..<block + 1
+    func fill(_ item: Int, _ buffer: Int, _ isCancelled: () -> Bool) throws(PlatformError) {
+        let part = item % plan.parts.count
+        var place = start(buffer)
+        for span in plan.spans[plan.spansOfPart[part]] {
+            try blocks.stage(
+                layer: item / plan.parts.count, blocks: span, into: stage, at: place, isCancelled: isCancelled)
+            place += span.count * blocks.sliceByteCount
         }
-        try blocks.stage(layer: layer, blocks: neighbours, into: stage, at: place, isCancelled: isCancelled)
+    }
+}
+
+/// What a limited cache has in memory: blocks of the layers that keep all positions, and buffers for a layer of those in the file.
+package struct SpillLayout: Sendable, Equatable {
+    /// Blocks in memory at most.
+    package let residentBlockCount: Int
+    package let bufferCount: Int
+    /// Blocks, of one layer each, that a buffer holds.
+    package let bufferBlockCount: Int
+
+    /// Bytes of all buffers: whole large pages, which a disk fills much faster, where they are as large as one.
+    let stagedByteCount: Int
+
+    /// Bytes of a buffer below which a disk is not at its full speed, and of all buffers at most.
+    private static let bufferByteCount = 2 << 20
+    private static let stagedByteCountAtMost = 16 << 20
+    private static let bufferCountAtMost = 8
+
+    /// Divides bytes among blocks and buffers.
+    ///
+    /// Buffers take a quarter of all at most, and hold no more than a layer of the context: then all that a layer reads can be there before
+    /// its turn comes. Rather many than two large ones, as each is filled again as soon as its blocks are done with.
+    ///
+    /// - Parameters:
+    ///   - limit, spare: bytes in all, and beyond those of `least` blocks and two buffers of one block.
+    ///   - block, slice: bytes of a block, and of one layer of it in the file.
+    init(limit: Int, spare: Int, least: Int, block: Int, slice: Int, contextBlockCount: Int) {
+        let twoSlices = 2 * slice
+        let layer = contextBlockCount.multipliedReportingOverflow(by: slice)
+        let most = min(
+            layer.overflow ? .max : layer.partialValue, Self.stagedByteCountAtMost, twoSlices + min(spare, limit / 4))
+        let page = LargePage.byteCount
+        stagedByteCount = max(twoSlices, most / page > 0 ? most / page * page : most)
+        bufferCount = max(2, min(Self.bufferCountAtMost, stagedByteCount / max(slice, Self.bufferByteCount)))
+        bufferBlockCount = stagedByteCount / bufferCount / slice
+        residentBlockCount = least + (spare - (stagedByteCount - twoSlices)) / block
     }
 }
 
@@ -166,37 +234,30 @@ extension CacheGeometry {
     /// Contexts whose blocks a pool with a file has room for, in memory and in the file together: what bounds the file.
     package static let spillingContexts = 4
 
-    /// Blocks of the layers that keep all positions that can be in memory at the same time with a limit; nil where one context fits the limit,
-    /// and no file is needed.
+    /// What is in memory of a cache with a limit; nil where one context fits the limit, and no file is needed.
     ///
     /// - Throws: `CacheError.tooSmall` when it is too low for the blocks being written.
-    package func residentBlockCount(byteCount limit: Int) throws(CacheError) -> Int? {
-        guard let all = byteCount(contexts: 1), all > limit, let block = shapes.full.blockByteCount, block > 0 else {
-            return nil
-        }
-        // Those of a batch are written at the same time, which may begin and end inside a block; one is for a copy.
-        let least = (batchCapacity + KeyValueLayer.blockLength - 1) / KeyValueLayer.blockLength + 2
-        let fixed = spillFixedByteCount ?? .max
-        let count = limit > fixed ? (limit - fixed) / block : 0
-        guard count >= least else {
-            let needed = block.multipliedReportingOverflow(by: least)
-            let total = needed.partialValue.addingReportingOverflow(fixed)
-            throw .tooSmall(least: needed.overflow || total.overflow ? .max : total.partialValue, limit: limit)
-        }
-        return count
-    }
-
-    /// Bytes that a limited pool takes besides blocks of the layers that keep all positions: two buffers, a block that is moved, and the
-    /// blocks of windows.
-    private var spillFixedByteCount: Int? {
+    package func spillLayout(byteCount limit: Int) throws(CacheError) -> SpillLayout? {
         let (full, windowed) = shapes
-        guard let counts = poolBlockCounts(contexts: 1), let block = full.blockByteCount, full.layerCount > 0 else {
+        guard let all = byteCount(contexts: 1), all > limit, let block = full.blockByteCount,
+            let slice = full.sliceByteCount, block > 0
+        else {
             return nil
         }
-        let slice =
-            block / full.layerCount / KeyValueBlocks.pageByteCount * KeyValueBlocks.pageByteCount
-            + KeyValueBlocks.pageByteCount
-        let staged = CacheSpill.stageBlockCount(slice, blockCount: blockCount) * slice
-        return Self.byteCount(of: zip(windowed, counts.windowed), others: 2 * staged + slice * full.layerCount)
+        // Those of a batch are written at the same time, which may begin and end inside a block; one is for a copy. Besides two buffers,
+        // a block that is moved, and the blocks of windows.
+        let least = (batchCapacity + KeyValueLayer.blockLength - 1) / KeyValueLayer.blockLength + 2
+        let blocks = block.multipliedReportingOverflow(by: least)
+        let counts = poolBlockCounts(contexts: 1)?.windowed ?? []
+        let slices = slice.multipliedReportingOverflow(by: 2 + full.layerCount)
+        let others = slices.overflow ? .max : slices.partialValue
+        let fixed = Self.byteCount(of: zip(windowed, counts), others: others) ?? .max
+        let needed = blocks.partialValue.addingReportingOverflow(fixed)
+        guard !blocks.overflow, !needed.overflow, limit >= needed.partialValue else {
+            throw .tooSmall(least: blocks.overflow || needed.overflow ? .max : needed.partialValue, limit: limit)
+        }
+        return SpillLayout(
+            limit: limit, spare: limit - needed.partialValue, least: least, block: block, slice: slice,
+            contextBlockCount: blockCount)
     }
 }

@@ -57,7 +57,7 @@ package struct MemoryUse: Sendable, Hashable {
         self.cache = cache
         if let spill {
             do throws(CacheError) {
-                if try geometry.residentBlockCount(byteCount: spill.byteCount) != nil {
+                if try geometry.spillLayout(byteCount: spill.byteCount) != nil {
                     self.cache = spill.byteCount
                     spilled = cache - spill.byteCount
                 }

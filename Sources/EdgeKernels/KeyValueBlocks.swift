@@ -1,5 +1,6 @@
 internal import EdgeKernelJobs
 package import EdgePlatform
+internal import Synchronization
 
 /// How keys and values are stored.
 package enum CachePrecision: String, Sendable, CaseIterable {
@@ -71,9 +72,18 @@ package struct KeyValueShape: Sendable, Hashable {
     }
 
     /// Bytes of one block in memory: whole pages, so that one block's can be given back; nil where they overflow.
-    package var blockByteCount: Int? {
-        guard let used = usedByteCount, used <= Int.max - KeyValueBlocks.page else { return nil }
-        return (used + KeyValueBlocks.page - 1) / KeyValueBlocks.page * KeyValueBlocks.page
+    package var blockByteCount: Int? { Self.wholePages(usedByteCount) }
+
+    /// Bytes that a layer of a block takes in a file: whole pages; nil where they overflow.
+    package var sliceByteCount: Int? {
+        var layer = self
+        layer.layerCount = 1
+        return Self.wholePages(layer.usedByteCount)
+    }
+
+    private static func wholePages(_ bytes: Int?) -> Int? {
+        guard let bytes, bytes <= Int.max - KeyValueBlocks.page else { return nil }
+        return (bytes + KeyValueBlocks.page - 1) / KeyValueBlocks.page * KeyValueBlocks.page
     }
 }
 
@@ -101,11 +111,16 @@ package final class KeyValueBlocks: @unchecked Sendable {
     /// Blocks that take memory, as far as `take` was told.
     package private(set) var residentCount = 0
 
+    /// Changes with every write to the file: what was read at another version may no longer be what lies there.
+    package var fileVersion: Int { writes.load(ordering: .relaxed) }
+    private let writes = Atomic<Int>(0)
+    /// Blocks of which one layer lies together on the disk, 2 MiB of them, and which of these stretches there is room for.
+    private let stretch: Int
+    private let reserved: Lock<[Bool]>
+
     private enum Place: UInt8 { case none, memory, file }
 
     static let page = 4096
-    /// What blocks, and layers of blocks in a file, are whole multiples of.
-    package static let pageByteCount = page
 
     /// Reserves memory.
     ///
@@ -113,7 +128,9 @@ package final class KeyValueBlocks: @unchecked Sendable {
     ///   object. It lies layer by layer, so that one layer of many blocks is read at once.
     /// - Throws: `PlatformError` when sizes overflow, the system has no address space, or the folder cannot be written to.
     package init(_ shape: KeyValueShape, blockCount: Int, spillingTo folder: String? = nil) throws(PlatformError) {
-        guard let part = shape.partByteCount, let block = shape.blockByteCount, blockCount >= 0 else {
+        guard let part = shape.partByteCount, let block = shape.blockByteCount, let slice = shape.sliceByteCount,
+            blockCount >= 0
+        else {
             throw .outOfMemory("blocks of keys and values")
         }
         let total = block.multipliedReportingOverflow(by: blockCount)
@@ -123,12 +140,13 @@ package final class KeyValueBlocks: @unchecked Sendable {
         blockByteCount = block
         partByteCount = part
         memory = try AlignedBuffer(count: total.partialValue)
-        let slice = (2 * shape.kvHeadCount * part + Self.page - 1) / Self.page * Self.page
         sliceByteCount = slice
+        stretch = max(1, (2 << 20) / max(1, slice))
         guard let folder, shape.layerCount > 0, blockCount > 0 else {
             file = nil
             places = try AlignedBuffer(count: 0)
             moved = try AlignedBuffer(count: 0)
+            reserved = Lock([])
             return
         }
         let all = slice.multipliedReportingOverflow(by: shape.layerCount)
@@ -136,6 +154,7 @@ package final class KeyValueBlocks: @unchecked Sendable {
         guard !all.overflow, !bytes.overflow else { throw .outOfMemory("\(blockCount) blocks in a file") }
         places = try AlignedBuffer(count: blockCount)
         moved = try AlignedBuffer(count: all.partialValue)
+        reserved = Lock([Bool](repeating: false, count: (blockCount - 1) / stretch + 1))
         file = try DirectFile(temporaryIn: folder, byteCount: bytes.partialValue)
     }
 
@@ -174,11 +193,27 @@ package final class KeyValueBlocks: @unchecked Sendable {
         _ file: DirectFile, _ block: Int, from source: UnsafePointer<UInt8>, through slices: AlignedBuffer<UInt8>
     ) throws(PlatformError) {
         let used = 2 * shape.kvHeadCount * partByteCount
+        writes.wrappingAdd(1, ordering: .relaxed)
+        reserve(file, stretchOf: block)
         for layer in 0..<shape.layerCount {
             (slices.base + layer * sliceByteCount).update(from: source + layer * used, count: used)
             try file.write(
                 at: (layer * blockCount + block) * sliceByteCount, byteCount: sliceByteCount, from: slices,
                 at: layer * sliceByteCount)
+        }
+    }
+
+    /// Blocks are written one after the other, each in as many places as there are layers; a layer of many is read at once.
+    private func reserve(_ file: DirectFile, stretchOf block: Int) {
+        reserved.withLock { reserved in
+            guard !reserved[block / stretch] else { return }
+            reserved[block / stretch] = true
+            let first = block / stretch * stretch
+            let count = min(stretch, blockCount - first)
+            for layer in 0..<shape.layerCount {
+                file.reserve(
+                    at: (layer * blockCount + first) * sliceByteCount, byteCount: count * sliceByteCount)
+            }
         }
     }
 

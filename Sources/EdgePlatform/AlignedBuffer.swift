@@ -6,6 +6,11 @@
     import Darwin
 #endif
 
+/// Pages larger than the usual ones, of which the system gives some where it is asked to and has them.
+package enum LargePage {
+    package static let byteCount = 2 << 20
+}
+
 /// A fixed number of trivial elements in memory of its own, zeroed, on page boundaries when large.
 ///
 /// Working buffers of the engine are allocated once and reused for every token; large ones come straight from the system, so
@@ -19,7 +24,6 @@ package final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable
     private let mapping: UnsafeMutableRawBufferPointer
 
     private static var page: Int { 4096 }
-    private static var largePage: Int { 2 << 20 }
 
     /// Allocates zeroed memory.
     ///
@@ -28,7 +32,7 @@ package final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable
     /// - Throws: `PlatformError` with `ENOMEM` when the size overflows or the system has no memory.
     package init(count: Int, inLargePages: Bool = false) throws(PlatformError) {
         let (bytes, overflow) = max(count, 0).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-        guard count >= 0, !overflow, bytes <= Int.max - Self.page - Self.largePage else {
+        guard count >= 0, !overflow, bytes <= Int.max - Self.page - LargePage.byteCount else {
             throw PlatformError(operation: "allocate \(count) elements", code: ENOMEM)
         }
         guard count > 0 else {
@@ -38,9 +42,9 @@ package final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable
             return
         }
         mappedByteCount = (bytes + Self.page - 1) / Self.page * Self.page
-        let largeByteCount = inLargePages ? bytes / Self.largePage * Self.largePage : 0
+        let largeByteCount = inLargePages ? bytes / LargePage.byteCount * LargePage.byteCount : 0
         // Room to begin at such a page's border.
-        let total = mappedByteCount + (largeByteCount > 0 ? Self.largePage : 0)
+        let total = mappedByteCount + (largeByteCount > 0 ? LargePage.byteCount : 0)
         #if os(Linux)
             let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         #else
@@ -52,7 +56,7 @@ package final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable
         mapping = UnsafeMutableRawBufferPointer(start: reserved, count: total)
         var base = reserved
         if largeByteCount > 0 {
-            base = reserved.alignedUp(toMultipleOf: Self.largePage)
+            base = reserved.alignedUp(toMultipleOf: LargePage.byteCount)
             #if os(Linux)
                 // Advice: where the system has no large pages left, the others do.
                 madvise(base, largeByteCount, MADV_HUGEPAGE)

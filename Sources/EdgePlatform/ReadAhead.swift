@@ -8,10 +8,10 @@ internal import Synchronization
     import Darwin
 #endif
 
-/// Double buffering: while the owner works on what one buffer holds, a thread fills the other with what comes next.
+/// Double buffering: while the owner works on what one buffer holds, a thread, or several, fill the others with what comes next.
 ///
-/// Work goes in rounds over items 0, 1, 2 …; item *i* is read into buffer *i* mod 2, in order, as soon as that buffer is free. The owner calls
-/// `begin`, then `acquire` and `release` for each item in turn. Items from which the next round is known to begin are read before it does.
+/// Work goes in rounds over items 0, 1, 2 …; of *n* buffers, item *i* is read into buffer *i* mod *n*, begun in order, as soon as that buffer is free. The
+/// owner calls `begin`, then `acquire` and `release` for each item in turn. Items from which the next round is known to begin are read before it does.
 /// Nothing is allocated after `init`. A read that fails, or takes longer than the time limit, is an error of `acquire`, never a hang.
 /// `@unchecked Sendable`: the state is guarded by the parking spot; rounds belong to one owner at a time.
 package final class ReadAhead: @unchecked Sendable {
@@ -20,39 +20,56 @@ package final class ReadAhead: @unchecked Sendable {
         @Sendable (_ item: Int, _ buffer: Int, _ isCancelled: () -> Bool) throws(PlatformError) -> Void
 
     private let state: ReadAheadState
-    private let thread: Thread?
+    private let threads: [Thread]
     private let timeLimit: UInt64
+    /// Buffers that items take in turn.
+    package let bufferCount: Int
 
     /// - Parameters:
+    ///   - bufferCount: 1 to 64; with more than two the thread need not wait for the owner to be done with a whole item.
+    ///   - threadCount: how many items are read at the same time; some disks are faster so.
     ///   - isAhead: false to read each item when it is acquired, by whoever asks, as a measure of what reading ahead brings.
     ///   - secondsAtMost: how long `acquire` waits for one item.
-    ///   - fill: called by one thread at a time.
+    ///   - fill: called by one thread at a time for one buffer.
     /// - Throws: `PlatformError` when the system refuses a thread.
-    package init(isAhead: Bool = true, secondsAtMost: Double = 60, fill: @escaping Fill) throws(PlatformError) {
-        let state = ReadAheadState(fill)
+    package init(
+        bufferCount: Int = 2, threadCount: Int = 1, isAhead: Bool = true, secondsAtMost: Double = 60,
+        fill: @escaping Fill
+    ) throws(PlatformError) {
+        let state = ReadAheadState(bufferCount: bufferCount, fill)
+        self.bufferCount = bufferCount
         self.state = state
         timeLimit = UInt64(max(0, min(secondsAtMost, 1e9)) * 1e9)
-        thread = isAhead ? try Thread { state.serve() } : nil
+        var threads: [Thread] = []
+        do throws(PlatformError) {
+            for _ in 0..<(isAhead ? threadCount : 0) { threads.append(try Thread { state.serve() }) }
+        } catch {
+            _ = state.dismiss(waitingAtMost: timeLimit)
+            for thread in threads { thread.join() }
+            throw error
+        }
+        self.threads = threads
     }
 
     deinit {
         // A read that hangs keeps what it needs; all others end within a piece.
-        if state.dismiss(waitingAtMost: timeLimit) { thread?.join() } else { thread?.detach() }
+        let isAtRest = state.dismiss(waitingAtMost: timeLimit)
+        for thread in threads { if isAtRest { thread.join() } else { thread.detach() } }
     }
 
     /// Starts a round of items 0 up to `count`. The round before has been released to its end, or abandoned.
     ///
     /// - Parameter next: items that the next round will begin with, whatever it is: read before it begins. At most the `count` of any.
-    package func begin(count: Int, next: Int = 0) { state.begin(count: count, next: next, isAhead: thread != nil) }
+    package func begin(count: Int, next: Int = 0) { state.begin(count: count, next: next, isAhead: !threads.isEmpty) }
 
     /// Waits until an item is in its buffer; items are acquired in order.
     ///
     /// - Throws: `PlatformError` when reading failed, with `ETIMEDOUT` when it took too long. The round must be abandoned then.
     package func acquire(_ item: Int) throws(PlatformError) {
-        if thread == nil { try state.fillNow(item) } else { try state.wait(for: item, atMost: timeLimit) }
+        if threads.isEmpty { try state.fillNow(item) } else { try state.wait(for: item, atMost: timeLimit) }
     }
 
-    /// Gives the buffer of an acquired item to the next but one.
+    /// Gives the buffer of an acquired item to the next that takes it.
     package func release(_ item: Int) { state.release(item) }
 
     /// Ends a round before its end; what was read of it and beyond is forgotten. Nothing is written to the buffers after it returns, unless a
@@ -68,7 +85,7 @@ private final class ReadAheadState: @unchecked Sendable {
     let waited = Atomic<UInt64>(0)
     private let fill: ReadAhead.Fill
     private let parking = ParkingSpot()
-    /// Whether the read that goes on is no longer wanted.
+    /// Whether the reads that go on are no longer wanted.
     private let isCancelled = Atomic<Bool>(false)
 
     // Guarded by the parking spot. Places count all items of all rounds.
@@ -77,48 +94,55 @@ private final class ReadAheadState: @unchecked Sendable {
     private var end = 0
     /// Places behind the round that may be read.
     private var next = 0
-    /// The place to be read next: all before it are read.
+    /// The place whose reading begins next.
     private var read = 0
-    private var isOccupied = (false, false)
-    private var isReading = false
+    /// By buffer: whether an item is being read into it or lies in it, and whether it is there.
+    private var occupied: UInt64 = 0
+    private var filled: UInt64 = 0
+    private var readingCount = 0
     private var isDismissed = false
-    private var failure: PlatformError?
+    private var failure: (place: Int, error: PlatformError)?
 
-    init(_ fill: @escaping ReadAhead.Fill) { self.fill = fill }
+    private let bufferCount: Int
+
+    init(bufferCount: Int, _ fill: @escaping ReadAhead.Fill) {
+        precondition(bufferCount > 0 && bufferCount <= 64, "a bit for each buffer")
+        self.bufferCount = bufferCount
+        self.fill = fill
+    }
 
     /// The item at a place: of this round or of the next.
     private func item(at place: Int) -> Int { place < end ? place - first : place - end }
 
-    private func occupies(_ item: Int) -> Bool { item & 1 == 0 ? isOccupied.0 : isOccupied.1 }
+    private func buffer(of item: Int) -> Int { item % bufferCount }
 
-    private func setOccupied(_ item: Int, _ value: Bool) {
-        if item & 1 == 0 { isOccupied.0 = value } else { isOccupied.1 = value }
-    }
+    private func bit(_ item: Int) -> UInt64 { 1 << UInt64(buffer(of: item)) }
+
+    /// Whether the item at a place is in its buffer.
+    private func isThere(_ place: Int) -> Bool { place < read && filled & bit(item(at: place)) != 0 }
 
     /// The life of the thread.
     func serve() {
         parking.lock()
         while !isDismissed {
-            guard failure == nil, read < end + next, !occupies(item(at: read)) else {
+            guard failure == nil, read < end + next, occupied & bit(item(at: read)) == 0 else {
                 parking.wait()
                 continue
             }
-            let item = item(at: read)
-            setOccupied(item, true)
-            isReading = true
+            let place = read
+            let item = item(at: place)
+            read += 1
+            occupied |= bit(item)
+            readingCount += 1
             parking.unlock()
-            let failure = attempt(item)
+            let error = attempt(item)
             parking.lock()
-            isReading = false
-            if let failure {
+            readingCount -= 1
+            if let error {
                 // Of a round that was abandoned meanwhile nothing is left to fail.
-                if isCancelled.load(ordering: .relaxed) {
-                    setOccupied(item, false)
-                } else {
-                    self.failure = failure
-                }
+                if !isCancelled.load(ordering: .relaxed), place < failure?.place ?? .max { failure = (place, error) }
             } else {
-                read += 1
+                filled |= bit(item)
             }
             parking.wakeAll()
         }
@@ -127,7 +151,7 @@ private final class ReadAheadState: @unchecked Sendable {
 
     private func attempt(_ item: Int) -> PlatformError? {
         do throws(PlatformError) {
-            try fill(item, item & 1) { isCancelled.load(ordering: .relaxed) }
+            try fill(item, buffer(of: item)) { isCancelled.load(ordering: .relaxed) }
             return nil
         } catch {
             return error
@@ -151,12 +175,12 @@ private final class ReadAheadState: @unchecked Sendable {
         defer { parking.unlock() }
         let place = first + item
         precondition(item >= 0 && place < end, "an item of no round")
-        guard read <= place else { return }
+        guard !isThere(place) else { return }
         let start = Clock.nanoseconds
         defer { waited.wrappingAdd(Clock.nanoseconds &- start, ordering: .relaxed) }
         var left = limit
-        while read <= place {
-            if let failure { throw failure }
+        while !isThere(place) {
+            if let failure, failure.place <= place { throw failure.error }
             guard left > 0 else { throw PlatformError(operation: "read ahead", code: ETIMEDOUT) }
             sleep(&left)
         }
@@ -172,12 +196,13 @@ private final class ReadAheadState: @unchecked Sendable {
     func fillNow(_ item: Int) throws(PlatformError) {
         let start = Clock.nanoseconds
         defer { waited.wrappingAdd(Clock.nanoseconds &- start, ordering: .relaxed) }
-        try fill(item, item & 1) { false }
+        try fill(item, buffer(of: item)) { false }
     }
 
     func release(_ item: Int) {
         parking.lock()
-        setOccupied(item, false)
+        occupied &= ~bit(item)
+        filled &= ~bit(item)
         parking.wakeAll()
         parking.unlock()
     }
@@ -187,32 +212,33 @@ private final class ReadAheadState: @unchecked Sendable {
         defer { parking.unlock() }
         end = read
         next = 0
-        cancelRead(waitingAtMost: limit)
-        guard !isReading else {
-            failure = PlatformError(operation: "read ahead", code: ETIMEDOUT)
+        cancelReads(waitingAtMost: limit)
+        guard readingCount == 0 else {
+            failure = (0, PlatformError(operation: "read ahead", code: ETIMEDOUT))
             return
         }
         first = read
         end = read
-        isOccupied = (false, false)
+        occupied = 0
+        filled = 0
         failure = nil
     }
 
-    /// Waits for the read that goes on to end, which it is asked to; the lock is held.
-    private func cancelRead(waitingAtMost limit: UInt64) {
+    /// Waits for the reads that go on to end, which they are asked to; the lock is held.
+    private func cancelReads(waitingAtMost limit: UInt64) {
         isCancelled.store(true, ordering: .relaxed)
         var left = limit
-        while isReading, left > 0 { sleep(&left) }
-        if !isReading { isCancelled.store(false, ordering: .relaxed) }
+        while readingCount > 0, left > 0 { sleep(&left) }
+        if readingCount == 0 { isCancelled.store(false, ordering: .relaxed) }
     }
 
-    /// Ends the thread; false where it is in a read that does not end.
+    /// Ends the threads; false where one is in a read that does not end.
     func dismiss(waitingAtMost limit: UInt64) -> Bool {
         parking.lock()
         defer { parking.unlock() }
         isDismissed = true
-        cancelRead(waitingAtMost: limit)
+        cancelReads(waitingAtMost: limit)
         parking.wakeAll()
-        return !isReading
+        return readingCount == 0
     }
 }

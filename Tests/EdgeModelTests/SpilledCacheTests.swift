@@ -32,7 +32,7 @@ import Testing
     /// The least that a pool can have in memory, which a smaller limit names.
     private func least(_ geometry: CacheGeometry) throws -> Int {
         do throws(CacheError) {
-            _ = try geometry.residentBlockCount(byteCount: 1)
+            _ = try geometry.spillLayout(byteCount: 1)
         } catch {
             if case .tooSmall(let least, _) = error { return least }
             throw error

@@ -7,12 +7,19 @@ import Testing
     /// What a reader did, and what two buffers hold.
     private final class Source: Sendable {
         let log = Mutex<[Int]>([])
-        let buffers = Mutex<[Int]>([-1, -1])
+        let buffers: Mutex<[Int]>
         let failing = Atomic<Int>(-1)
         let isHeld = Atomic<Bool>(false)
+        let readers = Atomic<Int>(0)
+        let mostReaders = Atomic<Int>(0)
+
+        init(bufferCount: Int = 2) { buffers = Mutex([Int](repeating: -1, count: bufferCount)) }
 
         func read(_ item: Int, _ buffer: Int, _ isCancelled: () -> Bool) throws(PlatformError) {
             log.withLock { $0.append(item) }
+            let now = readers.wrappingAdd(1, ordering: .relaxed).newValue
+            _ = mostReaders.max(now, ordering: .relaxed)
+            defer { readers.wrappingSubtract(1, ordering: .relaxed) }
             buffers.withLock { $0[buffer] = -1 }
             while isHeld.load(ordering: .acquiring), !isCancelled() { usleep(100) }
             if isCancelled() { throw PlatformError(operation: "read", code: ECANCELED) }
@@ -26,9 +33,12 @@ import Testing
     }
 
     private func make(
-        _ source: Source, isAhead: Bool = true, secondsAtMost: Double = 60
+        _ source: Source, threadCount: Int = 1, isAhead: Bool = true, secondsAtMost: Double = 60
     ) throws -> ReadAhead {
-        try ReadAhead(isAhead: isAhead, secondsAtMost: secondsAtMost) {
+        let bufferCount = source.buffers.withLock { $0.count }
+        return try ReadAhead(
+            bufferCount: bufferCount, threadCount: threadCount, isAhead: isAhead, secondsAtMost: secondsAtMost
+        ) {
             (item, buffer, isCancelled) throws(PlatformError) in try source.read(item, buffer, isCancelled)
         }
     }
@@ -86,6 +96,46 @@ import Testing
         }
         source.waitUntilRead(8)
         #expect(source.log.withLock { $0 } == [0, 1, 2, 3, 0, 1, 0, 1])
+    }
+
+    @Test("Several threads read as many items at once as there are buffers, and each is given in its turn")
+    func several() throws {
+        let source = Source(bufferCount: 5)
+        source.isHeld.store(true, ordering: .releasing)
+        let ahead = try make(source, threadCount: 3)
+        ahead.begin(count: 12, next: 4)
+        source.waitUntilRead(3)
+        usleep(20_000)
+        #expect(source.log.withLock { $0.sorted() } == [0, 1, 2])
+        #expect(source.mostReaders.load(ordering: .relaxed) == 3)
+        source.isHeld.store(false, ordering: .releasing)
+        source.waitUntilRead(5)
+        usleep(20_000)
+        #expect(source.log.withLock { $0.sorted() } == [0, 1, 2, 3, 4])
+        for round in 0..<40 {
+            for item in 0..<12 {
+                try ahead.acquire(item)
+                #expect(source.buffers.withLock { $0[item % 5] } == item)
+                ahead.release(item)
+            }
+            ahead.begin(count: 12, next: round % 5)
+        }
+        for item in 0..<7 {
+            try ahead.acquire(item)
+            if item != 6 { ahead.release(item) }
+        }
+        ahead.abandon()
+        #expect(source.readers.load(ordering: .relaxed) == 0)
+        source.failing.store(3, ordering: .releasing)
+        ahead.begin(count: 6)
+        // Those before it are given, whichever thread fails first.
+        for item in 0..<3 {
+            try ahead.acquire(item)
+            ahead.release(item)
+        }
+        let error = #expect(throws: PlatformError.self) { try ahead.acquire(3) }
+        #expect(error?.code == EIO)
+        ahead.abandon()
     }
 
     @Test(
