@@ -1,10 +1,11 @@
 """Runs the same GGUF files through llama.cpp and edge-llm in turn, and prints the ratios.
 
-    python Benchmarks/peer.py model.gguf ... [--threads 1,2] [--tests pp512,tg128] [--depth 0] [--rounds 3]
+    python Benchmarks/peer.py model.gguf ... [--threads 1,2] [--tests pp512,tg128] [--depth 0] [--rounds 3] [--blas-python PYTHON]
 
 Needs `pip install llama-cpp-python` (0.3.36 or near) in an environment of its own, and `swift build -c release`. Each
 measurement is a process of its own, the engines take turns, and medians over all rounds are printed: these machines are shared.
-llama.cpp runs as it comes (repacking and flash attention on) and in other settings; "best" is its fastest for each row.
+llama.cpp runs as it comes (repacking and flash attention on) and in other settings; "best" is its fastest for each row. A second
+environment whose llama-cpp-python was built with `-DGGML_BLAS=ON -DGGML_BLAS_VENDOR=OpenBLAS` is named by --blas-python.
 """
 
 import argparse
@@ -20,6 +21,8 @@ SETTINGS = {
     "as it comes": {"repack": True, "flash": True},
     "no repacking": {"repack": False, "flash": True},
     "no flash attention": {"repack": True, "flash": False},
+    # llama.cpp built with OpenBLAS, which multiplies prompts whose weights are not repacked; see --blas-python.
+    "OpenBLAS": {"repack": False, "flash": True},
 }
 
 
@@ -83,7 +86,9 @@ def child(options):
 
 def llama(python, job, setting):
     text = json.dumps({**job, **SETTINGS[setting]})
-    out = subprocess.run([python, __file__, "--child", text], capture_output=True, text=True)
+    # Debian's OpenBLAS does not know newer processors and would take its slowest kernels.
+    environment = {"OPENBLAS_CORETYPE": "SkylakeX", "OPENBLAS_NUM_THREADS": str(job["threads"]), **os.environ}
+    out = subprocess.run([python, __file__, "--child", text], capture_output=True, text=True, env=environment)
     if out.returncode:
         sys.exit(f"llama.cpp failed: {out.stderr.strip().splitlines()[-1:]}")
     return json.loads(out.stdout)
@@ -113,6 +118,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repetitions", type=int, default=2)
     parser.add_argument("--settings", default=",".join(SETTINGS))
+    parser.add_argument("--blas-python", help="the Python that has llama.cpp with OpenBLAS; asked for prompts")
     parser.add_argument("--edge", default=os.path.join(
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))), ".build/release/edge-llm"))
     parser.add_argument("--child")
@@ -129,9 +135,12 @@ def main():
                 job = {"model": path, "threads": threads, "kind": test[:2], "count": int(test[2:]),
                        "depth": options.depth, "repetitions": options.repetitions}
                 results = {}
+                pythons = {s: sys.executable for s in options.settings.split(",") if s != "OpenBLAS"}
+                if options.blas_python and test.startswith("pp"):
+                    pythons["OpenBLAS"] = options.blas_python
                 for _ in range(options.rounds):
-                    for setting in options.settings.split(","):
-                        results.setdefault(setting, []).append(llama(sys.executable, job, setting))
+                    for setting, python in pythons.items():
+                        results.setdefault(setting, []).append(llama(python, job, setting))
                     results.setdefault("edge", []).append(edge(options.edge, job))
 
                 def median(name, field):

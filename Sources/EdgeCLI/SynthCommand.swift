@@ -7,7 +7,7 @@ struct SynthCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "synth", abstract: "Write a model of a known shape with random weights, for measuring.",
         discussion: "Shapes: \(SyntheticModel.shapes.joined(separator: ", ")). "
-            + "NAME/N is the same with one layer in N and at most 16,384 tokens. Types: \(SyntheticModel.quantizations.joined(separator: ", "))."
+            + "NAME/N is the same with one layer in N and at most 16,384 tokens, NAME@llama a file of llama with its sizes. Types: \(SyntheticModel.quantizations.joined(separator: ", "))."
     )
 
     @Argument(help: "Shape and type, such as llama-3.2-1b:Q4_K_M.")

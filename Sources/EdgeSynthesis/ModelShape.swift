@@ -38,15 +38,32 @@ package struct ModelShape: Sendable {
         }
     }
 
-    /// The shape of that name, in any case; `NAME/N` is the shape cut to one layer in N: `reduced`.
+    /// The shape of that name, in any case; `NAME/N` is the shape cut to one layer in N: `reduced`. `NAME@llama` has the sizes of another
+    /// architecture's model in a file of Llama's: `asLlama`.
     package static func named(_ name: String) -> ModelShape? {
         let parts = name.lowercased().split(separator: "/", omittingEmptySubsequences: false)
-        guard let first = parts.first, let shape = all.first(where: { $0.name == first }) else { return nil }
+        guard let first = parts.first else { return nil }
+        let base = first.hasSuffix(llamaSuffix) ? first.dropLast(llamaSuffix.count) : first
+        guard var shape = all.first(where: { $0.name == base }) else { return nil }
+        if base != first { shape = shape.asLlama }
         if parts.count == 1 { return shape }
         guard parts.count == 2, let divisor = Int(parts[1]), (1...shape.blockCount).contains(divisor) else {
             return nil
         }
         return shape.reduced(by: divisor)
+    }
+
+    private static let llamaSuffix = "@llama"
+
+    /// The same sizes, and nothing else that the architecture has: beside it this shows what its own steps cost.
+    private var asLlama: ModelShape {
+        var shape = self
+        shape.name += Self.llamaSuffix
+        shape.architecture = "llama"
+        shape.feedForwardLength = experts?.feedForwardLength ?? feedForwardLength
+        shape.rotaryCount = nil
+        shape.statements = []
+        return shape
     }
 
     /// Tokens that a reduced shape keeps.

@@ -22,11 +22,14 @@ struct SyntheticModelTests {
         let isQuotient = shape.embeddingLength == shape.headCount * shape.headSize
         narrow.embeddingLength = isQuotient ? narrow.headCount * narrow.headSize : 64
         narrow.vocabularySize = 128
+        if shape.architecture == "llama", shape.experts != nil { narrow.feedForwardLength = 32 }
         if shape.experts != nil { narrow.experts = .init(count: 8, usedCount: 2, feedForwardLength: 32) }
         return narrow
     }
 
-    @Test("Each shape loads as its architecture and gives finite logits", arguments: ModelShape.all.map(\.name))
+    @Test(
+        "Each shape loads as its architecture and gives finite logits",
+        arguments: ModelShape.all.flatMap { [$0.name, $0.name + "@llama"] })
     func shapes(name: String) throws {
         let shape = narrow(try #require(ModelShape.named(name)))
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("synthetic-\(UUID()).gguf").path
@@ -73,6 +76,24 @@ struct SyntheticModelTests {
     func weightCounts(name: String, millions: Int) throws {
         let synthetic = try #require(SyntheticModel(name + ":F16"))
         #expect(abs(synthetic.weightCount - millions * 1_000_000) <= 1_000_000)
+    }
+
+    @Test("A shape as Llama's has the same matrices, and nothing that Llama has not")
+    func asLlama() throws {
+        for name in ["qwen3-0.6b", "qwen2.5-0.5b", "smollm2-135m"] {
+            let own = try #require(ModelShape.named(name + "/2"))
+            let llama = try #require(ModelShape.named(name + "@llama/2"))
+            #expect(llama.architecture == "llama" && llama.name == "\(name)@llama/2")
+            let mix = try #require(QuantizationMix.named("Q4_0"))
+            // Norms and biases of the heads are all that differs, if anything does.
+            let more =
+                SyntheticModel(shape: own, mix: mix).weightCount - SyntheticModel(shape: llama, mix: mix).weightCount
+            let heads = (own.headCount + 2 * own.keyValueHeadCount) * own.headSize
+            let expected = ["qwen3-0.6b": 2 * own.headSize, "qwen2.5-0.5b": heads][name] ?? 0
+            #expect(more == own.blockCount * expected)
+        }
+        #expect(ModelShape.named("qwen3-0.6b@llama")?.blockCount == 28 && ModelShape.named("@llama") == nil)
+        #expect(ModelShape.named("qwen3-0.6b@qwen2") == nil)
     }
 
     @Test("A reduced shape has fewer layers, tokens and experts, and true widths")

@@ -14,7 +14,8 @@ public struct SyntheticModel: Sendable, CustomStringConvertible {
 
     /// A model described as `SHAPE:TYPE`, such as `llama-3.2-1b:Q4_K_M`; nil for a shape or type that is not known.
     ///
-    /// `SHAPE/N` is the shape with one layer in N and at most 16,384 tokens.
+    /// `SHAPE/N` is the shape with one layer in N and at most 16,384 tokens. `SHAPE@llama` has the sizes in a file of
+    /// architecture `llama`, to see beside it what the architecture's own steps cost.
     public init?(_ description: String) {
         guard let model = EdgeSynthesis.SyntheticModel(description) else { return nil }
         self.model = model
