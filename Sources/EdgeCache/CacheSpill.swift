@@ -183,6 +183,8 @@ private final class Staging: @unchecked Sendable {
 
     /// Reads what one part has in the file of one layer, neighbours at once.
     func fill(_ item: Int, _ buffer: Int, _ isCancelled: () -> Bool) throws(PlatformError) {
+        // A plan of its own: a read that hangs outlives the one it began with.
+        let plan = plan
         let part = item % plan.parts.count
         var place = start(buffer)
         for span in plan.spans[plan.spansOfPart[part]] {
