@@ -6,20 +6,20 @@ import Testing
 @Suite("Double buffering") struct ReadAheadTests {
     /// What a reader did, and what two buffers hold.
     private final class Source: Sendable {
-        let log = Mutex<[Int]>([])
-        let buffers: Mutex<[Int]>
+        let log = Lock<[Int]>([])
+        let buffers: Lock<[Int]>
         let failing = Atomic<Int>(-1)
         let isHeld = Atomic<Bool>(false)
         let readers = Atomic<Int>(0)
         let mostReaders = Atomic<Int>(0)
 
-        init(bufferCount: Int = 2) { buffers = Mutex([Int](repeating: -1, count: bufferCount)) }
+        init(bufferCount: Int = 2) { buffers = Lock([Int](repeating: -1, count: bufferCount)) }
 
         func read(_ item: Int, _ buffer: Int, _ isCancelled: () -> Bool) throws(PlatformError) {
-            log.withLock { $0.append(item) }
             let now = readers.wrappingAdd(1, ordering: .relaxed).newValue
             _ = mostReaders.max(now, ordering: .relaxed)
             defer { readers.wrappingSubtract(1, ordering: .relaxed) }
+            log.withLock { $0.append(item) }
             buffers.withLock { $0[buffer] = -1 }
             while isHeld.load(ordering: .acquiring), !isCancelled() { usleep(100) }
             if isCancelled() { throw PlatformError(operation: "read", code: ECANCELED) }
