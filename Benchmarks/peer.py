@@ -117,7 +117,7 @@ def main():
     parser.add_argument("--depth", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repetitions", type=int, default=2)
-    parser.add_argument("--settings", default=",".join(SETTINGS))
+    parser.add_argument("--settings", default=",".join(s for s in SETTINGS if s != "OpenBLAS"))
     parser.add_argument("--blas-python", help="the Python that has llama.cpp with OpenBLAS; asked for prompts")
     parser.add_argument("--edge", default=os.path.join(
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))), ".build/release/edge-llm"))
@@ -135,7 +135,7 @@ def main():
                 job = {"model": path, "threads": threads, "kind": test[:2], "count": int(test[2:]),
                        "depth": options.depth, "repetitions": options.repetitions}
                 results = {}
-                pythons = {s: sys.executable for s in options.settings.split(",") if s != "OpenBLAS"}
+                pythons = dict.fromkeys(options.settings.split(","), sys.executable)
                 if options.blas_python and test.startswith("pp"):
                     pythons["OpenBLAS"] = options.blas_python
                 for _ in range(options.rounds):
