@@ -66,7 +66,10 @@ package struct MemoryUse: Sendable, Hashable {
             }
         }
         activations = counts.activations
-        scratch = counts.scratch + (streamed == nil ? 0 : max(1, threadCount) * model.embeddingWindowByteCount)
+        let windows =
+            model.embeddingWindowByteCount(isStreamed: streamed != nil)
+            - model.embeddingWindowByteCount(isStreamed: false)
+        scratch = counts.scratch + max(1, threadCount) * windows
     }
 
     /// The largest context, in whole blocks, that fits with these settings otherwise; nil where not even one block does.

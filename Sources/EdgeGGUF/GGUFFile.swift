@@ -123,7 +123,7 @@ package struct GGUFFile: Sendable {
 
     private static func map(_ path: String, inLargePages: Bool) throws(GGUFError) -> ByteView {
         do {
-            return try MappedFile(path: path, inLargePages: inLargePages).bytes
+            return try MappedFile(path: path, inLargePages: inLargePages, staysOpen: true).bytes
         } catch {
             let isPart = GGUFPartName(path).map { $0.number > 1 } ?? false
             throw GGUFError(isPart ? .missingSplit : .unreadable, error.description, path: path)

@@ -43,6 +43,21 @@ package struct Matrix: Sendable {
         unsafe bytes.withUnsafeBytes { decode(row, of: $0, into: output.pointer(row: outputRow)) }
     }
 
+    /// Decodes one row that is read from the file, by way of a worker's part of a buffer: the pages of the mapping stay untouched.
+    ///
+    /// - Throws: `PlatformError` when it cannot be read.
+    package func decode(
+        readingRow row: Int, into output: Rows, at outputRow: Int, buffer: AlignedBuffer<UInt8>, worker: Int
+    ) throws(PlatformError) {
+        precondition(row >= 0 && row < rowCount && outputRow >= 0 && outputRow < output.rowCount, "row out of bounds")
+        precondition(output.columnCount >= columnCount, "row too short")
+        let place = worker * rowByteCount
+        try bytes.read(at: row * rowByteCount, byteCount: rowByteCount, into: buffer, at: place)
+        unsafe buffer.view(at: place, byteCount: rowByteCount).withUnsafeBytes {
+            decode(0, of: $0, into: output.pointer(row: outputRow))
+        }
+    }
+
     /// y[t, outputColumn + r - rows.lowerBound] = sum over c of W[r, c] x[t, inputColumn + c], for the rows of the one range and the
     /// tokens of the other; `accumulating` adds to y instead.
     ///

@@ -195,7 +195,7 @@ public struct MemoryShortage: Sendable, Hashable {
             var fitting = options
             fitting.contextSize = plan.contextSize
             fitting.threadCount = plan.threadCount
-            fitting.weightMemory = rest - plan.threadCount * model.embeddingWindowByteCount
+            fitting.weightMemory = rest - plan.threadCount * model.embeddingWindowByteCount(isStreamed: true)
             if let fit = try? MemoryPlan(model, fitting), fit.total <= limit, fit.contextSize == plan.contextSize {
                 found.append(fit)
             }

@@ -538,6 +538,14 @@ package final class ForwardPass: TeamJob {
                 } catch {
                     return stop(error)
                 }
+            } else if model.readsEmbeddingRows {
+                do throws(PlatformError) {
+                    try weights.tokenEmbedding.decode(
+                        readingRow: Int(tokens[token]), into: residual, at: token, buffer: space.embeddingWindows,
+                        worker: worker.index)
+                } catch {
+                    return stop(error)
+                }
             } else {
                 weights.tokenEmbedding.decode(row: Int(tokens[token]), into: residual, at: token)
             }

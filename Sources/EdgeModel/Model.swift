@@ -14,6 +14,9 @@ package final class Model: Sendable {
 
     /// What brings in weights that are not all in memory; nil where they are mapped.
     package let stream: WeightStream?
+    /// Whether rows of the embedding are read from the file one by one, when the weights are mapped: where it is not the output's matrix
+    /// too, a text would bring in those of its pages that it touches, and what the system maps around them, for good.
+    let readsEmbeddingRows: Bool
     /// The output's matrix, in one piece unless the weights are streamed.
     let output: [OutputPiece]
 
@@ -30,6 +33,9 @@ package final class Model: Sendable {
         hyperparameters = shape
         let mapped = try Weights(file, shape)
         self.file = file
+        let embedding = mapped.tokenEmbedding.bytes
+        let isOutput = mapped.output.map { $0.matrix.bytes.offset(in: embedding) == 0 } ?? true
+        readsEmbeddingRows = !isOutput && embedding.canRead
         if let layout = try Self.layout(mapped, file, limit: weightLimit) {
             let stream = try WeightStream(layout, mapped, file, readsAhead: readsAhead)
             (weights, output) = try mapped.streamed(by: stream, file)
@@ -58,13 +64,16 @@ package final class Model: Sendable {
     /// Rows of logits: ids below this can be fed in and come out.
     package var vocabularySize: Int { weights.tokenEmbedding.rowCount }
 
-    /// Bytes of the model's files that texts can bring into memory: all of them. Of an embedding that is not the output's matrix too, few
-    /// tokens touch a part; but what the system maps around a row depends on its version and on its file cache (on Linux 64 KiB at least,
-    /// and more was seen), so that any smaller number is too low somewhere.
-    package var residentByteCount: Int { file.byteCount }
+    /// Bytes of the model's files that texts can bring into memory: all but an embedding whose rows are read one by one.
+    package var residentByteCount: Int {
+        file.byteCount - (readsEmbeddingRows ? weights.tokenEmbedding.bytes.count : 0)
+    }
 
-    /// Bytes that each thread needs to look up a row of an embedding that is not in memory.
-    package var embeddingWindowByteCount: Int { WeightStream.windowByteCount(weights.tokenEmbedding) }
+    /// Bytes that each thread needs to look up a row of an embedding that is not in memory; 0 where it is.
+    package func embeddingWindowByteCount(isStreamed: Bool) -> Int {
+        guard isStreamed || readsEmbeddingRows else { return 0 }
+        return WeightStream.windowByteCount(weights.tokenEmbedding)
+    }
 
     /// What tells the model's files from those of others.
     package var fingerprint: UInt64 { file.fingerprint }

@@ -106,7 +106,7 @@ struct Workspace {
             threads, Matrix.scratchColumnCount(columnCount: max(width, queryWidth, inner)))
         attentionScratch = try rows(threads, attentionScratchCount)
         embeddingWindows = try AlignedBuffer(
-            count: model.stream == nil ? 0 : threads * WeightStream.windowByteCount(model.weights.tokenEmbedding))
+            count: threads * model.embeddingWindowByteCount(isStreamed: model.stream != nil))
         scratchByteCount = bytes - activationByteCount + embeddingWindows.byteCount
     }
 }

@@ -86,6 +86,52 @@ package final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable
         #endif
     }
 
+    /// Puts zeroed memory that nobody touched in the place of whole pages, whatever is there.
+    ///
+    /// - Throws: `PlatformError` when the system has no room to note it.
+    package func renew(_ bytes: Range<Int>) throws(PlatformError) {
+        precondition(bytes.lowerBound >= 0 && bytes.upperBound <= mappedByteCount, "AlignedBuffer range out of bounds")
+        guard !bytes.isEmpty, let base = elements.baseAddress else { return }
+        #if os(Linux)
+            let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED
+        #else
+            let flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED
+        #endif
+        let start = UnsafeMutableRawPointer(base) + bytes.lowerBound
+        guard mmap(start, bytes.count, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED else {
+            throw PlatformError(operation: "renew \(bytes.count) bytes", code: errno)
+        }
+    }
+
+    /// Puts the pages of a file in the place of whole pages of the buffer: they are read from there, shared with whoever has the file
+    /// mapped, and copied one by one where they are written, the file staying as it is.
+    ///
+    /// - Parameter view: what comes to lie at the beginning of `bytes`; of a mapped file that stays open, which goes on behind it to the last page.
+    /// - Returns: whether it was possible: places are borders of pages, and the system has room to note it. Else nothing was changed,
+    ///   but for what the bytes held.
+    /// - Throws: `PlatformError` when the memory is lost.
+    package func map(_ bytes: Range<Int>, to view: ByteView) throws(PlatformError) -> Bool {
+        precondition(bytes.lowerBound >= 0 && bytes.upperBound <= mappedByteCount, "AlignedBuffer range out of bounds")
+        let page = max(4096, Int(sysconf(Int32(_SC_PAGESIZE))))
+        guard !bytes.isEmpty, let base = elements.baseAddress, let (file, offset) = view.place, file.descriptor >= 0,
+            offset % page == 0, bytes.count % page == 0, UInt(bitPattern: base) % UInt(page) == 0,
+            bytes.lowerBound % page == 0, view.count <= bytes.count, bytes.count <= file.byteCount - offset
+        else { return false }
+        #if os(Linux)
+            let flags = MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED
+        #else
+            let flags = MAP_PRIVATE | MAP_FIXED
+        #endif
+        let start = UnsafeMutableRawPointer(base) + bytes.lowerBound
+        let mapped = mmap(start, bytes.count, PROT_READ | PROT_WRITE, flags, file.descriptor, off_t(offset))
+        guard mapped != MAP_FAILED else {
+            // What was there may be gone.
+            try renew(bytes)
+            return false
+        }
+        return true
+    }
+
     package var count: Int { elements.count }
 
     /// The bytes of memory taken.

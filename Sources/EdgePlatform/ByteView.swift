@@ -69,6 +69,32 @@
         return offset <= whole.count && count <= whole.count - offset ? offset : nil
     }
 
+    /// Where it lies in a mapped file; nil where it does not.
+    var place: (file: MappedFile, offset: Int)? {
+        guard let file = owner as? MappedFile, let offset = offset(in: file.bytes) else { return nil }
+        return (file, offset)
+    }
+
+    /// Whether the bytes are those of a mapped file that stays open: `read` can bring some of them.
+    package var canRead: Bool { place.map { $0.file.descriptor >= 0 } ?? false }
+
+    /// Reads bytes from the mapped file itself: pages that nobody looked at take no memory of this process, then as before.
+    ///
+    /// - Throws: `PlatformError` when they cannot be read, or `canRead` is false.
+    package func read(
+        at offset: Int, byteCount: Int, into buffer: AlignedBuffer<UInt8>, at start: Int
+    ) throws(PlatformError) {
+        precondition(offset >= 0 && byteCount >= 0 && byteCount <= count - offset, "ByteView range out of bounds")
+        precondition(start >= 0 && byteCount <= buffer.count - start, "AlignedBuffer range out of bounds")
+        guard let place, place.file.descriptor >= 0 else { throw .storage("the file does not stay open") }
+        try place.file.read(
+            at: place.offset + offset,
+            into: UnsafeMutableRawBufferPointer(start: buffer.base + start, count: byteCount))
+    }
+
+    /// Tells the system that these bytes of a mapped file are read soon; nothing where they are no mapping.
+    package func prepare() { (owner as? MappedFile)?.prepare(storage) }
+
     /// Takes the pages of a mapped file out of this process's memory, and lets those that are read again come in one by one; nothing where
     /// the bytes are no mapping. What they hold stays the same.
     package func letGo() { (owner as? MappedFile)?.letGo() }

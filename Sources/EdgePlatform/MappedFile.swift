@@ -44,6 +44,8 @@ package final class MappedFile: @unchecked Sendable {
     package let path: String
     private let mapping: UnsafeRawBufferPointer
     private let isMapped: Bool
+    /// Of the open file, for mapping parts of it elsewhere; -1 where it was not kept.
+    let descriptor: Int32
     /// What is given back to the system in the end: the mapping, or the memory it lies in.
     private let reserved: UnsafeRawBufferPointer
 
@@ -51,13 +53,15 @@ package final class MappedFile: @unchecked Sendable {
     ///
     /// - Parameter inLargePages: whether to read the file into memory of its own with pages of 2 MiB, where the system has them,
     ///   instead: faster to walk through, but read from end to end first, and shared with nobody.
+    /// - Parameter staysOpen: whether parts of it are to be mapped elsewhere too (`AlignedBuffer.map`), for which the file stays open.
     /// - Throws: `PlatformError` when the file cannot be opened, mapped or read, or is not a regular file.
-    package init(path: String, inLargePages: Bool = false) throws(PlatformError) {
+    package init(path: String, inLargePages: Bool = false, staysOpen: Bool = false) throws(PlatformError) {
         self.path = path
         isMapped = !inLargePages
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw PlatformError(operation: "open \(path)", code: errno) }
-        defer { close(descriptor) }
+        var isKept = false
+        defer { if !isKept { close(descriptor) } }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw PlatformError(operation: "stat \(path)", code: errno) }
         guard status.st_mode & S_IFMT == S_IFREG else {
@@ -68,10 +72,12 @@ package final class MappedFile: @unchecked Sendable {
             // An empty mapping is an error to the system but an ordinary (if useless) file to us.
             mapping = UnsafeRawBufferPointer(start: nil, count: 0)
             reserved = mapping
+            self.descriptor = -1
             return
         }
         if inLargePages {
             (mapping, reserved) = try Self.read(descriptor, byteCount: count, path: path)
+            self.descriptor = -1
             return
         }
         guard let base = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
@@ -79,10 +85,13 @@ package final class MappedFile: @unchecked Sendable {
         }
         mapping = UnsafeRawBufferPointer(start: base, count: count)
         reserved = mapping
+        self.descriptor = staysOpen ? descriptor : -1
+        isKept = staysOpen
     }
 
     deinit {
         if let base = reserved.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), reserved.count) }
+        if descriptor >= 0 { close(descriptor) }
     }
 
     /// Reads a file into anonymous memory on a border of 2 MiB, for which large pages are asked.
@@ -139,6 +148,27 @@ package final class MappedFile: @unchecked Sendable {
         let start = base.alignedUp(toMultipleOf: page)
         let end = (base + part.count).alignedDown(toMultipleOf: page)
         if start < end { madvise(UnsafeMutableRawPointer(mutating: start), end - start, MADV_DONTNEED) }
+    }
+
+    /// Reads some of its bytes into memory past the mapping, whose pages are left as they are.
+    ///
+    /// - Throws: `PlatformError` when they cannot be read, or are there no more.
+    func read(at offset: Int, into memory: UnsafeMutableRawBufferPointer) throws(PlatformError) {
+        var done = 0
+        while done < memory.count, let base = memory.baseAddress {
+            let count = pread(descriptor, base + done, memory.count - done, off_t(offset + done))
+            if count < 0, errno == EINTR { continue }
+            // A file that became shorter gives no bytes and no error.
+            guard count > 0 else { throw PlatformError(operation: "read \(path)", code: count < 0 ? errno : EIO) }
+            done += count
+        }
+    }
+
+    /// Tells the system that some of its bytes are read soon, so that the disk need not be asked page by page.
+    func prepare(_ part: UnsafeRawBufferPointer) {
+        guard isMapped, let base = part.baseAddress else { return }
+        let start = base.alignedDown(toMultipleOf: max(4096, Int(sysconf(Int32(_SC_PAGESIZE)))))
+        madvise(UnsafeMutableRawPointer(mutating: start), base - start + part.count, MADV_WILLNEED)
     }
 
     /// The size in bytes.

@@ -140,3 +140,57 @@ struct MemoryTests {
         #expect(Processors.usableCoreCount <= ProcessInfo.processInfo.activeProcessorCount)
     }
 }
+
+@Suite("Pages of a file in a buffer") struct MappedPagesTests {
+    @Test("They are read where they lie, copied where they are written, and the file stays as it is")
+    func mapping() throws {
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent("edge-pages-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: url) }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let contents = Data((0..<4 * page).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 / page) })
+        try contents.write(to: url)
+        let bytes = try MappedFile(path: url.path, staysOpen: true).bytes
+        let buffer = try AlignedBuffer<UInt8>(count: 8 * page)
+        for index in 0..<buffer.count { buffer[index] = 9 }
+        let part = try #require(bytes.slice(at: page, byteCount: 2 * page - 5))
+        #expect(try buffer.map(3 * page..<5 * page, to: part))
+        func expect(_ range: Range<Int>, _ value: (Int) -> UInt8) {
+            #expect(range.allSatisfy { buffer[$0] == value($0) })
+        }
+        expect(0..<3 * page) { _ in 9 }
+        expect(3 * page..<5 * page) { contents[$0 - 2 * page] }
+        expect(5 * page..<8 * page) { _ in 9 }
+        buffer[3 * page + 1] = 200
+        #expect(buffer[3 * page + 1] == 200 && buffer[3 * page + 2] == contents[page + 2])
+        #expect(try Data(contentsOf: url) == contents)
+        // A file that is gone is still there for who has it.
+        try FileManager.default.removeItem(at: url)
+        #expect(buffer[4 * page] == contents[2 * page])
+        try buffer.renew(3 * page..<5 * page)
+        expect(3 * page..<5 * page) { _ in 0 }
+        expect(5 * page..<8 * page) { _ in 9 }
+    }
+
+    @Test("What does not begin and end on pages of an open file is left to be copied")
+    func refusals() throws {
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent("edge-pages-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: url) }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        try Data(repeating: 1, count: 3 * page + 10).write(to: url)
+        let open = try MappedFile(path: url.path, staysOpen: true).bytes
+        let closed = try MappedFile(path: url.path).bytes
+        let buffer = try AlignedBuffer<UInt8>(count: 4 * page)
+        func map(_ range: Range<Int>, _ view: ByteView?) throws -> Bool { try buffer.map(range, to: #require(view)) }
+        #expect(try map(0..<page, open.slice(at: page, byteCount: page)))
+        #expect(try !map(0..<page, closed.slice(at: page, byteCount: page)))
+        #expect(try !map(0..<page, ByteView([UInt8](repeating: 1, count: page))))
+        #expect(try !map(0..<page, open.slice(at: 16, byteCount: page)))
+        #expect(try !map(16..<page + 16, open.slice(at: page, byteCount: page)))
+        #expect(try !map(0..<page - 16, open.slice(at: page, byteCount: 16)))
+        // More than the range has room for, and pages beyond the end of the file.
+        #expect(try !map(0..<page, open.slice(at: page, byteCount: page + 1)))
+        #expect(try !map(0..<page, open.slice(at: 3 * page, byteCount: 10)))
+        #expect(try !map(0..<0, open.slice(at: 0, byteCount: 0)))
+        #expect(try buffer.map(0..<page, to: #require(open.slice(at: 2 * page, byteCount: page))))
+    }
+}
