@@ -104,7 +104,9 @@ struct SamplerOptions: ParsableArguments {
         local.stopSequences = stopSequences
         local.grammar = try grammarFile.map { String(decoding: try Terminal.read(path: $0), as: UTF8.self) }
         local.ignoresEnd = ignoresEnd
-        if let keeping = window.keeping { local.contextOverflow = .slidingWindow(keeping: keeping) }
+        if let keeping = window.keeping {
+            local.contextOverflow = .slidingWindow(keeping: keeping, recomputing: window.recomputes)
+        }
         return GenerationOptions(temperature: temperature, maximumResponseTokens: maximumTokens, local: local)
     }
 }
@@ -118,7 +120,13 @@ struct WindowOptions: ParsableArguments {
             valueName: "k"))
     var keeping: Int?
 
+    @Flag(
+        name: .customLong("recompute-window"),
+        help: "Compute what stays anew, as if what is dropped had never been there, instead of turning its keys.")
+    var recomputes = false
+
     func validate() throws {
+        if recomputes, keeping == nil { throw ValidationError("--recompute-window needs --sliding-window.") }
         if let keeping, keeping < 0 { throw ValidationError("--sliding-window must be 0 or more.") }
     }
 }

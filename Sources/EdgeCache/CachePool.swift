@@ -188,6 +188,9 @@ package final class CachePool: Sendable {
         state.withLock { ($0.tree.liveCount, $0.tree.liveCount - $0.tree.unused.count) }
     }
 
+    /// Blocks whose pages are those of files that they were restored from.
+    package var mappedBlockCount: Int { blocks.reduce(0) { $0 + $1.mappedCount } }
+
     /// An empty sequence.
     package func makeCache(lineage: CacheLineage = .init()) -> KeyValueCache { KeyValueCache(self, lineage: lineage) }
 

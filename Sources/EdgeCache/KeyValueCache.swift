@@ -153,6 +153,32 @@ package final class KeyValueCache {
         append(tokens)
     }
 
+    // MARK: Sliding
+
+    /// What is moved in a sequence that positions were taken out of.
+    package struct Slide: Sendable {
+        /// By run of 32 positions, what was there before. It is overwritten by what is moved there.
+        package let runs: [ByteView]
+        fileprivate let replaced: [Int32]
+    }
+
+    /// Takes `dropping` positions after the first `keeping` out of a sequence whose layers all keep all positions, in memory. Those that
+    /// follow are its own from now on, where nobody else finds them, with room for all there may be; their keys and values are still where
+    /// they were, in `runs`, and must be moved in ascending order, before `endSlide`.
+    ///
+    /// - Throws: `CacheError.exhausted`, nothing being changed, when others hold what it holds and there is no room for both.
+    package func beginSlide(keeping: Int, dropping: Int) throws(CacheError) -> Slide {
+        precondition(pool.spill == nil && pool.blocks.count == 1, "a cache with gaps")
+        precondition(keeping >= 0 && dropping > 0 && dropping <= count - keeping, "more than there is")
+        let (blocks, replaced) = try pool.withState { (state) throws(CacheError) in
+            try state.beginSlide(id, keeping: keeping, dropping: dropping, capacity: capacity)
+        }
+        return Slide(runs: blocks.map { pool.blocks[0].view(block: Int($0)) }, replaced: replaced)
+    }
+
+    /// All is moved.
+    package func endSlide(_ slide: Slide) { pool.withState { $0.endSlide(slide.replaced) } }
+
     /// The tokens of all positions.
     package var tokens: [Int32] { pool.withState { $0.tokens(id) } }
 }

@@ -207,7 +207,7 @@ struct PoolState: Sendable {
     /// Lets go of a full node where another holds the same: of sequences that computed a text side by side, one copy stays.
     private mutating func merge(_ id: Int, _ index: Int) {
         let mine = sequences[id].path[index]
-        guard tree.nodes[Int(mine)].useCount == 1 else { return }
+        guard tree.nodes[Int(mine)].useCount == 1, !tree.nodes[Int(mine)].isPrivate else { return }
         let heldFrom = sequences[id].heldFrom
         guard let other = tree.twin(of: mine, groupsFrom: { index >= heldFrom[$0] }) else { return }
         tree.use(other)
@@ -272,6 +272,78 @@ struct PoolState: Sendable {
         for table in sequences[id].tables { table.removeAll(from: length) }
         sequences[id].reserved = 0
     }
+
+    // MARK: Sliding
+
+    /// Takes positions out of a text after the first ones, and reserves all there may be: what stays is to be moved to its new positions by
+    /// the caller, who then calls `endSlide`. Blocks of its own stay the sequence's, in which what is moved overwrites what was; what others
+    /// hold too is left to them. What was moved is the sequence's alone.
+    ///
+    /// For a sequence whose layers all keep all positions, in memory.
+    /// - Returns: by run of 32 positions, the block that holds what was there before; and nodes that `endSlide` gives back.
+    /// - Throws: `CacheError.exhausted`, nothing being changed.
+    mutating func beginSlide(
+        _ id: Int, keeping: Int, dropping: Int, capacity: Int
+    ) throws(CacheError) -> (blocks: [Int32], replaced: [Int32]) {
+        let old = Array(sequences[id].path)
+        let count = sequences[id].count
+        let text = tokens(id)
+        let kept = Array(text[..<keeping]) + text[(keeping + dropping)...]
+        let first = keeping / Self.length
+        let length = Self.nodeCount(capacity)
+        func isOwn(_ index: Int) -> Bool {
+            index < old.count && tree.isOwn(old[index], next: index + 1 < old.count ? old[index + 1] : nil)
+        }
+        // All that is needed, before anything is changed; under what stays, until it is known where they belong.
+        let root = first > 0 ? old[first - 1] : Int32(-1 - sequences[id].root)
+        var fresh: [Int32] = []
+        let needed = (first..<length).count { !isOwn($0) }
+        while fresh.count < needed {
+            let made: Int32?
+            do throws(CacheError) { made = try make(id, under: root) } catch {
+                for node in fresh { tree.release(node) }
+                throw error
+            }
+            guard let made else {
+                for node in fresh { tree.release(node) }
+                throw .exhausted(needed: needed - fresh.count, capacity: tree.capacity)
+            }
+            fresh.append(made)
+        }
+        var path = Array(old[..<min(first, old.count)])
+        var replaced: [Int32] = []
+        var rest = fresh[...]
+        for index in first..<length {
+            let parent = path.last ?? Int32(-1 - sequences[id].root)
+            let node: Int32
+            // Where others have given up a node to make room, it has become its own meanwhile.
+            if let made = rest.first, !isOwn(index) {
+                rest = rest.dropFirst()
+                node = made
+                if index < old.count {
+                    replaced.append(old[index])
+                    // Some positions of it may stay.
+                    if index == first { tree.blocks.copy(block: Int(old[index]), to: Int(node)) }
+                }
+            } else {
+                node = old[index]
+            }
+            if tree.nodes[Int(node)].parent != parent { tree.move(node, under: parent) }
+            path.append(node)
+            let start = min(kept.count, index * Self.length)
+            tree.makePrivate(node, holding: kept[start..<min(kept.count, start + Self.length)])
+        }
+        for node in rest { tree.release(node) }
+        sequences[id].path = path
+        sequences[id].count = count - dropping
+        sequences[id].reserved = min(capacity, length * Self.length)
+        for table in sequences[id].tables { table.removeAll(from: first) }
+        for index in first..<path.count { enter(id, index) }
+        return (old, replaced)
+    }
+
+    /// Gives back nodes that were only held to be moved from.
+    mutating func endSlide(_ replaced: [Int32]) { for node in replaced.reversed() { tree.release(node) } }
 
     // MARK: Sharing
 

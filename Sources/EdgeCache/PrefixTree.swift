@@ -28,6 +28,8 @@ struct PrefixTree {
         /// Tokens it holds; fewer than 32 only at the end of a text.
         var tokenCount: Int32 = 0
         var isFree = false
+        /// Whether it holds what its sequence has moved there: that is what no text gives, and nobody else finds it.
+        var isPrivate = false
     }
 
     /// The first nodes of all texts of one lineage.
@@ -127,6 +129,20 @@ struct PrefixTree {
 
     mutating func truncate(_ node: Int32, to count: Int) { nodes[Int(node)].tokenCount = Int32(count) }
 
+    /// Makes a node hold what its sequence moves there, which nobody else finds.
+    mutating func makePrivate(_ node: Int32, holding tokens: ArraySlice<Int32>) {
+        nodes[Int(node)].isPrivate = true
+        truncate(node, to: 0)
+        for token in tokens { append(token, to: node) }
+    }
+
+    /// Whether one sequence alone runs through a node, and nothing stands under it but a node of its path.
+    func isOwn(_ node: Int32, next: Int32?) -> Bool {
+        let child = nodes[Int(node)].firstChild
+        return nodes[Int(node)].useCount == 1
+            && (child < 0 || (child == next && nodes[Int(child)].next < 0))
+    }
+
     /// Tokens at the start of a node that are those of a text from an index on.
     func commonCount(_ node: Int32, _ text: some RandomAccessCollection<Int32>, from index: Int) -> Int {
         let limit = min(Int(nodes[Int(node)].tokenCount), text.count - index)
@@ -145,7 +161,7 @@ struct PrefixTree {
         while child >= 0, count < text.count {
             var best = (node: Int32(-1), count: 0)
             while child >= 0, best.count < Self.length {
-                let common = commonCount(child, text, from: count)
+                let common = nodes[Int(child)].isPrivate ? 0 : commonCount(child, text, from: count)
                 if common > best.count { best = (child, common) }
                 child = nodes[Int(child)].next
             }
@@ -184,7 +200,7 @@ struct PrefixTree {
     func twin(of node: Int32, groupsFrom held: (Int) -> Bool) -> Int32? {
         var other = firstChild(of: nodes[Int(node)].parent)
         while other >= 0 {
-            if other != node, Int(nodes[Int(other)].tokenCount) == Self.length,
+            if other != node, !nodes[Int(other)].isPrivate, Int(nodes[Int(other)].tokenCount) == Self.length,
                 (0..<Self.length).allSatisfy({ token(other, $0) == token(node, $0) }),
                 groups.indices.allSatisfy({ !held($0) || groups[$0].block[Int(other)] >= 0 })
             {
@@ -207,8 +223,9 @@ struct PrefixTree {
         nodes[Int(node)].useCount -= 1
         guard nodes[Int(node)].useCount == 0 else { return }
         unused.append(node)
-        // Room that was never filled is of no use to anyone.
-        if nodes[Int(node)].tokenCount == 0, nodes[Int(node)].firstChild < 0 { evict(node, givingBack: false) }
+        // Room that was never filled is of no use to anyone, nor is what nobody finds.
+        let isUseless = nodes[Int(node)].tokenCount == 0 || nodes[Int(node)].isPrivate
+        if isUseless, nodes[Int(node)].firstChild < 0 { evict(node, givingBack: false) }
     }
 
     mutating func useBlock(_ group: Int, of node: Int32) {
@@ -229,20 +246,37 @@ struct PrefixTree {
     /// - Throws: `PlatformError` when a block that must make way cannot be written to the file.
     mutating func make(under parent: Int32) throws(PlatformError) -> Int32? {
         guard try makeRoom(), let node = takeNode() else { return nil }
-        for group in groups.indices {
-            guard let block = takeBlock(group) else {
-                for earlier in 0..<group { freeBlock(earlier, of: node, givingBack: false) }
-                nodes[Int(node)].isFree = true
-                free.append(node)
+        do throws(PlatformError) {
+            guard try takeBlocks(for: node) else {
+                giveUp(node)
                 return nil
             }
-            groups[group].block[Int(node)] = block
-            groups[group].useCount[Int(node)] = 1
+            try blocks.take(block: Int(node))
+        } catch {
+            giveUp(node)
+            throw error
         }
         nodes[Int(node)] = Node(parent: parent, useCount: 1)
         link(node)
-        blocks.take(block: Int(node))
         return node
+    }
+
+    /// A block in every group, used once; false when all of one are in use.
+    private mutating func takeBlocks(for node: Int32) throws(PlatformError) -> Bool {
+        for group in groups.indices {
+            guard let block = takeBlock(group) else { return false }
+            groups[group].block[Int(node)] = block
+            groups[group].useCount[Int(node)] = 1
+            try groups[group].blocks.take(block: Int(block))
+        }
+        return true
+    }
+
+    /// A node that could not be made is free, and what blocks it has.
+    private mutating func giveUp(_ node: Int32) {
+        for group in groups.indices { freeBlock(group, of: node, givingBack: false) }
+        nodes[Int(node)].isFree = true
+        free.append(node)
     }
 
     /// Sees to it that one more block may take memory: one that is full, so that nobody writes it, makes way for it. False when there is none.
@@ -354,6 +388,7 @@ struct PrefixTree {
         for group in groups where group.block[Int(node)] >= 0 {
             group.blocks.copy(block: Int(group.block[Int(node)]), to: Int(group.block[Int(other)]))
         }
+        nodes[Int(other)].isPrivate = nodes[Int(node)].isPrivate
         truncate(other, to: 0)
         for index in 0..<count { append(token(node, index), to: other) }
     }

@@ -242,6 +242,11 @@ package actor Engine {
             if !waiting.isEmpty {
                 // The logits belong to the engine: others may pass only between choosing a token and running it.
                 await letOthersPass()
+                if let window = request.window, !window.recomputes,
+                    context.ledger.count + waiting.count >= contextSize, canTurnWindow
+                {
+                    try await turn(window, in: context, before: &waiting, &answer.statistics)
+                }
                 let isSliding = request.window != nil && context.ledger.count + waiting.count >= contextSize
                 if !isSliding {
                     // A draft of full length may follow.
@@ -319,6 +324,27 @@ package actor Engine {
         let more = window.droppedCount(ofTokens: dropped + text.count, contextSize: contextSize) - dropped
         guard more > 0 else { return (text, 0) }
         return (Array(text[..<window.keeping] + text[(window.keeping + more)...]), more)
+    }
+
+    /// Turns a window until there is room for tokens that wait, and one more. Those that fit before are run first, so that which tokens knew
+    /// which others does not depend on how many wait.
+    private func turn(
+        _ window: SlidingWindow, in context: GenerationContext, before waiting: inout [Int32],
+        _ statistics: inout GenerationStatistics
+    ) async throws {
+        while context.ledger.count + waiting.count >= contextSize {
+            let fitting = contextSize - 1 - context.ledger.count
+            if fitting > 0 {
+                let part = Array(waiting.prefix(fitting))
+                waiting.removeFirst(part.count)
+                // The last of them has its logits computed for nothing.
+                _ = try await runBetween(part[...], of: context.ledger + part, context)
+            }
+            let dropped = statistics.droppedPromptTokenCount + statistics.droppedTokenCount
+            let more = window.droppedCount(ofTokens: dropped + contextSize, contextSize: contextSize) - dropped
+            try turnWindow(of: context, keeping: window.keeping, dropping: more)
+            statistics.droppedTokenCount += more
+        }
     }
 
     private func follower(of constraint: GenerationConstraint?) -> ConstraintFollower? {
@@ -553,6 +579,7 @@ package actor Engine {
     func begin(_ context: GenerationContext) {
         context.isBusy = true
         busy.append(ObjectIdentifier(context))
+        if context.isSlid { context.begin(GenerationContext.lineage(of: context.adapters?.adapters ?? [])) }
     }
 
     func end(_ context: GenerationContext) {
@@ -578,7 +605,8 @@ package actor Engine {
                 hasRoom = true
             } catch {
                 if let failure = Self.storageFailure(error) { throw failure }
-                guard busy.count > 1 else { throw exhausted(context, count) }
+                // What a window has moved cannot be computed again.
+                guard busy.count > 1, !context.isSlid else { throw exhausted(context, count) }
             }
         }
         guard !hasRoom else { return }

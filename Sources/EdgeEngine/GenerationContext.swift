@@ -8,6 +8,8 @@ package final class GenerationContext: @unchecked Sendable {
     private(set) var cache: KeyValueCache
     /// How many of the first tokens have the keys and values that a prompt gives them; nil for all. Others were moved here from elsewhere.
     private(set) var exactCount: Int?
+    /// Whether a window has slid over what the cache holds: of use to the answer that is being written, and to no other.
+    private(set) var isSlid = false
     /// The tokens whose keys and values the cache holds, position by position.
     var ledger: [Int32] = []
     /// While it is not, others may take what its cache holds; the ledger stays.
@@ -37,6 +39,7 @@ package final class GenerationContext: @unchecked Sendable {
         cache = other
         cache.setActive(isBusy)
         self.exactCount = exactCount
+        isSlid = false
         ledger.removeAll(keepingCapacity: true)
         ledger.append(contentsOf: other.tokens)
     }
@@ -46,6 +49,14 @@ package final class GenerationContext: @unchecked Sendable {
         removeAll()
         cache.setLineage(lineage)
         exactCount = nil
+        isSlid = false
+    }
+
+    /// The cache has lost some tokens after the first ones, and what followed was moved.
+    func noteSlide(keeping: Int, dropping: Int) {
+        ledger.removeSubrange(keeping..<keeping + dropping)
+        exactCount = min(exactCount ?? keeping, keeping)
+        isSlid = true
     }
 
     /// Takes back the last tokens, all of them of the latest batch, whose first one still sees all that it saw.
@@ -62,6 +73,8 @@ package final class GenerationContext: @unchecked Sendable {
     /// Makes the cache hold as much of the prompt as there is, of its own or of another context, leaving at least one token to run;
     /// returns how many tokens that is.
     func reusePrefix(of prompt: [Int32]) -> Int {
+        // What others have computed of the same tokens is something else.
+        if isSlid, ledger.count < prompt.count, prompt.starts(with: ledger) { return ledger.count }
         let count = cache.adopt(prompt.dropLast())
         let common = zip(ledger, prompt.prefix(count)).prefix { $0 == $1 }.count
         ledger.removeSubrange(common...)

@@ -161,7 +161,7 @@ private final class PassageMoving: TeamJob, @unchecked Sendable {
             let (number, blockIndex) = tickets[index]
             let placement = placements[number]
             let block = placement.passage.blocks[blockIndex]
-            guard Checksum.of(block.bytes) == block.checksum else {
+            guard block.bytes.withSpan({ block.isIntact($0) }) else {
                 damaged.withLock { _ = $0.insert(number) }
                 continue
             }
@@ -445,7 +445,7 @@ extension Engine {
     }
 
     /// How keys are turned that move by so many positions; nil for those that do not.
-    private func turns(_ differences: [Int]) throws(PlatformError) -> [KeyValueMove.Turn?] {
+    func turns(_ differences: [Int]) throws(PlatformError) -> [KeyValueMove.Turn?] {
         guard let pairs = model.hyperparameters.architecture.rotaryPairs,
             let table = try model.turningTable(differences, contextSize: contextSize)
         else { return differences.map { _ in nil } }

@@ -46,16 +46,17 @@ package struct SavedContextError: Error, Sendable, Equatable, CustomStringConver
 ///     16  u64 bytes of the description, u64 where the blocks begin, u64 bytes of the file
 ///     40  u64 checksum of the description, u64 0, u64 checksum of the 56 bytes before
 ///     64  description: fingerprints of model and settings, tokens, runs of each group, and what the caller adds
-///         blocks of keys and values, as they lie in memory
+///         blocks of keys and values, as they lie in memory, on whole pages of 4096 bytes, so that they can be used where they lie
 ///         u64 checksum for each block, then u64 checksum of these
 ///
 /// Every byte is under a checksum or has to be zero, and the length is stated: what is cut, grown or changed is found.
 struct SavedContextLayout {
     static let magic: [UInt8] = Array("EdgeLLM\n".utf8)
     /// Also stands for how keys and values are computed and laid out: raise it where that changes a bit.
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     static let preludeByteCount = 64
-    static let alignment = 64
+    /// A page: blocks begin on one, and what they do not fill of their last is zero.
+    static let alignment = 4096
 
     /// What a file was saved with; contexts with the same hold the same keys and values for the same tokens.
     struct Origin: Equatable {
@@ -76,7 +77,9 @@ struct SavedContextLayout {
     }
 
     /// Bytes of the blocks and their checksums.
-    var contentByteCount: Int { zip(runs, runByteCounts).reduce(8) { $0 + $1.0.count * ($1.1 + 8) } }
+    var contentByteCount: Int { zip(runs, runByteCounts).reduce(8) { $0 + $1.0.count * (Self.wholePages($1.1) + 8) } }
+
+    private static func wholePages(_ byteCount: Int) -> Int { (byteCount + alignment - 1) / alignment * alignment }
 
     // MARK: Writing
 
@@ -96,7 +99,7 @@ struct SavedContextLayout {
         description.add(UInt64(info.count))
         description.bytes += info
         let end = Self.preludeByteCount + description.bytes.count
-        let start = (end + Self.alignment - 1) / Self.alignment * Self.alignment
+        let start = Self.wholePages(end)
         var prelude = LittleEndian()
         prelude.bytes = Self.magic
         prelude.add(Self.version)
@@ -117,8 +120,15 @@ struct SavedContextLayout {
         var group: Int
         var run: Int
         var bytes: ByteView
+        /// What follows up to the next page.
+        var padding: ByteView
         var offset: Int
         var checksum: UInt64
+
+        /// Whether its contents, wherever they lie now, are what was saved, and nothing is behind them.
+        func isIntact(_ contents: RawSpan) -> Bool {
+            Checksum.of(contents) == checksum && (0..<padding.count).allSatisfy { padding[$0] == 0 }
+        }
     }
 
     /// Reads all but the blocks' own contents.
@@ -173,15 +183,17 @@ struct SavedContextLayout {
         var offset = start
         for (index, (group, run)) in order.enumerated() {
             let count = layout.runByteCounts[group]
-            guard let view = file.slice(at: offset, byteCount: count), offset + count <= file.count - 8 - table.count
+            guard let view = file.slice(at: offset, byteCount: count), case let whole = wholePages(count),
+                let padding = file.slice(at: offset + count, byteCount: whole - count),
+                offset + whole <= file.count - 8 - table.count
             else {
                 throw SavedContextError(.damaged, "the blocks do not fit the file", byteOffset: offset)
             }
             places.append(
                 Place(
-                    group: group, run: run, bytes: view, offset: offset,
+                    group: group, run: run, bytes: view, padding: padding, offset: offset,
                     checksum: UInt64(littleEndian: table.load(at: index * 8) ?? 0)))
-            offset += count
+            offset += whole
         }
         guard offset == file.count - 8 - table.count else {
             throw SavedContextError(.damaged, "the blocks do not fill the file", byteOffset: offset)
@@ -233,7 +245,8 @@ struct SavedContextLayout {
     }
 }
 
-/// Brings the blocks of a file into a cache, several threads at once, and checks each where it lies in memory then.
+/// Puts the blocks of a file into a cache, several threads at once, and checks each where it lies then: in the file's own pages where
+/// these can be mapped in place of the cache's, else in memory.
 ///
 /// `@unchecked Sendable`: each block is one thread's, and the finding is behind a lock.
 private final class BlockLoading: TeamJob, @unchecked Sendable {
@@ -276,7 +289,7 @@ private final class BlockLoading: TeamJob, @unchecked Sendable {
             do throws(PlatformError) {
                 try cache.fill(group: block.group, run: block.run, from: block.bytes)
                 let isWhole = try cache.withSpan(group: block.group, run: block.run) { (span) throws(PlatformError) in
-                    Checksum.of(span) == block.checksum
+                    block.isIntact(span)
                 }
                 if !isWhole { damaged.withLock { $0 = min($0 ?? .max, block.offset) } }
             } catch {
@@ -316,6 +329,8 @@ extension SavedContextLayout {
                 try cache.withSpan(group: group, run: run) { (span) throws(PlatformError) in
                     sums.add(Checksum.of(span))
                     try file.write(span)
+                    let padding = Self.wholePages(span.byteCount) - span.byteCount
+                    if padding > 0 { try file.write([UInt8](repeating: 0, count: padding)) }
                 }
             }
             try file.write(sums.bytes)
@@ -332,7 +347,7 @@ extension SavedContextLayout {
     static func read(path: String) throws(SavedContextError) -> (layout: SavedContextLayout, blocks: [Place]) {
         let bytes: ByteView
         do throws(PlatformError) {
-            bytes = try MappedFile(path: path).bytes
+            bytes = try MappedFile(path: path, staysOpen: true).bytes
         } catch {
             throw SavedContextError(.unreadable, "the state cannot be read: \(error)")
         }
@@ -348,6 +363,8 @@ extension SavedContextLayout {
         guard count <= tokens.count, runs.count == wanted.count, runByteCounts == cache.runByteCounts,
             zip(runs, wanted).allSatisfy({ $0.lowerBound <= $1.lowerBound && $0.upperBound >= $1.upperBound })
         else { throw SavedContextError(.damaged, "the state lacks what a window looks back to") }
+        // All of it is looked at for its checksums.
+        for block in blocks { block.bytes.prepare() }
         do {
             var done = 0
             while done < count {
@@ -414,8 +431,9 @@ extension Engine {
         try SavedContextLayout.read(path: path).layout.info
     }
 
-    /// A context as it was saved. The file is mapped; each block is checked where it lies in memory, after it was brought there, so that
-    /// a file that changes meanwhile does no harm.
+    /// A context as it was saved. The file is mapped, and its blocks are used where they lie, after their checksums: nothing is copied
+    /// until a block is written. As a model's file, it may be replaced and removed while it is used, but must not be written into.
+    /// Blocks are copied where that is not possible: for a cache that lies partly in a file, or pages of another size.
     ///
     /// - Parameter adapters: what is added to the weights, as when it was saved.
     /// - Throws: `SavedContextError`; `EngineError.cacheExhausted` when other contexts use the memory; `ModelError`.

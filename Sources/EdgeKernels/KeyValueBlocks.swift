@@ -106,6 +106,8 @@ package final class KeyValueBlocks: @unchecked Sendable {
     package let sliceByteCount: Int
     /// By block: whether it lies in the file, or takes memory.
     private let places: AlignedBuffer<Place.RawValue>
+    /// By block: whether its pages are those of a file that it was filled from.
+    private let mapped: AlignedBuffer<UInt8>
     /// A block as it lies in the file, for those that move.
     private let moved: AlignedBuffer<UInt8>
     /// Blocks that take memory, as far as `take` was told.
@@ -146,6 +148,7 @@ package final class KeyValueBlocks: @unchecked Sendable {
             file = nil
             places = try AlignedBuffer(count: 0)
             moved = try AlignedBuffer(count: 0)
+            mapped = try AlignedBuffer(count: blockCount)
             reserved = Lock([])
             return
         }
@@ -154,6 +157,7 @@ package final class KeyValueBlocks: @unchecked Sendable {
         guard !all.overflow, !bytes.overflow else { throw .outOfMemory("\(blockCount) blocks in a file") }
         places = try AlignedBuffer(count: blockCount)
         moved = try AlignedBuffer(count: all.partialValue)
+        mapped = try AlignedBuffer(count: 0)
         reserved = Lock([Bool](repeating: false, count: (blockCount - 1) / stretch + 1))
         file = try DirectFile(temporaryIn: folder, byteCount: bytes.partialValue)
     }
@@ -171,9 +175,15 @@ package final class KeyValueBlocks: @unchecked Sendable {
         file != nil && block >= 0 && block < blockCount && places[block] == Place.file.rawValue
     }
 
-    /// Says that a block is about to be written, so that it takes memory.
-    package func take(block: Int) {
-        guard file != nil, places[block] != Place.memory.rawValue else { return }
+    /// Says that a block is about to be written by whoever has it now, so that it takes memory of its own.
+    ///
+    /// - Throws: `PlatformError` when the system cannot give it.
+    package func take(block: Int) throws(PlatformError) {
+        guard file != nil else {
+            try endMapping(block)
+            return
+        }
+        guard places[block] != Place.memory.rawValue else { return }
         places[block] = Place.memory.rawValue
         residentCount += 1
     }
@@ -223,7 +233,7 @@ package final class KeyValueBlocks: @unchecked Sendable {
     package func bringBack(block: Int, to other: Int) throws(PlatformError) {
         guard let file, isSpilled(block: block) else { return }
         try read(file, block, into: moved)
-        take(block: other)
+        try take(block: other)
         for layer in 0..<shape.layerCount { copySlice(layer, of: moved, to: base(of: other)) }
     }
 
@@ -282,12 +292,39 @@ package final class KeyValueBlocks: @unchecked Sendable {
             if places[block] == Place.memory.rawValue { residentCount -= 1 }
             places[block] = Place.none.rawValue
         }
+        do throws(PlatformError) {
+            if try endMapping(block) { return }
+        } catch {
+            // It stays mapped until it is taken.
+        }
         memory.giveBack(block &* blockByteCount..<(block &+ 1) &* blockByteCount)
+    }
+
+    // MARK: Blocks whose pages are those of a file
+
+    /// Blocks that were filled without copying, from files whose pages they are.
+    package var mappedCount: Int { (0..<mapped.count).count { mapped[$0] != 0 } }
+
+    private func bytes(of block: Int) -> Range<Int> { block &* blockByteCount..<(block &+ 1) &* blockByteCount }
+
+    /// Takes a file's pages out of a block; returns whether there were any.
+    @discardableResult
+    private func endMapping(_ block: Int) throws(PlatformError) -> Bool {
+        guard block < mapped.count, mapped[block] != 0 else { return false }
+        try memory.renew(bytes(of: block))
+        mapped[block] = 0
+        return true
     }
 
     /// What a block that is in memory stores, to be read.
     package func withSpan<R, E: Error>(block: Int, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
         try body(UnsafeRawBufferPointer(start: base(of: block), count: shape.usedByteCount ?? 0).bytes)
+    }
+
+    /// What a block that is in memory stores, to be read while it keeps it, or to be moved within it.
+    package func view(block: Int) -> ByteView {
+        _ = base(of: block)
+        return memory.view(at: block &* blockByteCount, byteCount: shape.usedByteCount ?? 0)
     }
 
     /// A copy of what a block of the file stores, as `withSpan` gives it.
@@ -304,7 +341,9 @@ package final class KeyValueBlocks: @unchecked Sendable {
 
     /// Fills a block, in memory or in the file, from bytes of the length that `withSpan` gives. Several threads may fill different ones.
     ///
-    /// - Throws: `PlatformError` when the file cannot be written.
+    /// Where all blocks are in memory, bytes of a mapped file that stays open, begin on a page and fill whole ones (`blockByteCount`) are not
+    /// copied: the block has the file's pages then, until it is written or given to someone else.
+    /// - Throws: `PlatformError` when the file cannot be written, or the system lost the memory.
     package func fill(block: Int, from bytes: ByteView) throws(PlatformError) {
         precondition(bytes.count == shape.usedByteCount, "bytes of another shape")
         if let file, isSpilled(block: block) {
@@ -313,6 +352,11 @@ package final class KeyValueBlocks: @unchecked Sendable {
                 guard let source = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
                 try write(file, block, from: source, through: slices)
             }
+            return
+        }
+        _ = base(of: block)
+        if file == nil, try memory.map(self.bytes(of: block), to: bytes) {
+            mapped[block] = 1
             return
         }
         bytes.withUnsafeBytes { bytes in

@@ -178,7 +178,7 @@ package final class KeyValueLayer: @unchecked Sendable {
     package enum Part: Sendable { case keys, values }
 
     /// One component of what is stored of a position that is in memory.
-    func value(_ part: Part, head: Int, position: Int, component: Int) -> Float {
+    package func value(_ part: Part, head: Int, position: Int, component: Int) -> Float {
         precondition(head >= 0 && head < kvHeadCount && component >= 0 && component < headSize, "out of bounds")
         let place = position % Self.blockLength
         let source = pointer(part, head: head, position: position, staged: nil)

@@ -6,7 +6,7 @@ internal import EdgeQuant
 /// A key was turned by its position's angles. As turns add up, turning it once more by those of the difference gives the key of the new
 /// position (Su et al. 2021), but for the rounding of the cache's precision; values have no position. What tokens know of those before them
 /// stays what it was.
-package struct KeyValueMove {
+package struct KeyValueMove: Sendable {
     /// What the bytes of a run hold.
     private let shape: KeyValueShape
     /// Two rows for each worker: a key and a value; and one with the run's keys or values in f32.
@@ -25,7 +25,7 @@ package struct KeyValueMove {
     }
 
     /// How keys are turned: by a row of a table of cosines and sines, as `Rows.rotate` takes it.
-    package struct Turn {
+    package struct Turn: Sendable {
         package let table: Rows
         package let row: Int
         package let pairs: RotaryPairs

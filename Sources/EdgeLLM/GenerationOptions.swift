@@ -157,24 +157,61 @@ public struct LocalSamplingOptions: Sendable, Equatable, Codable {
         /// The oldest tokens after the first `keeping` are dropped, as often as need be, and the answer goes on.
         ///
         /// Each time, half of the tokens after the first `keeping` are dropped, of a prompt that is too long as of a full context. Which
-        /// ones depends only on how many tokens prompt and answer have together. What stays moves to its new positions and is computed
-        /// anew there, since its keys and values knew the tokens that are gone: the answer goes on with the same bits as after a prompt
-        /// that never had them, for any number of threads, precision of the cache and instruction set. That takes the time of a prompt of
-        /// about half the context; with layers that look back over a window only, of what stays altogether. What other sessions share
-        /// is not touched.
+        /// ones depends only on how many tokens prompt and answer have together. What stays moves to its new positions: its keys are turned
+        /// to them, which takes next to no time, and still know of the tokens that are gone. The answer depends on the prompt, the options and
+        /// the model, as always, and on nothing else. What was turned serves that answer alone: the next prompt is computed without it,
+        /// to the same bits in whatever session.
+        ///
+        /// With `recomputing`, and for models whose keys cannot be turned (layers that look back over a window, learned positions) and caches
+        /// that lie partly in a file, what stays is computed anew at its new positions: the answer goes on with the same bits as after
+        /// a prompt that never had what is gone, and the next prompt finds it in the cache. That takes the time of a prompt of about half
+        /// the context; with layers that look back over a window only, of what stays altogether. What other sessions share is not touched
+        /// in either way.
         ///
         /// Only the model forgets: a session's transcript stays whole. What is dropped may begin and end within a sentence or a turn,
         /// and beyond `keeping` it takes instructions, tools and the form of an answer too, which grammars go on to enforce. So keep as
         /// many tokens as those have, the beginning-of-text token included; ``GGUFLanguageModel/tokenCount(for:tools:)`` counts them.
         /// ``Usage/droppedTokenCount`` says how many tokens were dropped. Fewer than 0, or more than the context holds but for
         /// two, is `LanguageModelError.invalidOptions`, before the first token.
-        case slidingWindow(keeping: Int)
+        case slidingWindow(keeping: Int, recomputing: Bool = false)
+
+        private enum CodingKeys: String, CodingKey { case error, slidingWindow }
+        private enum ErrorKeys: CodingKey {}
+        private enum WindowKeys: String, CodingKey { case keeping, recomputing }
+
+        /// Reads what `encode` wrote, or an earlier version, which did not say `recomputing`.
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            guard container.contains(.slidingWindow) else {
+                _ = try container.nestedContainer(keyedBy: ErrorKeys.self, forKey: .error)
+                self = .error
+                return
+            }
+            let window = try container.nestedContainer(keyedBy: WindowKeys.self, forKey: .slidingWindow)
+            self = .slidingWindow(
+                keeping: try window.decode(Int.self, forKey: .keeping),
+                recomputing: try window.decodeIfPresent(Bool.self, forKey: .recomputing) ?? false)
+        }
+
+        /// An object with the case's name as its key.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            switch self {
+            case .error:
+                _ = container.nestedContainer(keyedBy: ErrorKeys.self, forKey: .error)
+            case .slidingWindow(let keeping, let recomputing):
+                var window = container.nestedContainer(keyedBy: WindowKeys.self, forKey: .slidingWindow)
+                try window.encode(keeping, forKey: .keeping)
+                try window.encode(recomputing, forKey: .recomputing)
+            }
+        }
 
         /// The engine's form of it.
         var window: SlidingWindow? {
             switch self {
             case .error: nil
-            case .slidingWindow(let keeping): SlidingWindow(keeping: keeping)
+            case .slidingWindow(let keeping, let recomputing):
+                SlidingWindow(keeping: keeping, recomputes: recomputing)
             }
         }
     }

@@ -14,7 +14,8 @@ public import Foundation
 /// let model = try await GGUFLanguageModel(contentsOf: url, options: options)
 /// ```
 ///
-/// A file that is damaged or was cut is removed, and its text computed again. The checksums find damage and do not keep out forgeries:
+/// A file that is damaged or was cut is removed, and its text computed again. Files are used where they lie: one that is removed while it is in
+/// use takes its room on the disk until it is not. The checksums find damage and do not keep out forgeries:
 /// use a folder that only those can write to whom you trust with the answers. In it, only files of this kind are ever removed.
 public struct PrefixStore: Sendable, Hashable {
     /// The folder; made when the model is loaded where it is not there.

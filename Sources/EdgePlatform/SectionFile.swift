@@ -71,7 +71,8 @@ package struct SectionFile: Sendable {
     package init(path: String) throws(SectionFileError) {
         let bytes: ByteView
         do throws(PlatformError) {
-            bytes = try MappedFile(path: path).bytes
+            // Keys and values in it may be used where they lie.
+            bytes = try MappedFile(path: path, staysOpen: true).bytes
         } catch {
             throw SectionFileError(.unreadable, "the file cannot be read: \(error)")
         }

@@ -1,6 +1,7 @@
 import EdgeKernels
 import EdgePlatform
 import EdgeTestSupport
+import Foundation
 import Testing
 
 @testable import EdgeCache
@@ -220,5 +221,43 @@ private final class Follower {
         try second.append((0..<40).map { 100 + $0 }, row: row)
         #expect(first.cache.count == 0 && second.isRight(windows: [0, 20]))
         #expect(pool.contradiction() == nil)
+    }
+}
+
+@Suite("Blocks with the pages of a file") struct MappedBlockTests {
+    @Test("They are given up when a block is taken by another or given back, and others are copied")
+    func mapping() throws {
+        let shape = KeyValueShape(layerCount: 2, kvHeadCount: 2, headSize: 32, precision: .f16)
+        let (used, whole) = (try #require(shape.usedByteCount), try #require(shape.blockByteCount))
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent("edge-blocks-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: url) }
+        let contents = Data((0..<3 * whole).map { UInt8(truncatingIfNeeded: $0 &* 13 &+ $0 / 1000) })
+        try contents.write(to: url)
+        let file = try MappedFile(path: url.path, staysOpen: true).bytes
+        let blocks = try KeyValueBlocks(shape, blockCount: 4)
+        func holds(_ block: Int, _ offset: Int) -> Bool {
+            blocks.withSpan(block: block) { span in
+                (0..<used).allSatisfy {
+                    span.unsafeLoad(fromByteOffset: $0, as: UInt8.self) == contents[offset + $0]
+                }
+            }
+        }
+        try blocks.fill(block: 1, from: #require(file.slice(at: whole, byteCount: used)))
+        try blocks.fill(block: 2, from: #require(file.slice(at: 2 * whole, byteCount: used)))
+        #expect(blocks.mappedCount == 2 && holds(1, whole) && holds(2, 2 * whole))
+        // Not on a border of pages.
+        try blocks.fill(block: 0, from: #require(file.slice(at: 32, byteCount: used)))
+        #expect(blocks.mappedCount == 2 && holds(0, 32))
+        blocks.copy(block: 1, to: 3)
+        #expect(blocks.mappedCount == 2 && holds(3, whole))
+        blocks.copy(block: 0, to: 2)
+        #expect(holds(2, 32) && holds(1, whole))
+        #expect(try Data(contentsOf: url) == contents)
+        try blocks.take(block: 1)
+        #expect(blocks.mappedCount == 1 && !holds(1, whole))
+        blocks.giveBack(block: 2)
+        #expect(blocks.mappedCount == 0 && !holds(2, 32))
+        try blocks.take(block: 0)
+        #expect(holds(0, 32) && holds(3, whole))
     }
 }

@@ -46,12 +46,13 @@ import Testing
 
     private func answer(
         _ prompt: some Collection<Int32>, keeping: Int? = nil, _ count: Int?, on engine: Engine,
-        in context: GenerationContext? = nil, speculates: Bool = true, constraint: GenerationConstraint? = nil
+        in context: GenerationContext? = nil, recomputes: Bool = true, speculates: Bool = true,
+        constraint: GenerationConstraint? = nil
     ) async throws -> Answer {
         var request = GenerationRequest(
             prompt: Array(prompt), sampling: .greedy, maximumTokens: count, ignoresEnd: true, constraint: constraint,
             markTokens: Set(0..<Int32(engine.model.vocabularySize)))
-        request.window = keeping.map { SlidingWindow(keeping: $0) }
+        request.window = keeping.map { SlidingWindow(keeping: $0, recomputes: recomputes) }
         request.speculates = speculates
         let record = Mutex(Answer())
         let used: GenerationContext
@@ -155,8 +156,10 @@ import Testing
         #expect(engine.cacheState.contradiction == nil)
     }
 
-    @Test("A grammar holds beyond the context, also where it forces more tokens at once than the context has")
-    func constrained() async throws {
+    @Test(
+        "A grammar holds beyond the context, also where it forces more tokens at once than the context has",
+        arguments: [true, false])
+    func constrained(recomputes: Bool) async throws {
         let long = ["Check the brake fluid. ", "Stop at once. "].map { String(repeating: $0, count: 30) }
         let constraint = GenerationConstraint(
             try JSONSchema.compile(
@@ -164,8 +167,10 @@ import Testing
                 options: .guided))
         let engine = try engine()
         let answers = [
-            try await answer(prompt, keeping: 4, 5_000, on: engine, constraint: constraint),
-            try await answer(prompt, keeping: 4, 5_000, on: engine, speculates: false, constraint: constraint),
+            try await answer(prompt, keeping: 4, 5_000, on: engine, recomputes: recomputes, constraint: constraint),
+            try await answer(
+                prompt, keeping: 4, 5_000, on: engine, recomputes: recomputes, speculates: false,
+                constraint: constraint),
         ]
         for answer in answers {
             let bytes = answer.tokens.flatMap { engine.tokenizer.bytes(of: $0) }
@@ -177,16 +182,23 @@ import Testing
         #expect(engine.cacheState.contradiction == nil)
     }
 
-    @Test("Several answers that slide at the same time are what they are alone")
-    func together() async throws {
+    @Test("Several answers that slide at the same time are what they are alone", arguments: [true, false])
+    func together(recomputes: Bool) async throws {
         let engine = try engine()
         let prompts = (0..<3).map { [1] + Array(prompt.dropFirst($0 * 7 + 1).prefix(30)) }
         var alone: [[Int32]] = []
-        for prompt in prompts { alone.append(try await answer(prompt, keeping: 1, 120, on: engine).tokens) }
+        for prompt in prompts {
+            alone.append(try await answer(prompt, keeping: 1, 120, on: engine, recomputes: recomputes).tokens)
+        }
         engine.releaseUnusedCache()
         let answers = try await withThrowingTaskGroup(of: (Int, [Int32]).self) { group in
             for (index, prompt) in prompts.enumerated() {
-                group.addTask { (index, try await self.answer(prompt, keeping: 1, 120, on: engine).tokens) }
+                group.addTask {
+                    (
+                        index,
+                        try await self.answer(prompt, keeping: 1, 120, on: engine, recomputes: recomputes).tokens
+                    )
+                }
             }
             var answers = [[Int32]](repeating: [], count: prompts.count)
             for try await (index, tokens) in group { answers[index] = tokens }
@@ -194,6 +206,78 @@ import Testing
         }
         #expect(answers == alone)
         #expect(engine.cacheState.contradiction == nil)
+    }
+
+    @Test(
+        "An answer whose keys are turned is the same for any threads, batches and drafts, whatever the cache held",
+        arguments: [(CachePrecision.f16, 4), (.q8_0, 0), (.f32, 33), (.q4_0, 20)])
+    func turns(precision: CachePrecision, keeping: Int) async throws {
+        let start = Array(prompt.prefix(20))
+        let plain = try self.engine(threads: 1, precision: precision)
+        let expected = try await answer(start, keeping: keeping, 150, on: plain, recomputes: false, speculates: false)
+        #expect(expected.reason == .maximumTokens && expected.statistics.droppedTokenCount >= 90)
+        for (threads, batch, speculates) in [(1, 512, true), (2, 7, false), (3, 16, true)] {
+            let engine = try engine(threads: threads, precision: precision, batch: batch)
+            // Cold, with the beginning held by another, and with what an answer before has left.
+            let holder = try await engine.makeContext()
+            let context = try await engine.makeContext()
+            for round in 0..<3 {
+                if round == 1 {
+                    _ = try await answer(prompt.prefix(60), 1, on: engine, in: holder)
+                    _ = try await answer(start + expected.tokens.prefix(40), 1, on: engine, in: holder)
+                }
+                let long = try await answer(
+                    start, keeping: keeping, 150, on: engine, in: context, recomputes: false, speculates: speculates)
+                #expect(long.tokens == expected.tokens, "\(threads) threads, batches of \(batch), round \(round)")
+                #expect(long.statistics.droppedTokenCount == expected.statistics.droppedTokenCount)
+                #expect(engine.cacheState.contradiction == nil)
+            }
+            // What was turned is found under no text, by nobody; the next prompt gives what it gives anywhere.
+            let seen = Array(context.ledger.prefix(50))
+            let next = try await answer(seen, 8, on: engine, in: context)
+            let other = try await answer(seen, 8, on: engine)
+            let fresh = try await answer(seen, 8, on: self.engine(threads: 1, precision: precision))
+            #expect(next.tokens == fresh.tokens && other.tokens == fresh.tokens)
+            #expect(engine.cacheState.contradiction == nil)
+        }
+    }
+
+    @Test("A turned key is that of its new position, where it knows nothing else; values stay", arguments: [0, 20, 40])
+    func turnedKeys(keeping: Int) async throws {
+        let engine = try engine(precision: .f32)
+        // Some of what stays is another's too.
+        let holder = try await engine.makeContext()
+        _ = try await answer(prompt.prefix(50), 1, on: engine, in: holder)
+        let context = try await engine.makeContext()
+        let slid = try await answer(prompt.prefix(50), keeping: keeping, 20, on: engine, in: context, recomputes: false)
+        #expect(slid.statistics.droppedTokenCount == (64 - keeping) / 2)
+        let held = context.ledger
+        let exact = try computed(held, precision: .f32)
+        var farthest: Float = 0
+        var areValuesSame = true
+        for position in held.indices {
+            for head in 0..<context.cache.layers[0].kvHeadCount {
+                for component in 0..<model.hyperparameters.headSize {
+                    func value(_ part: KeyValueLayer.Part, _ cache: KeyValueCache) -> Float {
+                        cache.layers[0].value(part, head: head, position: position, component: component)
+                    }
+                    // The first layer's keys and values depend on the token and its position alone.
+                    let key = value(.keys, exact)
+                    farthest = max(farthest, abs(value(.keys, context.cache) - key) / max(1, abs(key)))
+                    if value(.values, context.cache) != value(.values, exact) { areValuesSame = false }
+                }
+            }
+        }
+        #expect(farthest < 2e-5 && areValuesSame)
+        #expect(engine.cacheState.contradiction == nil)
+    }
+
+    /// What a text gives that is computed by itself.
+    private func computed(_ text: [Int32], precision: CachePrecision) throws -> KeyValueCache {
+        let cache = try model.makeCache(capacity: Self.contextSize, precision: precision)
+        let pass = try ForwardPass(model, threadCount: 1, batchCapacity: 64)
+        #expect(pass.run(text[...], cache: cache, logits: 0..<0))
+        return cache
     }
 
     @Test(

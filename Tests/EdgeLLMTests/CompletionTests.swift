@@ -200,6 +200,9 @@ let bundled = fixtures.appendingPathComponent("edge-car-1m.gguf")
         options.local.contextOverflow = .slidingWindow(keeping: 3)
         let stored = try JSONEncoder().encode(options)
         #expect(try JSONDecoder().decode(GenerationOptions.self, from: stored) == options)
+        let window = try JSONDecoder().decode(
+            LocalSamplingOptions.self, from: Data(#"{"contextOverflow": {"slidingWindow": {"keeping": 3}}}"#.utf8))
+        #expect(window.contextOverflow == .slidingWindow(keeping: 3))
         let few = try JSONDecoder().decode(LocalSamplingOptions.self, from: Data(#"{"seed": 7, "typicalP": 0.5}"#.utf8))
         var expected = LocalSamplingOptions()
         expected.seed = 7

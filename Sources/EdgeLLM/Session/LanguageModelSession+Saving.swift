@@ -114,7 +114,7 @@ extension LanguageModelSession {
     /// Goes on with a session that was saved.
     ///
     /// Its answers are those that the saved session would have given, bit for bit. A file that is damaged, cut, of another model or of
-    /// other settings is refused.
+    /// other settings is refused. The file stays mapped while the session goes on from it: it may be replaced or removed, but not written into.
     /// - Parameters:
     ///   - tools: what the model may call; what was saved is of use only with the same ones.
     ///   - adapters: as when the session was saved.
