@@ -363,8 +363,6 @@ extension SavedContextLayout {
         guard count <= tokens.count, runs.count == wanted.count, runByteCounts == cache.runByteCounts,
             zip(runs, wanted).allSatisfy({ $0.lowerBound <= $1.lowerBound && $0.upperBound >= $1.upperBound })
         else { throw SavedContextError(.damaged, "the state lacks what a window looks back to") }
-        // All of it is looked at for its checksums.
-        for block in blocks { block.bytes.prepare() }
         do {
             var done = 0
             while done < count {
@@ -373,8 +371,9 @@ extension SavedContextLayout {
                 try cache.reserveSaved(next, of: count)
                 let length = KeyValueLayer.blockLength
                 let runs = done / length..<(next + length - 1) / length
-                let loading = BlockLoading(
-                    cache, blocks.filter { wanted[$0.group].contains($0.run) && runs.contains($0.run) })
+                let part = blocks.filter { wanted[$0.group].contains($0.run) && runs.contains($0.run) }
+                for block in part { block.bytes.prepare() }
+                let loading = BlockLoading(cache, part)
                 if let damaged = try loading.run(threadCount: threadCount) {
                     throw SavedContextError(.damaged, "keys and values of the state are damaged", byteOffset: damaged)
                 }

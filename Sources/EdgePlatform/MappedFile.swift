@@ -53,7 +53,8 @@ package final class MappedFile: @unchecked Sendable {
     ///
     /// - Parameter inLargePages: whether to read the file into memory of its own with pages of 2 MiB, where the system has them,
     ///   instead: faster to walk through, but read from end to end first, and shared with nobody.
-    /// - Parameter staysOpen: whether parts of it are to be mapped elsewhere too (`AlignedBuffer.map`), for which the file stays open.
+    /// - Parameter staysOpen: whether parts of it are to be read past the mapping, or mapped elsewhere too (`AlignedBuffer.map`), for which
+    ///   the file stays open.
     /// - Throws: `PlatformError` when the file cannot be opened, mapped or read, or is not a regular file.
     package init(path: String, inLargePages: Bool = false, staysOpen: Bool = false) throws(PlatformError) {
         self.path = path
@@ -116,17 +117,12 @@ package final class MappedFile: @unchecked Sendable {
             // Advice: where the system has no large pages left, the others do.
             madvise(start, (byteCount + largePage - 1) / largePage * largePage, MADV_HUGEPAGE)
         #endif
-        var done = 0
-        while done < byteCount {
-            let count = pread(descriptor, start + done, min(byteCount - done, 1 << 26), off_t(done))
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                // A file that became shorter gives no bytes and no error.
-                let code = count < 0 ? errno : EIO
-                munmap(base, total)
-                throw PlatformError(operation: operation, code: code)
-            }
-            done += count
+        do throws(PlatformError) {
+            try read(
+                descriptor, at: 0, into: UnsafeMutableRawBufferPointer(start: start, count: byteCount), operation)
+        } catch {
+            munmap(base, total)
+            throw error
         }
         mprotect(start, byteCount, PROT_READ)
         return (UnsafeRawBufferPointer(start: start, count: byteCount), reserved)
@@ -154,12 +150,20 @@ package final class MappedFile: @unchecked Sendable {
     ///
     /// - Throws: `PlatformError` when they cannot be read, or are there no more.
     func read(at offset: Int, into memory: UnsafeMutableRawBufferPointer) throws(PlatformError) {
+        try Self.read(descriptor, at: offset, into: memory, "read \(path)")
+    }
+
+    /// Fills memory from a place of an open file.
+    private static func read(
+        _ descriptor: Int32, at offset: Int, into memory: UnsafeMutableRawBufferPointer,
+        _ operation: @autoclosure () -> String
+    ) throws(PlatformError) {
         var done = 0
         while done < memory.count, let base = memory.baseAddress {
-            let count = pread(descriptor, base + done, memory.count - done, off_t(offset + done))
+            let count = pread(descriptor, base + done, min(memory.count - done, 1 << 26), off_t(offset + done))
             if count < 0, errno == EINTR { continue }
             // A file that became shorter gives no bytes and no error.
-            guard count > 0 else { throw PlatformError(operation: "read \(path)", code: count < 0 ? errno : EIO) }
+            guard count > 0 else { throw PlatformError(operation: operation(), code: count < 0 ? errno : EIO) }
             done += count
         }
     }
