@@ -127,6 +127,8 @@ class Maker:
         self.asked = set()
         # (sentences, question) of what the passages of the case tell, to be asked later.
         self.told = []
+        # (part, name of a fact, sentence) of what they tell of parts.
+        self.facts = []
         # (sentences, question, quantity, what a manual calls it) of the complaints that they tell of.
         self.complaints = []
         # Short cases, to begin with: few signals and passages, little of the manual.
@@ -209,7 +211,9 @@ class Maker:
     def subject(self):
         """A part with one to three words before it."""
         def make():
-            return " ".join([*self.random.sample(w.MODIFIERS, self.random.randint(0, 2)), self.pick(w.PARTS)])
+            # Names of one word are few, and half of what is judged: for training more of them.
+            count = self.random.randint(0, 2) if self.held else self.pick([0, 0, 1, 1, 2])
+            return " ".join([*self.random.sample(w.MODIFIERS, count), self.pick(w.PARTS)])
         return self.fresh(make)
 
     # --- the car --------------------------------------------------------------------------------------------------------------
@@ -312,6 +316,7 @@ class Maker:
         p = article(subject)
         sentence, question = sentence.replace("{P}", capital(p)).replace("{p}", p), question.replace("{P}", capital(p)).replace("{p}", p)
         self.told.append(([sentence], question))
+        self.facts.append((subject, name, sentence))
         return sentence, question
 
     def asked_for(self, text, own):
@@ -483,8 +488,8 @@ class Maker:
         kinds = [("fact", 24), ("procedure", 6), ("complaint", 16), ("read", 18), ("watch", 6), ("codes", 5), ("clear", 3), ("list", 1.5), ("code_meaning", 5),
                  ("unanswerable", 9), ("no_signal", 3), ("scope", 4), ("hello", 1)]
         if not self.held:
-            kinds = [("fact", 22), ("procedure", 8), ("complaint", 26), ("read", 26), ("watch", 9), ("codes", 7), ("clear", 8), ("list", 5), ("code_meaning", 6),
-                     ("unanswerable", 11), ("no_signal", 8), ("scope", 7), ("hello", 2)]
+            kinds = [("fact", 22), ("procedure", 8), ("complaint", 26), ("read", 26), ("watch", 9), ("codes", 10), ("clear", 8), ("list", 6), ("code_meaning", 6),
+                     ("unanswerable", 14), ("no_signal", 8), ("scope", 7), ("hello", 2)]
         if self.manual and self.manual.asked and self.manual.complaints:
             kinds += [("manual", 26), ("manual_none", 6), ("manual_complaint", 14)]
         kinds = [(k, x / 6 if self.easy and k.startswith("manual") else x) for k, x in kinds]
@@ -492,13 +497,13 @@ class Maker:
         item = self.pick(self.manual.complaints if kind == "manual_complaint" else self.manual.asked) if kind.startswith("manual") else None
         wanted = item.get("quantity") if item and self.chance(0.6) else None
         which = None
-        if kind == "complaint" and not self.held and car is None and self.chance(0.6):
-            # In training the car mostly has the signal that tells more: left to chance it would seldom.
+        if kind == "complaint" and not self.held and car is None and self.chance(0.45):
+            # In training the car has the signal that tells more in half of the cases: left to chance it seldom would.
             which = self.random.randrange(len(w.COMPLAINTS))
             wanted = w.COMPLAINTS[which][2]
         given, car = car is not None, car or self.car(wanted)
         vehicle, instructions, tools, signals = car
-        self.asked, self.told, self.complaints = set(), [], []
+        self.asked, self.told, self.complaints, self.facts = set(), [], [], []
         steps, expected = [], {"kind": kind, "citations": []}
 
         def call(name, arguments, output):
@@ -528,7 +533,7 @@ class Maker:
             found, at = self.passages(self.passage(sentences))
             answer, expected["citations"] = self.cite(sentences, at), [at]
         elif kind in ("complaint", "manual_complaint"):
-            has_passage = self.chance(0.85)
+            has_passage = self.chance(0.85 if self.held else 0.75)
             if item:
                 change = self.renumbered()
                 question, quantity = change(self.pick(item["complaints"])), item["quantity"]
@@ -559,7 +564,7 @@ class Maker:
         elif kind == "read":
             signal = self.pick(signals)
             text, own = signal[0], signal[2][7]
-            question = self.asked_for(text, own if own and self.chance(0.4) else ())
+            question = self.asked_for(text, own if own and self.chance(0.4 if self.held else 0.5) else ())
             output, told = self.reading(signal, self.chance(0.15))
             call("read_signal", {"signal": signal[0]}, output)
             found = self.beside(text, [0, 1, 2, 3, 4] if self.manual else [0, 0, 1, 2, 3])
@@ -623,7 +628,7 @@ class Maker:
                 wanted = self.pick(w.FACTS)
                 _, question = self.fact(near, wanted)
                 found, _ = self.passages(None, near)
-                if self.chance(0.4):  # the part is there, but something else is said of it
+                if self.chance(0.4 if self.held else 0.6):  # the part is there, but something else is said of it
                     other = self.pick([f for f in w.FACTS if f[0] != wanted[0]])
                     found.insert(self.random.randint(0, len(found)), self.passage([self.fact(near, other)[0]], near))
             elif what < 0.8:
@@ -723,8 +728,8 @@ class Maker:
                 sentences, question, at = self.pick(open_)
                 told = [t for t in told if t[0] != sentences]
                 cases.append(self.bare(self.vary(question), self.cite(sentences, at)))
-            elif found and self.chance(0.12):
-                cases.append(self.bare(self.vary(self.fact(self.subject())[1]), REFUSAL))
+            elif found and self.chance(0.35):
+                cases.append(self.bare(self.vary(self.untold(found)), REFUSAL))
             else:
                 case = self.case(car=car)
                 while case["kind"] == "list" and len(car[3]) > 8:
@@ -734,6 +739,15 @@ class Maker:
                     told = [t for t in self.told if t[1] != self.first]
                 cases.append(case)
         return cases
+
+    def untold(self, found):
+        """A question that the passages do not answer, mostly about a part of which they tell something else."""
+        facts = [f for f in self.facts if any(f[2] in told for _, told in found)]
+        if not facts or self.chance(0.25):
+            return self.fact(self.subject())[1]
+        part = self.pick(facts)[0]
+        known = {name for other, name, _ in facts if other == part}
+        return self.fact(part, self.pick([f for f in w.FACTS if f[0] not in known]))[1]
 
     @staticmethod
     def open_questions(found, told):

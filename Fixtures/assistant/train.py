@@ -2,8 +2,9 @@
 
     python Fixtures/assistant/train.py --out Fixtures/edge-assistant.gguf --minutes 100 --state assistant.pt
 
-`--state` is written every few minutes and gone on from where it exists, so training can be stopped and continued. Without a GPU it
-computes in bfloat16 on the processor. What came of it is in README.md beside it.
+`--state` is written every few minutes and gone on from where it exists, so training can be stopped and continued; `--from` begins with the
+vocabulary and weights of a file written before. Without a GPU it computes on the processor, in bfloat16 where that has instructions for
+it (`--float` says otherwise). What came of it is in README.md beside it.
 """
 
 import argparse
@@ -345,11 +346,23 @@ def save_gguf(path, config, tokenizer, weights, kind):
     gguf.write(path, keys, tensors)
 
 
+def has_bfloat16():
+    """Whether this processor multiplies bfloat16 by instructions of its own; without them it is slower than float32."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            features = file.read()
+            return "avx512_bf16" in features or "amx_bf16" in features
+    except OSError:
+        return False
+
+
 def main():
     parser = argparse.ArgumentParser(description="Train a model for the assistant.")
     parser.add_argument("--out", default="edge-assistant.gguf")
     parser.add_argument("--state", default="edge-assistant.pt")
     parser.add_argument("--type", choices=("F32", "F16", "Q8_0"), default="F16")
+    parser.add_argument("--from", dest="start", help="a GGUF file of this script's, where there is no state")
+    parser.add_argument("--float", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=100)
     parser.add_argument("--batch", type=int, default=3072, help="tokens of a step")
@@ -363,12 +376,20 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    config, dtype, device = CONFIG, torch.bfloat16, options.device
+    config, device = CONFIG, options.device
+    dtype = getattr(torch, options.float) if options.float != "auto" else torch.bfloat16 if device != "cpu" or has_bfloat16() else torch.float32
 
     state = torch.load(options.state, weights_only=False) if os.path.exists(options.state) else None
-    tokenizer = bpe.Tokenizer(state["merges"], SPECIALS, BOS, END) if state else make_tokenizer(config.vocab)
+    start = gguf.Reader(options.start) if options.start and not state else None
+    merges = state["merges"] if state else start and [tuple(map(bpe.unspell, m.split(" "))) for m in start.keys["tokenizer.ggml.merges"]]
+    tokenizer = bpe.Tokenizer(merges, SPECIALS, BOS, END) if merges else make_tokenizer(config.vocab)
     encoder = Encoder(tokenizer)
     model = Model(config, options.seed).to(device)
+    if start:
+        assert tokenizer.metadata()["tokenizer.ggml.tokens"] == start.keys["tokenizer.ggml.tokens"]
+        with torch.no_grad():
+            for name, value in model.weights.items():
+                value.copy_(torch.from_numpy(start.tensors[name.replace("/", ".")].copy()))
     matrices = [p for n, p in model.weights.items() if p.ndim == 2 and "token_embd" not in n]
     others = [p for n, p in model.weights.items() if p.ndim == 1 or "token_embd" in n]
     adam = torch.optim.AdamW(
@@ -418,7 +439,7 @@ def main():
         tokens, wanted = recalls(random, encoder, 20)
         return learn(tokens, wanted, torch.ones(int(wanted[:, 1:].sum())), rate).mean().item()
 
-    if not state:
+    if not state and not start:
         values = []
         for i in range(options.recalls):
             values.append(recall(0.001 * min(1.0, (i + 1) / 60)))
@@ -435,7 +456,7 @@ def main():
         if share >= 1:
             break
         scale = min(1.0, (step + 1) / 60, max(0.0, (1 - share) / options.decay) if options.decay else 1.0)
-        if random.random() < (0.2 if step < 1500 else 0.03):
+        if random.random() < (0.2 if step < 1500 and not options.start else 0.03):
             recall(options.rate * scale)
         tokens, mine, real = padded(group, end)
         # Of what the model need not write, a sample is learnt too: it teaches the words.

@@ -40,11 +40,17 @@ def byte_alphabet():
 
 
 ALPHABET = byte_alphabet()
+BYTES = {c: b for b, c in ALPHABET.items()}
 
 
 def spell(data):
     """Bytes written in the alphabet above."""
     return "".join(ALPHABET[b] for b in data)
+
+
+def unspell(text):
+    """The bytes that are written so."""
+    return bytes(BYTES[c] for c in text)
 
 
 def train(texts, size, specials=tuple(SPECIALS), bos=BOS, eos=EOS):

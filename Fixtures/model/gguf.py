@@ -9,7 +9,7 @@ import struct
 import numpy as np
 
 MAGIC, VERSION, ALIGNMENT = b"GGUF", 3, 32
-U32, I32, F32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
+U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = 4, 5, 6, 7, 8, 9, 10, 11, 12
 TYPE_IDS = {"F32": 0, "F16": 1, "Q8_0": 8}
 FILE_TYPES = {"F32": 0, "F16": 1, "Q8_0": 7}  # general.file_type
 
@@ -134,4 +134,4 @@ class Reader:
         if kind == ARRAY:
             item, count = self.take("<IQ")
             return [self.value(item) for _ in range(count)]
-        return self.take({U32: "<I", I32: "<i", F32: "<f", BOOL: "<?"}[kind])[0]
+        return self.take({U32: "<I", I32: "<i", F32: "<f", BOOL: "<?", U64: "<Q", I64: "<q", F64: "<d"}[kind])[0]
