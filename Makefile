@@ -37,7 +37,7 @@ docs:
 
 # The example on the bundled model: its report must be whole.
 example: packages
-	$(SWIFT) build --product edge-example
+	$(SWIFT) build --product edge-example -Xswiftc -warnings-as-errors
 	said=$$("$$($(SWIFT) build --show-bin-path)/edge-example"); echo "$$said"; \
 		echo "$$said" | grep -qE '^.{1,60} \| (none|soon|now) \| [1-8] h$$'
 
