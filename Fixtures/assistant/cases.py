@@ -209,9 +209,9 @@ class Maker:
         return self.fresh(make)
 
     def subject(self):
-        """A part with one to three words before it."""
+        """A part with up to two words before it."""
         def make():
-            # Names of one word are few, and half of what is judged: for training more of them.
+            # Parts without a word before them are few, and a third of what is judged: for training more of them.
             count = self.random.randint(0, 2) if self.held else self.pick([0, 0, 1, 1, 2])
             return " ".join([*self.random.sample(w.MODIFIERS, count), self.pick(w.PARTS)])
         return self.fresh(make)
