@@ -381,7 +381,7 @@ def main():
 
     state = torch.load(options.state, weights_only=False) if os.path.exists(options.state) else None
     start = gguf.Reader(options.start) if options.start and not state else None
-    merges = state["merges"] if state else start and [tuple(map(bpe.unspell, m.split(" "))) for m in start.keys["tokenizer.ggml.merges"]]
+    merges = state["merges"] if state else start and bpe.merges_of(start.keys)
     tokenizer = bpe.Tokenizer(merges, SPECIALS, BOS, END) if merges else make_tokenizer(config.vocab)
     encoder = Encoder(tokenizer)
     model = Model(config, options.seed).to(device)

@@ -48,9 +48,9 @@ def spell(data):
     return "".join(ALPHABET[b] for b in data)
 
 
-def unspell(text):
-    """The bytes that are written so."""
-    return bytes(BYTES[c] for c in text)
+def merges_of(keys):
+    """The merges that a file's metadata tell, as bytes."""
+    return [tuple(bytes(BYTES[c] for c in part) for part in line.split(" ")) for line in keys["tokenizer.ggml.merges"]]
 
 
 def train(texts, size, specials=tuple(SPECIALS), bos=BOS, eos=EOS):

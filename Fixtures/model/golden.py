@@ -39,12 +39,9 @@ TEXTS = (
 
 def tokenizer_of(keys):
     """The tokenizer as the file's metadata describes it."""
-    byte = {char: number for number, char in bpe.ALPHABET.items()}
     tokens = keys["tokenizer.ggml.tokens"]
     specials = [t for t, kind in zip(tokens, keys["tokenizer.ggml.token_type"]) if kind == 3]
-    pairs = [line.split(" ") for line in keys["tokenizer.ggml.merges"]]
-    return bpe.Tokenizer([tuple(bytes(byte[c] for c in part) for part in p) for p in pairs],
-                         specials)
+    return bpe.Tokenizer(bpe.merges_of(keys), specials)
 
 
 def main():
