@@ -8,10 +8,14 @@ extension Workload {
             .tq2_0, .mxfp4,
         ]
         let count = 1 << 20
-        let values: [Float] = (0..<count).map { Float(($0 &* 7919) % 2001 - 1000) / 1000 }
-        return types.compactMap { type -> Workload? in
-            guard let bytes = try? type.encode(values) else { return nil }
-            return Workload("decode 1 Mi weights \(type.name)") { (try? type.decode(bytes))?.count ?? 0 }
+        return types.map { type in
+            Workload(
+                "decode 1 Mi weights \(type.name)", amount: .bytes(count / type.blockLength * type.blockByteCount),
+                hasYardstick: false
+            ) {
+                let bytes = try type.encode((0..<count).map { Float(($0 &* 7919) % 2001 - 1000) / 1000 })
+                return Prepared { (try? type.decode(bytes))?.count ?? 0 }
+            }
         }
     }
 }
