@@ -131,6 +131,8 @@ class Maker:
         self.facts = []
         # (sentences, question, quantity, what a manual calls it) of the complaints that they tell of.
         self.complaints = []
+        # Whether what is asked is a complaint, and other complaints stand beside it: for training only.
+        self.complains = False
         # Short cases, to begin with: few signals and passages, little of the manual.
         self.easy = False
         # The manual is for training only: it is judged by questions.json beside it.
@@ -208,12 +210,19 @@ class Maker:
             return f"{self.name((2, 3))} {model}" + (f" {self.random.randint(1, 90)}" if self.chance(0.3) else "")
         return self.fresh(make)
 
+    def part(self):
+        """A part; for training also one that no car has, so that a part is found by its letters and not because it is known."""
+        if self.held or self.chance(0.8):
+            return self.pick(w.PARTS)
+        made_up = self.name((2, 3)).lower()
+        return made_up if self.chance(0.4) else f"{made_up} {self.pick(w.PARTS).split()[-1]}"
+
     def subject(self):
         """A part with up to two words before it."""
         def make():
             # Parts without a word before them are few, and a third of what is judged: for training more of them.
             count = self.random.randint(0, 2) if self.held else self.pick([0, 0, 1, 1, 2])
-            return " ".join([*self.random.sample(w.MODIFIERS, count), self.pick(w.PARTS)])
+            return " ".join([*self.random.sample(w.MODIFIERS, count), self.part()])
         return self.fresh(make)
 
     # --- the car --------------------------------------------------------------------------------------------------------------
@@ -221,7 +230,7 @@ class Maker:
     def invented(self):
         """A quantity that no other car has, as those of `words.QUANTITIES`: what it is called must be copied."""
         kind, *rest = self.pick(w.KINDS)
-        return (self.fresh(lambda: " ".join([*self.random.sample(w.MODIFIERS, self.random.randint(0, 2)), self.pick(w.PARTS), kind])), *rest, ())
+        return (self.fresh(lambda: " ".join([*self.random.sample(w.MODIFIERS, self.random.randint(0, 2)), self.part(), kind])), *rest, ())
 
     def sibling(self, quantity):
         """Another that differs in one word, where there is one on this side."""
@@ -231,16 +240,24 @@ class Maker:
         names = [n for n in names if (key_of(n) == 0) == self.held]
         return (self.pick(names), *quantity[1:]) if names else self.invented()
 
-    def car(self, wanted=None, share=None):
-        """Instructions, tools and signals of a car, a share of them ordinary ones. Signals are (words, unit, quantity)."""
+    def car(self, wanted=None, share=None, lacking=None, alike=0.25):
+        """Instructions, tools and signals of a car, a share of them ordinary ones. Signals are (words, unit, quantity).
+
+        What it is `lacking` it has others like, of the same words. A share of those that are made up has one `alike`.
+        """
         count = self.random.randint(2, 6) if self.easy else self.random.randint(3, 18) if self.chance(0.8) else self.random.randint(14, 20)
         usual = round(count * (self.pick([0, 0.3, 0.5, 0.7, 1]) if share is None else share))
         quantities = self.random.sample(w.QUANTITIES, usual)
         if wanted and all(q[0] != wanted for q in quantities):
             quantities.append(next(q for q in w.QUANTITIES if q[0] == wanted))
+        if lacking:
+            words = set(lacking.split())
+            near = [q for q in w.QUANTITIES if words.intersection(q[0].split())]
+            quantities += self.random.sample(near, min(len(near), self.random.randint(0, 2)))
+            quantities = [q for q in quantities if q[0] != lacking]
         while len(quantities) < count:
             quantities.append(self.invented())
-            if self.chance(0.25):
+            if self.chance(alike):
                 quantities.append(self.sibling(quantities[-1]))
         self.random.shuffle(quantities)
         signals = [(q[0], q[1], q) for q in {q[0]: q for q in quantities}.values()]
@@ -376,6 +393,8 @@ class Maker:
     def distractor(self, near=None):
         """A passage that does not answer; near ones are of the same part or the same kind of fact."""
         how = self.random.random()
+        if self.complains and self.chance(0.4):
+            how = 0.8  # of another complaint
         if how < 0.55:
             subject = self.subject()
             if near and self.chance(0.4):
@@ -488,7 +507,7 @@ class Maker:
         kinds = [("fact", 24), ("procedure", 6), ("complaint", 16), ("read", 18), ("watch", 6), ("codes", 5), ("clear", 3), ("list", 1.5), ("code_meaning", 5),
                  ("unanswerable", 9), ("no_signal", 3), ("scope", 4), ("hello", 1)]
         if not self.held:
-            kinds = [("fact", 22), ("procedure", 8), ("complaint", 26), ("read", 26), ("watch", 9), ("codes", 10), ("clear", 8), ("list", 6), ("code_meaning", 6),
+            kinds = [("fact", 26), ("procedure", 8), ("complaint", 30), ("read", 26), ("watch", 9), ("codes", 10), ("clear", 8), ("list", 6), ("code_meaning", 6),
                      ("unanswerable", 14), ("no_signal", 8), ("scope", 7), ("hello", 2)]
         if self.manual and self.manual.asked and self.manual.complaints:
             kinds += [("manual", 26), ("manual_none", 6), ("manual_complaint", 14)]
@@ -497,13 +516,19 @@ class Maker:
         item = self.pick(self.manual.complaints if kind == "manual_complaint" else self.manual.asked) if kind.startswith("manual") else None
         wanted = item.get("quantity") if item and self.chance(0.6) else None
         which = None
-        if kind == "complaint" and not self.held and car is None and self.chance(0.45):
-            # In training the car has the signal that tells more in half of the cases: left to chance it seldom would.
+        lacking = None
+        if kind == "complaint" and not self.held and car is None and self.chance(0.75):
+            # In training the car has the signal that tells more in half of the cases: left to chance it seldom would. Or it has others like it.
             which = self.random.randrange(len(w.COMPLAINTS))
             wanted = w.COMPLAINTS[which][2]
-        given, car = car is not None, car or self.car(wanted)
+            if self.chance(0.45):
+                wanted, lacking = None, wanted
+        elif kind == "manual_complaint" and not wanted and car is None and self.chance(0.6):
+            lacking = item["quantity"]
+        given, car = car is not None, car or self.car(wanted, lacking=lacking, alike=0.6 if kind == "list" and not self.held else 0.25)
         vehicle, instructions, tools, signals = car
         self.asked, self.told, self.complaints, self.facts = set(), [], [], []
+        self.complains = kind == "complaint" and not self.held
         steps, expected = [], {"kind": kind, "citations": []}
 
         def call(name, arguments, output):
@@ -680,7 +705,7 @@ class Maker:
 
     def bare_complaints(self, turns):
         """Pieces of complaints about one car without passages: which signal tells more of each, and whether the car has it."""
-        car = self.car(self.pick(w.COMPLAINTS)[2], share=self.pick([0.6, 1, 1]))
+        car = self.car(self.pick(w.COMPLAINTS)[2], share=self.pick([0.3, 0.6, 1]), lacking=self.pick(w.COMPLAINTS)[2] if self.chance(0.5) else None)
         pieces = [("<|system|>" + system_text({"instructions": car[1], "tools": car[2]}) + "<|end|>", False)]
         seen = set()
         for _ in range(turns):
