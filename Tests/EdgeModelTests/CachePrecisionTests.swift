@@ -47,14 +47,16 @@ import Testing
         print("KL divergence from an f32 cache: " + line)
     }
 
-    @Test("The bundled model's distributions stay near, and its bits the same for any cut")
-    func bundled() throws {
-        let model = try Model(GGUFFile(path: fixtures.appendingPathComponent("edge-car-1m.gguf").path))
+    @Test(
+        "The bundled models' distributions stay near, and their bits the same for any cut",
+        arguments: ["edge-car-1m", "edge-assistant"])
+    func bundled(name: String) throws {
+        let model = try Model(GGUFFile(path: fixtures.appendingPathComponent(name + ".gguf").path))
         let text =
             "The engine light is on and the car shakes. Stop, switch the engine off and let it cool down. Check the oil "
             + "level, the coolant and the belts. If the brake pedal feels soft, do not drive on; have the brake fluid checked."
         let ids = try model.makeTokenizer().encode(text, addSpecial: true, parseSpecial: false)
-        try check(model, ids, name: "edge-car-1m, \(ids.count) tokens")
+        try check(model, ids, name: "\(name), \(ids.count) tokens")
     }
 
     @Test(
