@@ -3,8 +3,8 @@
     python Fixtures/assistant/train.py --out Fixtures/edge-assistant.gguf --minutes 100 --state assistant.pt
 
 `--state` is written every few minutes and gone on from where it exists, so training can be stopped and continued; `--from` begins with the
-vocabulary and weights of a file written before, and `--mean` writes the mean of two runs (M. Wortsman et al., 2022). Without a GPU it computes on the processor, in bfloat16 where that has instructions for
-it (`--float` says otherwise). What came of it is in README.md beside it.
+vocabulary and weights of a file written before, and `--mean` writes the mean of two runs (M. Wortsman et al., 2022). Without a GPU it
+computes on the processor, in bfloat16 where that has instructions for it (`--float` says otherwise). What came of it is in README.md beside it.
 """
 
 import argparse
@@ -403,13 +403,16 @@ def main():
         print(f"goes on from step {step}, {seen} tokens", flush=True)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(tokenizer)} tokens", flush=True)
 
+    def write():
+        save_gguf(options.out, config, tokenizer, {n.replace("/", "."): p.detach() for n, p in model.weights.items()}, options.type)
+
     if options.mean:
         assert state, "--mean needs a state to begin with"
         other = torch.load(options.mean, map_location=device, weights_only=False)["model"]
         with torch.no_grad():
             for name, value in model.weights.items():
                 value.add_(other["weights." + name]).div_(2)
-        save_gguf(options.out, config, tokenizer, {n.replace("/", "."): p.detach() for n, p in model.weights.items()}, options.type)
+        write()
         return
 
     maker = cases.Maker(4711, held=True)
@@ -422,7 +425,7 @@ def main():
         torch.save({"model": model.state_dict(), "adam": adam.state_dict(), "step": step, "seen": seen, "rounds": rounds + 1,
                     "merges": tokenizer.merges}, options.state + ".new")
         os.replace(options.state + ".new", options.state)
-        save_gguf(options.out, config, tokenizer, {n.replace("/", "."): p.detach() for n, p in model.weights.items()}, options.type)
+        write()
 
     def report():
         right, count, loss = judge(model, encoder, held, dtype, device)
