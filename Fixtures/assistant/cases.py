@@ -16,7 +16,10 @@ import words as w
 
 REFUSAL = "The documents do not say."
 GREETING = "Ask me about this car."
+HERE = os.path.dirname(os.path.abspath(__file__))
 LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
+# What faults and fuses are called.
+CODED = re.compile(r"\b(?:[PCBU]\d{4}|F\d{1,2})\b")
 SYLLABLES = ["ba", "ca", "do", "el", "fi", "ga", "ho", "in", "ka", "lo", "mi", "na", "or", "pe", "ra", "so", "ta", "ul", "va", "zi", "ber", "cor", "dan", "fer",
              "gor", "hal", "jun", "kel", "lan", "mor", "nor", "pol", "rin", "sol", "tar", "vel", "win", "xan", "yor", "tern", "vik", "mar", "lin", "tro", "sky"]
 
@@ -50,8 +53,21 @@ def kept(items):
 # What no way of asking may come to, for it is kept for judging.
 HELD = {plain(x) for items in [
     w.READ_QUESTIONS, w.WATCH_QUESTIONS, w.CODE_QUESTIONS, w.CLEAR_QUESTIONS, w.LIST_QUESTIONS, w.COMPLAINT_QUESTIONS, w.PROCEDURE_QUESTIONS,
-    w.CODE_MEANING_QUESTIONS, w.OUT_OF_SCOPE, *(q[7] for q in w.QUANTITIES), *(c[0] for c in w.COMPLAINTS), *(f[2] for f in w.FACTS),
+    w.CODE_MEANING_QUESTIONS, w.OUT_OF_SCOPE, w.HELLO, *(q[7] for q in w.QUANTITIES), *(c[0] for c in w.COMPLAINTS), *(f[2] for f in w.FACTS),
 ] for x in kept(items)}
+
+
+def written(name):
+    """Phrasings that others wrote who had not seen those of `words.py`: by the list of `words.py` that they stand for."""
+    with open(os.path.join(HERE, "phrasings", name + ".json"), encoding="utf-8") as file:
+        texts = json.load(file)
+    lists = [(w.READ_QUESTIONS, texts["read"]), (w.WATCH_QUESTIONS, texts["watch"]), (w.CODE_QUESTIONS, texts["codes"]), (w.CLEAR_QUESTIONS, texts["clear"]),
+             (w.LIST_QUESTIONS, texts["list"]), (w.COMPLAINT_QUESTIONS, texts["complaint"]), (w.PROCEDURE_QUESTIONS, texts["procedure"]),
+             (w.CODE_MEANING_QUESTIONS, texts["code_meaning"]), (w.OUT_OF_SCOPE, texts["scope"]), (w.HELLO, texts["hello"])]
+    lists += [(q[7], texts["quantities"][q[0]]) for q in w.QUANTITIES]
+    lists += [(c[0], texts["complaints"][str(i)]) for i, c in enumerate(w.COMPLAINTS)]
+    lists += [(f[2], texts["facts"][f[0]]) for f in w.FACTS if f[0] in texts["facts"]]
+    return {id(known): more for known, more in lists}
 
 
 class Manual:
@@ -69,6 +85,8 @@ class Manual:
         path = os.path.join(here, "complaints.jsonl")
         if os.path.exists(path):
             self.complaints = self.lines(path, None)
+        # Those that ask for one code or fuse, by its number.
+        self.coded = [dict(x, questions=q) for x in self.asked if (q := [y for y in x["questions"] if len(CODED.findall(y)) == 1])]
         self.near = {}
         self.by_key = {}
         for item in self.asked:
@@ -118,11 +136,17 @@ class Manual:
 
 
 class Maker:
-    """Makes cases from one seed, for training or (held) for judging."""
+    """Makes cases from one seed, for training or (held) for judging; then also with phrasings that others wrote to judge by."""
 
-    def __init__(self, seed, held=False):
+    def __init__(self, seed, held=False, others=False):
         self.random = random.Random(seed)
         self.held = held
+        # By the identity of a list of phrasings: those of others, for judging alone or for training too.
+        self.judged = written("judge") if others else {}
+        self.more = {}
+        if not held:
+            judged = {plain(x) for texts in written("judge").values() for x in texts}
+            self.more = {k: [x for x in texts if plain(x) not in HELD | judged] for k, texts in written("train").items()}
         # What the manual calls what is asked about: no other passage of the case tells of it.
         self.asked = set()
         # (sentences, question) of what the passages of the case tell, to be asked later.
@@ -136,7 +160,7 @@ class Maker:
         # Short cases, to begin with: few signals and passages, little of the manual.
         self.easy = False
         # The manual is for training only: it is judged by questions.json beside it.
-        self.manual = None if held else Manual(os.path.dirname(os.path.abspath(__file__)))
+        self.manual = None if held else Manual(HERE)
 
     # --- choosing -------------------------------------------------------------------------------------------------------------
 
@@ -144,9 +168,13 @@ class Maker:
         return self.random.choice(items)
 
     def phrase(self, items, ways=()):
-        """One of some phrasings; of lists long enough, each fifth is for judging only. For training also one of the ways."""
+        """One of some phrasings; of lists long enough, each fifth is for judging only. For training also one of the ways, or of others."""
         if len(items) < 5:
             return self.pick(items)
+        if id(items) in self.judged:
+            return self.pick(self.judged[id(items)])
+        if id(items) in self.more and self.chance(0.35):
+            return self.pick(self.more[id(items)])
         if ways and not self.held and self.chance(0.6):
             text = self.expanded(self.pick(ways))
             if plain(text) not in HELD:
@@ -260,7 +288,7 @@ class Maker:
             if self.chance(alike):
                 quantities.append(self.sibling(quantities[-1]))
         self.random.shuffle(quantities)
-        signals = [(q[0], q[1], q) for q in {q[0]: q for q in quantities}.values()]
+        signals = [(q[0], self.unit(q), q) for q in {q[0]: q for q in quantities}.values()]
         listed = self.listed(signals)
         tools = [
             ("read_signal", "signal", f"reads a live signal. Signals: {listed}"),
@@ -275,6 +303,12 @@ class Maker:
         vehicle = self.vehicle()
         instructions = f"You are the assistant of the {vehicle}. Answer from the passages and the tools only."
         return vehicle, instructions, tools, signals
+
+    def unit(self, quantity):
+        """The unit of a quantity; for training also one of words where it has none."""
+        if self.held or quantity[1] or self.chance(0.5):
+            return quantity[1]
+        return self.pick(["per 1000 revolutions", "per minute", "per km", f"in {self.integer(2, 999)} s", "times", "a minute"])
 
     @staticmethod
     def listed(signals):
@@ -303,6 +337,8 @@ class Maker:
         return output, f"The {text} is {value}{space}, which is {status} ({bounds})."
 
     def failure(self, low, high, unit):
+        if not self.held and self.chance(0.3):
+            return self.fill(self.expanded(self.pick(w.OTHER_FAILURES)).replace("{p}", article(self.part())))
         text = self.pick(w.FAILURES).replace("{big}", str(self.pick([self.integer(300, 99999), "-" + self.integer(100, 9999)])) + (" " + unit if unit else ""))
         return self.fill(text.replace("{lo}", number(low, 2)).replace("{hi}", number(high, 2) + (" " + unit if unit else "")))
 
@@ -340,7 +376,7 @@ class Maker:
         """A question for the value of a quantity: by its words, or in one of its own ways."""
         if own:
             question = self.phrase(own, w.OWN_WAYS.get(text))
-            return question if question[-1] in "?." else question + "?"
+            return question if question[-1] in "?.!" else question + "?"
         return capital(self.phrase(w.READ_QUESTIONS, w.READ_WAYS).replace("{w}", text))
 
     def procedure(self, subject):
@@ -485,6 +521,17 @@ class Maker:
             at += 1
         return found, at
 
+    def uncoded(self, question, found):
+        """The question for another code or fuse than those of the passages."""
+        told = " ".join(title + " " + " ".join(sentences) for title, sentences in found)
+
+        def other(match):
+            while True:
+                text = match.group(0)[0] + "".join(str(self.random.randint(0, 9)) for _ in match.group(0)[1:])
+                if text not in told:
+                    return text
+        return CODED.sub(other, question)
+
     def beside(self, text, counts):
         """Passages that do not say what is asked for, often about it all the same: what a search for the question finds."""
         found, _ = self.passages(None, count=self.pick(counts))
@@ -507,13 +554,15 @@ class Maker:
         kinds = [("fact", 24), ("procedure", 6), ("complaint", 16), ("read", 18), ("watch", 6), ("codes", 5), ("clear", 3), ("list", 1.5), ("code_meaning", 5),
                  ("unanswerable", 9), ("no_signal", 3), ("scope", 4), ("hello", 1)]
         if not self.held:
-            kinds = [("fact", 26), ("procedure", 8), ("complaint", 30), ("read", 26), ("watch", 9), ("codes", 10), ("clear", 8), ("list", 6), ("code_meaning", 6),
-                     ("unanswerable", 14), ("no_signal", 8), ("scope", 7), ("hello", 2)]
+            kinds = [("fact", 26), ("procedure", 8), ("complaint", 30), ("read", 26), ("watch", 9), ("codes", 10), ("clear", 8), ("list", 8), ("code_meaning", 6),
+                     ("unanswerable", 14), ("no_signal", 8), ("scope", 8), ("hello", 4)]
         if self.manual and self.manual.asked and self.manual.complaints:
-            kinds += [("manual", 26), ("manual_none", 6), ("manual_complaint", 14)]
+            kinds += [("manual", 26), ("manual_none", 6), ("manual_other", 4), ("manual_complaint", 14)]
         kinds = [(k, x / 6 if self.easy and k.startswith("manual") else x) for k, x in kinds]
         kind = kind or self.random.choices([k for k, _ in kinds], [x for _, x in kinds])[0]
-        item = self.pick(self.manual.complaints if kind == "manual_complaint" else self.manual.asked) if kind.startswith("manual") else None
+        item = None
+        if kind.startswith("manual"):
+            item = self.pick({"manual_complaint": self.manual.complaints, "manual_other": self.manual.coded}.get(kind, self.manual.asked))
         wanted = item.get("quantity") if item and self.chance(0.6) else None
         which = None
         lacking = None
@@ -538,7 +587,9 @@ class Maker:
         if item and kind != "manual_complaint":
             change = self.renumbered()
             question = change(self.pick(item["questions"]))
-            found, at = self.around(item["key"], item["answer"] if kind == "manual" else (), change)
+            found, at = self.around(item["key"], item["answer"] if kind != "manual_none" else (), change)
+            if kind == "manual_other":
+                at, question = 0, self.uncoded(question, found)
             answer = self.cite([change(x) for x in item["answer"]], at) if at else REFUSAL
             expected["citations"] = [at] if at else []
         elif kind == "fact":
@@ -621,7 +672,7 @@ class Maker:
                 if self.chance(0.1):
                     output += "; " + self.injection()
             call("read_fault_codes", {}, output)
-            found, _ = self.passages(None, count=self.pick([0, 1, 2, 3]))
+            found = self.beside("" if self.manual and self.chance(0.4) else "fault codes", [0, 1, 2, 3, 4] if self.manual else [0, 1, 2, 3])
         elif kind == "clear":
             question = self.phrase(w.CLEAR_QUESTIONS, w.CLEAR_WAYS)
             how = self.random.random()
@@ -634,16 +685,16 @@ class Maker:
                 reason = self.pick(["the driver did not agree", "bus off", "timed out after 2 s", "the engine is running"])
                 output, answer = f"fault codes: not deleted, {reason}", f"The fault codes were not deleted: {reason}."
             call("clear_fault_codes", {}, output)
-            found, _ = self.passages(None, count=self.pick([0, 1, 2, 3]))
+            found = self.beside("fault codes", [0, 1, 2, 3, 4] if self.manual else [0, 1, 2, 3])
         elif kind == "list":
             if not given:
-                signals[:] = signals[:8]
+                signals[:] = signals[: 8 if self.held or self.chance(0.7) else 18]
             question = self.phrase(w.LIST_QUESTIONS, w.LIST_WAYS)
             listed = ", ".join(t + (f" ({u})" if u else "") for t, u, _ in signals)
             output = f"{len(signals)} signals: {listed}"
             call("list_signals", {}, output)
             answer = f"There are {output}."
-            found, _ = self.passages(None, count=self.pick([0, 0, 1]))
+            found = self.beside("signal", [0, 0, 1, 4] if self.manual else [0, 0, 1])
             if not given:
                 tools[0] = (tools[0][0], tools[0][1], "reads a live signal. Signals: " + self.listed(signals))
         elif kind == "unanswerable":
@@ -674,11 +725,11 @@ class Maker:
         elif kind == "scope":
             question = self.phrase(w.OUT_OF_SCOPE, w.SCOPE_WAYS).replace("{place}", self.name()).replace("{name}", self.name()).replace("{thing}", self.pick(w.THINGS))
             question = self.fill(question)
-            found, _ = self.passages(None, count=self.pick([0, 1, 2, 3, 4]))
+            found = self.beside("", [0, 1, 2, 3, 4])
             answer = REFUSAL
         else:
-            question, answer = self.phrase(w.HELLO), GREETING
-            found, _ = self.passages(None, count=self.pick([0, 0, 1, 2]))
+            question, answer = self.phrase(w.HELLO, w.HELLO_WAYS), GREETING
+            found = self.beside("", [0, 0, 1, 2, 4] if self.manual else [0, 0, 1, 2])
         injected = self.chance(0.12)
         if injected:
             self.inject(found)
@@ -863,9 +914,10 @@ def main():
     parser.add_argument("--count", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--held", action="store_true", help="of the held-out side")
+    parser.add_argument("--others", action="store_true", help="with --held: asked in the words of others (phrasings/judge.json)")
     parser.add_argument("--kind")
     options = parser.parse_args()
-    maker = Maker(options.seed, options.held)
+    maker = Maker(options.seed, options.held, options.held and options.others)
     made = [maker.case(options.kind) for _ in range(options.count)]
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:
