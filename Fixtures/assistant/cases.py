@@ -50,11 +50,14 @@ def kept(items):
     return items[4::5]
 
 
-# What no way of asking may come to, for it is kept for judging.
-HELD = {plain(x) for items in [
+# Lists of phrasings.
+LISTS = [
     w.READ_QUESTIONS, w.WATCH_QUESTIONS, w.CODE_QUESTIONS, w.CLEAR_QUESTIONS, w.LIST_QUESTIONS, w.COMPLAINT_QUESTIONS, w.PROCEDURE_QUESTIONS,
     w.CODE_MEANING_QUESTIONS, w.OUT_OF_SCOPE, w.HELLO, *(q[7] for q in w.QUANTITIES), *(c[0] for c in w.COMPLAINTS), *(f[2] for f in w.FACTS),
-] for x in kept(items)}
+]
+# What no way of asking may come to, for it is kept for judging; and what is trained with as it stands.
+HELD = {plain(x) for items in LISTS for x in kept(items)}
+TRAINED = {plain(x) for items in LISTS for x in items} - HELD
 
 
 def written(name):
@@ -141,12 +144,13 @@ class Maker:
     def __init__(self, seed, held=False, others=False):
         self.random = random.Random(seed)
         self.held = held
-        # By the identity of a list of phrasings: those of others, for judging alone or for training too.
-        self.judged = written("judge") if others else {}
-        self.more = {}
+        # By the identity of a list of phrasings: those of others, to judge by or to train with. None is both.
+        self.judged, self.more, self.kept = {}, {}, HELD
+        if others:
+            self.judged = {k: [x for x in texts if plain(x) not in TRAINED] for k, texts in written("judge").items()}
         if not held:
-            judged = {plain(x) for texts in written("judge").values() for x in texts}
-            self.more = {k: [x for x in texts if plain(x) not in HELD | judged] for k, texts in written("train").items()}
+            self.kept = HELD | {plain(x) for texts in written("judge").values() for x in texts}
+            self.more = {k: [x for x in texts if plain(x) not in self.kept] for k, texts in written("train").items()}
         # What the manual calls what is asked about: no other passage of the case tells of it.
         self.asked = set()
         # (sentences, question) of what the passages of the case tell, to be asked later.
@@ -177,7 +181,7 @@ class Maker:
             return self.pick(self.more[id(items)])
         if ways and not self.held and self.chance(0.6):
             text = self.expanded(self.pick(ways))
-            if plain(text) not in HELD:
+            if plain(text) not in self.kept:
                 return text
         return self.pick(kept(items) if self.held else [x for i, x in enumerate(items) if i % 5 != 4])
 
