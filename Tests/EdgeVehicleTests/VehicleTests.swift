@@ -35,7 +35,7 @@ func watch(_ tools: VehicleTools, _ signal: String, _ seconds: Int) async throws
         #expect(VehicleTools.needingApproval == ["clear_fault_codes"])
         #expect(
             tools.readSignal.description
-                == #"reads a live signal. Signals: "engine speed" (rpm); "vehicle speed" (km/h); "engine load" (%); "coolant temperature" (°C); "oil temperature" (°C); "oil pressure" (bar); "battery voltage" (V); "fuel level" (%); "misfires per 1000 revolutions"; "fuel trim" (%); "intake air temperature" (°C); "tyre pressure front left" (bar); "tyre pressure front right" (bar); "tyre pressure rear left" (bar); "tyre pressure rear right" (bar); "outside temperature" (°C)"#
+                == #"reads a live signal. Signals: "engine speed" (rpm); "vehicle speed" (km/h); "engine load" (%); "coolant temperature" (°C); "oil temperature" (°C); "oil pressure" (bar); "battery voltage" (V); "fuel level" (%); "misfires" (per 1000 revolutions); "fuel trim" (%); "intake air temperature" (°C); "tyre pressure front left" (bar); "tyre pressure front right" (bar); "tyre pressure rear left" (bar); "tyre pressure rear right" (bar); "outside temperature" (°C)"#
         )
         #expect(tools.watchSignal.description == "watches a signal for some seconds and says how it changes")
         #expect(tools.listSignals.description == "lists the signals that can be read")
@@ -85,14 +85,14 @@ func watch(_ tools: VehicleTools, _ signal: String, _ seconds: Int) async throws
         let tools = try tools(.healthy)
         #expect(
             try await say(tools.listSignals)
-                == "16 signals: engine speed (rpm), vehicle speed (km/h), engine load (%), coolant temperature (°C), oil temperature (°C), oil pressure (bar), battery voltage (V), fuel level (%), misfires per 1000 revolutions, fuel trim (%), intake air temperature (°C), tyre pressure front left (bar), tyre pressure front right (bar), tyre pressure rear left (bar), tyre pressure rear right (bar), outside temperature (°C)"
+                == "16 signals: engine speed (rpm), vehicle speed (km/h), engine load (%), coolant temperature (°C), oil temperature (°C), oil pressure (bar), battery voltage (V), fuel level (%), misfires (per 1000 revolutions), fuel trim (%), intake air temperature (°C), tyre pressure front left (bar), tyre pressure front right (bar), tyre pressure rear left (bar), tyre pressure rear right (bar), outside temperature (°C)"
         )
         #expect(
             try await read(tools, "TyrePressureFL")
                 == "tyre pressure front left: 2.42 bar, normal (normal 2.1 to 2.9 bar), 5 ms old")
         #expect(
             try await read(tools, "MisfireRate")
-                == "misfires per 1000 revolutions: 0, normal (normal 0 to 5), 26 ms old")
+                == "misfires: 0 per 1000 revolutions, normal (normal 0 to 5 per 1000 revolutions), 26 ms old")
         #expect(
             try await read(tools, "OutsideTemp")
                 == "outside temperature: 12.5 °C, normal (normal -40 to 45 °C), 12 ms old")
@@ -163,7 +163,7 @@ func watch(_ tools: VehicleTools, _ signal: String, _ seconds: Int) async throws
         #expect(try await watch(tools(.tyreLoss), "TyrePressureFL", 30).contains(", falling, "))
         #expect(
             try await watch(hot, "MisfireRate", 1)
-                == "misfires per 1000 revolutions over 1 s: lowest 0, highest 0, last 0, steady, 5 samples")
+                == "misfires over 1 s: lowest 0 per 1000 revolutions, highest 0 per 1000 revolutions, last 0 per 1000 revolutions, steady, 5 samples")
         #expect(
             try await watch(tools(.silentEngine), "CoolantTemp", 10) == "coolant temperature: not read, no frame seen")
     }
@@ -324,7 +324,7 @@ func watch(_ tools: VehicleTools, _ signal: String, _ seconds: Int) async throws
         )
         #expect(
             try await read(tools, "MisfireRate")
-                == "misfires per 1000 revolutions: not read, value 4095 is outside 0 to 1000")
+                == "misfires: not read, value 4095 per 1000 revolutions is outside 0 to 1000 per 1000 revolutions")
         #expect(
             try await read(tools, "TyrePressureFL")
                 == "tyre pressure front left: not read, value 40.95 bar is outside 0 to 5 bar"
