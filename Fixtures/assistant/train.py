@@ -3,7 +3,7 @@
     python Fixtures/assistant/train.py --out Fixtures/edge-assistant.gguf --minutes 100 --state assistant.pt
 
 `--state` is written every few minutes and gone on from where it exists, so training can be stopped and continued; `--from` begins with the
-vocabulary and weights of a file written before, and `--mean` writes the mean of two runs (M. Wortsman et al., 2022). Without a GPU it
+vocabulary and weights of a file written before, and `--mean` writes the mean of several runs (M. Wortsman et al., 2022). Without a GPU it
 computes on the processor, in bfloat16 where that has instructions for it (`--float` says otherwise). What came of it is in README.md beside it.
 """
 
@@ -362,7 +362,7 @@ def main():
     parser.add_argument("--state", default="edge-assistant.pt")
     parser.add_argument("--type", choices=("F32", "F16", "Q8_0"), default="F16")
     parser.add_argument("--from", dest="start", help="a GGUF file of this script's, where there is no state")
-    parser.add_argument("--mean", help="a state of an earlier run: write the mean of its weights and those of --state, and train nothing")
+    parser.add_argument("--mean", nargs="+", help="states of other runs or other times: write the mean of their weights and those of --state, and train nothing")
     parser.add_argument("--float", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=100)
@@ -408,10 +408,13 @@ def main():
 
     if options.mean:
         assert state, "--mean needs a state to begin with"
-        other = torch.load(options.mean, map_location=device, weights_only=False)["model"]
         with torch.no_grad():
-            for name, value in model.weights.items():
-                value.add_(other["weights." + name]).div_(2)
+            for path in options.mean:
+                other = torch.load(path, map_location=device, weights_only=False)["model"]
+                for name, value in model.weights.items():
+                    value.add_(other["weights." + name])
+            for value in model.weights.values():
+                value.div_(1 + len(options.mean))
         write()
         return
 
