@@ -292,6 +292,10 @@ class Maker:
             if self.chance(alike):
                 quantities.append(self.sibling(quantities[-1]))
         self.random.shuffle(quantities)
+        if not self.held and self.chance(0.4):
+            # As cars list them: those that are called alike stand together, by their first words or their last ones.
+            side = self.pick([1, -1])
+            quantities.sort(key=lambda q: q[0].split()[::side])
         signals = [(q[0], self.unit(q), q) for q in {q[0]: q for q in quantities}.values()]
         listed = self.listed(signals)
         tools = [
@@ -505,8 +509,8 @@ class Maker:
         sentences = [x for x in sentences if x in keep or self.chance(0.9)] or sentences[:1]
         return [change(title), [change(x) for x in sentences]]
 
-    def around(self, key, keep, change):
-        """Passages from the manual and others, with the one of `keep`, if any, among them, and its number."""
+    def around(self, key, keep, change, alike=()):
+        """Passages from the manual and others, some of those alike, with the one of `keep`, if any, among them, and its number."""
         stems = {k: k[0] == key[0] for k in self.manual.sections if k != key}
         near, far = [k for k in stems if stems[k]], [k for k in stems if not stems[k]]
         count, found, used = self.random.choice([0, 1] if self.easy else [0, 1, 2, 2, 3, 3, 3]) + (0 if keep else 1), [], []
@@ -514,7 +518,7 @@ class Maker:
             if self.chance(0.25):
                 found.append(self.distractor())
             else:
-                other = self.pick(near if near and keep and self.chance(0.5) else far)
+                other = self.pick(alike if alike and self.chance(0.4) else near if near and keep and self.chance(0.5) else far)
                 if other not in used:
                     used.append(other)
                     found.append(self.section(other, (), change))
@@ -558,7 +562,7 @@ class Maker:
         kinds = [("fact", 24), ("procedure", 6), ("complaint", 16), ("read", 18), ("watch", 6), ("codes", 5), ("clear", 3), ("list", 1.5), ("code_meaning", 5),
                  ("unanswerable", 9), ("no_signal", 3), ("scope", 4), ("hello", 1)]
         if not self.held:
-            kinds = [("fact", 26), ("procedure", 8), ("complaint", 30), ("read", 26), ("watch", 9), ("codes", 10), ("clear", 8), ("list", 8), ("code_meaning", 6),
+            kinds = [("fact", 26), ("procedure", 8), ("complaint", 30), ("read", 26), ("watch", 9), ("codes", 12), ("clear", 8), ("list", 10), ("code_meaning", 6),
                      ("unanswerable", 14), ("no_signal", 8), ("scope", 8), ("hello", 4)]
         if self.manual and self.manual.asked and self.manual.complaints:
             kinds += [("manual", 26), ("manual_none", 6), ("manual_other", 4), ("manual_complaint", 14)]
@@ -578,7 +582,10 @@ class Maker:
                 wanted, lacking = None, wanted
         elif kind == "manual_complaint" and not wanted and car is None and self.chance(0.6):
             lacking = item["quantity"]
-        given, car = car is not None, car or self.car(wanted, lacking=lacking, alike=0.6 if kind == "list" and not self.held else 0.25)
+        given = car is not None
+        if kind == "list" and not self.held:
+            car = car or self.car(share=self.pick([None, 0.5, 1, 1]), alike=0.6)
+        car = car or self.car(wanted, lacking=lacking)
         vehicle, instructions, tools, signals = car
         self.asked, self.told, self.complaints, self.facts = set(), [], [], []
         self.complains = kind == "complaint" and not self.held
@@ -618,7 +625,8 @@ class Maker:
                 change = self.renumbered()
                 question, quantity = change(self.pick(item["complaints"])), item["quantity"]
                 sentences = [change(x) for x in item["answer"]]
-                found, at = self.around(item["key"], item["answer"] if has_passage else (), change)
+                alike = [c["key"] for c in self.manual.complaints if c["quantity"] and c["quantity"] == quantity and c["key"] != item["key"]]
+                found, at = self.around(item["key"], item["answer"] if has_passage else (), change, alike if has_passage else ())
             else:
                 question, sentences, quantity = self.complaint(which)
                 self.asked = set(next(c[1] for c in w.COMPLAINTS if any(sentences[0].startswith(h) for h in c[1]) and c[2] == quantity))
@@ -676,7 +684,7 @@ class Maker:
                 if self.chance(0.1):
                     output += "; " + self.injection()
             call("read_fault_codes", {}, output)
-            found = self.beside("" if self.manual and self.chance(0.4) else "fault codes", [0, 1, 2, 3, 4] if self.manual else [0, 1, 2, 3])
+            found = self.beside(self.pick(["", "lamps", "fault codes", "fault codes"]) if self.manual else "", [0, 1, 2, 3, 4, 4] if self.manual else [0, 1, 2, 3])
         elif kind == "clear":
             question = self.phrase(w.CLEAR_QUESTIONS, w.CLEAR_WAYS)
             how = self.random.random()
@@ -692,7 +700,7 @@ class Maker:
             found = self.beside("fault codes", [0, 1, 2, 3, 4] if self.manual else [0, 1, 2, 3])
         elif kind == "list":
             if not given:
-                signals[:] = signals[: 8 if self.held or self.chance(0.7) else 18]
+                signals[:] = signals[: 8 if self.held or self.chance(0.6) else 18]
             question = self.phrase(w.LIST_QUESTIONS, w.LIST_WAYS)
             listed = ", ".join(t + (f" ({u})" if u else "") for t, u, _ in signals)
             output = f"{len(signals)} signals: {listed}"
