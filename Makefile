@@ -69,9 +69,9 @@ avx512: packages
 	$(SWIFT) build -c release --product edge-kernels
 	Tests/EdgeKernelsAVX512/check "$$($(SWIFT) build -c release --show-bin-path)/edge-kernels"
 
-# Another package that depends on this one by URL, in debug and in release.
-consumer: packages
-	Tests/Consumer/check
+# Another package that depends on this one by URL.
+consumer: build
+	Tests/Consumer/check "$$($(SWIFT) build -c release --show-bin-path)/edge-llm"
 
 # `@Generable` and `@Guide`, which are off by default: they need swift-syntax, and with it minutes.
 macros: packages
@@ -99,8 +99,9 @@ replays: packages
 	Tests/EdgeReplays/check "$$($(SWIFT) build -c release --show-bin-path)/edge-llm"
 
 # Long runs: every test in release, with 20,000 outputs under random schemas and a million damaged DBC files, the thread sanitizer,
-# replays of the assistant, and a million damaged files through reader, loader and a token.
+# replays of the assistant, a package that depends on this one in release too, and a million damaged files through reader, loader and a token.
 soak: packages tsan replays
+	Tests/Consumer/check "$$($(SWIFT) build -c release --show-bin-path)/edge-llm" debug release
 	EDGE_GUIDED_OUTPUTS=20000 EDGE_SESSIONS=10000 EDGE_DBC_FILES=1000000 $(MAKE) test-release
 	$(SWIFT) build -c release --product edge-fuzz
 	"$$($(SWIFT) build -c release --show-bin-path)/edge-fuzz" --iterations 1000000

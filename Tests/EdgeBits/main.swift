@@ -8,7 +8,8 @@ import EdgeTestSupport
 import Foundation
 
 // Prints a hash of the logits of a small model of every tensor type, and fails where threads, the cut of the prompt or the way to
-// the same context change a bit; with `--hashes` prints the hashes alone. `Tests/EdgeBits/check` compares the lines of different instruction sets.
+// the same context change a bit; with `--hashes` prints the hashes alone, with `--part 1/2` of every
+// other model. `Tests/EdgeBits/check` compares the lines of different instruction sets.
 
 /// FNV-1a over the bits of all logits.
 func hash(_ logits: [Float]) -> UInt64 {
@@ -76,27 +77,48 @@ func check(_ model: SmallModel, name: String, adapters: [SmallAdapter] = []) thr
     return same
 }
 
-do {
-    FileHandle.standardError.write(Data("instruction set: \(Kernels.chosen.name)\n".utf8))
-    var same = true
+/// What is checked: a model of each type, experts, heads of an odd size, and adapters.
+func candidates() -> [(name: String, model: SmallModel, adapters: [SmallAdapter])] {
+    var all: [(name: String, model: SmallModel, adapters: [SmallAdapter])] = []
     for type in SmallModel.weightTypes {
         var model = SmallModel(type: type)
         model.layers = 2
         model.width = 256
         model.heads = 4
-        if try !check(model, name: type.name) { same = false }
+        all.append((type.name, model, []))
     }
     var experts = SmallModel(type: .q4K, experts: 4)
     experts.layers = 2
-    if try !check(experts, name: "Q4_K experts") { same = false }
+    all.append(("Q4_K experts", experts, []))
     var narrow = SmallModel(type: .f16)
     narrow.width = 72
     narrow.heads = 6
-    if try !check(narrow, name: "F16 heads of 12") { same = false }
+    all.append(("F16 heads of 12", narrow, []))
     let adapters = [
         SmallAdapter(rank: 32, type: .q8_0), SmallAdapter(rank: 5, type: .f16, seed: 2), SmallAdapter(rank: 3, seed: 3),
     ]
-    if try !check(experts, name: "Q4_K experts with adapters", adapters: adapters) { same = false }
+    all.append(("Q4_K experts with adapters", experts, adapters))
+    return all
+}
+
+/// Of `--part I/N`: I and N, so that N processes do the work of one.
+func part() -> (number: Int, count: Int)? {
+    guard let index = CommandLine.arguments.firstIndex(of: "--part") else { return (1, 1) }
+    let numbers = CommandLine.arguments.dropFirst(index + 1).first?.split(separator: "/").compactMap { Int($0) } ?? []
+    guard numbers.count == 2, numbers[0] >= 1, numbers[0] <= numbers[1] else { return nil }
+    return (numbers[0], numbers[1])
+}
+
+do {
+    guard let part = part() else {
+        print("--part needs two numbers, such as 1/2")
+        exit(64)
+    }
+    FileHandle.standardError.write(Data("instruction set: \(Kernels.chosen.name)\n".utf8))
+    var same = true
+    for (index, candidate) in candidates().enumerated() where index % part.count == part.number - 1 {
+        if try !check(candidate.model, name: candidate.name, adapters: candidate.adapters) { same = false }
+    }
     exit(same ? 0 : 1)
 } catch {
     print("FAILED: \(error)")
