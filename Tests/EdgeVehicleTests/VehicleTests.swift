@@ -163,7 +163,8 @@ func watch(_ tools: VehicleTools, _ signal: String, _ seconds: Int) async throws
         #expect(try await watch(tools(.tyreLoss), "TyrePressureFL", 30).contains(", falling, "))
         #expect(
             try await watch(hot, "MisfireRate", 1)
-                == "misfires over 1 s: lowest 0 per 1000 revolutions, highest 0 per 1000 revolutions, last 0 per 1000 revolutions, steady, 5 samples")
+                == "misfires over 1 s: lowest 0 per 1000 revolutions, highest 0 per 1000 revolutions, last 0 per 1000 revolutions, steady, 5 samples"
+        )
         #expect(
             try await watch(tools(.silentEngine), "CoolantTemp", 10) == "coolant temperature: not read, no frame seen")
     }
