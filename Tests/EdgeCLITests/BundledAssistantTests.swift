@@ -15,6 +15,7 @@ struct BundledAssistantTests {
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.errors.contains("found [1] Warning lamps > Engine lamp flashing"))
         #expect(result.errors.contains("calls read_fault_codes"))
+        #expect(result.errors.contains(#"calls read_signal {"signal": "misfires"}"#), "\(result.errors)")
         #expect(result.output.contains("P0301 misfire in cylinder 1 (active)"), "\(result.output)")
         #expect(result.output.contains("["), "\(result.output)")
     }
