@@ -11,7 +11,6 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "Fixtures", "assistant"))
@@ -51,13 +50,10 @@ class Peer:
 
 
 def ours(program, path, threads, prompt):
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-        file.write(prompt.removeprefix("<|begin|>"))
-        file.flush()
-        command = [program, "run", "-m", path, "-f", file.name, "--parse-special", "--temp", "0", "-n", str(LIMIT), "-t", str(threads), "-q"]
-        done = subprocess.run(command, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
+    command = [program, "run", "-m", path, "--parse-special", "--temp", "0", "-n", str(LIMIT), "-t", str(threads), "-q"]
+    done = subprocess.run(command, input=prompt.removeprefix("<|begin|>").encode(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
 
 
 def main():

@@ -145,12 +145,11 @@ class Maker:
         self.random = random.Random(seed)
         self.held = held
         # By the identity of a list of phrasings: those of others, to judge by or to train with. None is both.
-        self.judged, self.more, self.kept = {}, {}, HELD
-        if others:
-            self.judged = {k: [x for x in texts if plain(x) not in TRAINED] for k, texts in written("judge").items()}
+        self.written, self.apart = {}, TRAINED
         if not held:
-            self.kept = HELD | {plain(x) for texts in written("judge").values() for x in texts}
-            self.more = {k: [x for x in texts if plain(x) not in self.kept] for k, texts in written("train").items()}
+            self.apart = HELD | {plain(x) for texts in written("judge").values() for x in texts}
+        if others or not held:
+            self.written = {k: [x for x in texts if plain(x) not in self.apart] for k, texts in written("judge" if held else "train").items()}
         # What the manual calls what is asked about: no other passage of the case tells of it.
         self.asked = set()
         # (sentences, question) of what the passages of the case tell, to be asked later.
@@ -175,13 +174,11 @@ class Maker:
         """One of some phrasings; of lists long enough, each fifth is for judging only. For training also one of the ways, or of others."""
         if len(items) < 5:
             return self.pick(items)
-        if id(items) in self.judged:
-            return self.pick(self.judged[id(items)])
-        if id(items) in self.more and self.chance(0.35):
-            return self.pick(self.more[id(items)])
+        if id(items) in self.written and (self.held or self.chance(0.35)):
+            return self.pick(self.written[id(items)])
         if ways and not self.held and self.chance(0.6):
             text = self.expanded(self.pick(ways))
-            if plain(text) not in self.kept:
+            if plain(text) not in self.apart:
                 return text
         return self.pick(kept(items) if self.held else [x for i, x in enumerate(items) if i % 5 != 4])
 
@@ -540,9 +537,9 @@ class Maker:
                     return text
         return CODED.sub(other, question)
 
-    def beside(self, text, counts):
+    def beside(self, text, judged, counts=None):
         """Passages that do not say what is asked for, often about it all the same: what a search for the question finds."""
-        found, _ = self.passages(None, count=self.pick(counts))
+        found, _ = self.passages(None, count=self.pick(judged if self.held or counts is None else counts))
         if self.manual and found and self.chance(0.6):
             near = self.manual.about(text)
             change = self.renumbered()
@@ -655,7 +652,7 @@ class Maker:
             question = self.asked_for(text, own if own and self.chance(0.4 if self.held else 0.5) else ())
             output, told = self.reading(signal, self.chance(0.15))
             call("read_signal", {"signal": signal[0]}, output)
-            found = self.beside(text, [0, 1, 2, 3, 4] if self.manual else [0, 0, 1, 2, 3])
+            found = self.beside(text, [0, 0, 1, 2, 3], [0, 1, 2, 3, 4])
             answer = told
         elif kind == "watch":
             signal = self.pick(signals)
@@ -673,7 +670,7 @@ class Maker:
                           f"{self.integer(2, 600)} samples")
                 answer = f"Over {seconds} s the {text} was {values[0]}{space} to {values[1]}{space}, last {last}{space}, {trend}."
             call("watch_signal", {"signal": text, "seconds": int(seconds)}, output)
-            found = self.beside(text, [0, 0, 1, 2, 4] if self.manual else [0, 0, 1, 2])
+            found = self.beside(text, [0, 0, 1, 2], [0, 0, 1, 2, 4])
         elif kind == "codes":
             question = self.phrase(w.CODE_QUESTIONS, w.CODE_WAYS)
             if self.chance(0.15):
@@ -684,7 +681,7 @@ class Maker:
                 if self.chance(0.1):
                     output += "; " + self.injection()
             call("read_fault_codes", {}, output)
-            found = self.beside(self.pick(["", "lamps", "fault codes", "fault codes"]) if self.manual else "", [0, 1, 2, 3, 4, 4] if self.manual else [0, 1, 2, 3])
+            found = self.beside(self.pick(["", "lamps", "fault codes", "fault codes"]) if self.manual else "", [0, 1, 2, 3], [0, 1, 2, 3, 4, 4])
         elif kind == "clear":
             question = self.phrase(w.CLEAR_QUESTIONS, w.CLEAR_WAYS)
             how = self.random.random()
@@ -697,7 +694,7 @@ class Maker:
                 reason = self.pick(["the driver did not agree", "bus off", "timed out after 2 s", "the engine is running"])
                 output, answer = f"fault codes: not deleted, {reason}", f"The fault codes were not deleted: {reason}."
             call("clear_fault_codes", {}, output)
-            found = self.beside("fault codes", [0, 1, 2, 3, 4] if self.manual else [0, 1, 2, 3])
+            found = self.beside("fault codes", [0, 1, 2, 3], [0, 1, 2, 3, 4])
         elif kind == "list":
             if not given:
                 signals[:] = signals[: 8 if self.held or self.chance(0.6) else 18]
@@ -706,7 +703,7 @@ class Maker:
             output = f"{len(signals)} signals: {listed}"
             call("list_signals", {}, output)
             answer = f"There are {output}."
-            found = self.beside("signal", [0, 0, 1, 4] if self.manual else [0, 0, 1])
+            found = self.beside("signal", [0, 0, 1], [0, 0, 1, 4])
             if not given:
                 tools[0] = (tools[0][0], tools[0][1], "reads a live signal. Signals: " + self.listed(signals))
         elif kind == "unanswerable":
@@ -741,7 +738,7 @@ class Maker:
             answer = REFUSAL
         else:
             question, answer = self.phrase(w.HELLO, w.HELLO_WAYS), GREETING
-            found = self.beside("", [0, 0, 1, 2, 4] if self.manual else [0, 0, 1, 2])
+            found = self.beside("", [0, 0, 1, 2], [0, 0, 1, 2, 4])
         injected = self.chance(0.12)
         if injected:
             self.inject(found)
@@ -929,7 +926,9 @@ def main():
     parser.add_argument("--others", action="store_true", help="with --held: asked in the words of others (phrasings/judge.json)")
     parser.add_argument("--kind")
     options = parser.parse_args()
-    maker = Maker(options.seed, options.held, options.held and options.others)
+    if options.others and not options.held:
+        parser.error("--others goes with --held")
+    maker = Maker(options.seed, options.held, options.others)
     made = [maker.case(options.kind) for _ in range(options.count)]
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:
